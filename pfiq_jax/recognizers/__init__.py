@@ -1,0 +1,19 @@
+"""Face recognition networks: image -> features -> embedding."""
+
+from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.iresnet import IResNet
+from pfiq_jax.recognizers.preprocessing import ARCFACE_MXNET, ARCFACE_TORCH, Preprocessing
+from pfiq_jax.recognizers.recognizer import Recognizer
+from pfiq_jax.recognizers.sface import SFace
+from pfiq_jax.recognizers.weights_file import load_recognizer
+
+__all__ = [
+    "ARCFACE_MXNET",
+    "ARCFACE_TORCH",
+    "Architecture",
+    "IResNet",
+    "Preprocessing",
+    "Recognizer",
+    "SFace",
+    "load_recognizer",
+]

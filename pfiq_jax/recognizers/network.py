@@ -1,0 +1,61 @@
+"""The two functions that a recogniser is, and the ways to give them beside an ``Architecture``."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, PyTree
+
+from pfiq_jax.recognizers.embedding_head import keep_all
+
+
+class Network(Protocol):
+    """A trunk and a head; equal networks hash alike, since they are the static part of a pytree."""
+
+    def trunk(self, parameters: PyTree, images: Array) -> Array:
+        """Preprocessed images (batch, height, width, 3) to features (batch, rows, columns, channels)."""
+
+    def head(self, parameters: PyTree, features: Array, dropout: Callable[[Array], Array] = keep_all) -> Array:
+        """Features to embeddings (batch, dim): affine once ``dropout`` has acted."""
+
+    def squared_gains(self, parameters: PyTree, units: Array) -> Array:
+        """Squared length of the step that the embedding takes when one unit grows by one, shaped like one unit."""
+
+
+@dataclass(frozen=True)
+class Functions:
+    """A network of one's own, given as its two functions.
+
+    Attributes:
+        trunk: ``(parameters, images) -> features``.
+        head_without_dropout: ``(parameters, features) -> embedding``, affine in the features. Dropout acts on the features as they
+            enter the head, so a BatchNorm before the dropout is the trunk's last layer.
+    """
+
+    trunk: Callable[[PyTree, Array], Array]
+    head_without_dropout: Callable[[PyTree, Array], Array]
+
+    def head(self, parameters: PyTree, features: Array, dropout: Callable[[Array], Array] = keep_all) -> Array:
+        return self.head_without_dropout(parameters, dropout(features))
+
+    def squared_gains(self, parameters: PyTree, units: Array) -> Array:
+        jacobian = jax.jacrev(lambda unit: self.head_without_dropout(parameters, unit[None])[0])(units[0])
+        return jnp.sum(jnp.square(jacobian), axis=0)
+
+
+@dataclass(frozen=True)
+class KnownFeatures:
+    """A network whose trunk returns features that lie among its parameters."""
+
+    network: Network
+
+    def trunk(self, parameters: PyTree, images: Array) -> Array:
+        return parameters["features"]
+
+    def head(self, parameters: PyTree, features: Array, dropout: Callable[[Array], Array] = keep_all) -> Array:
+        return self.network.head(parameters["parameters"], features, dropout)
+
+    def squared_gains(self, parameters: PyTree, units: Array) -> Array:
+        return self.network.squared_gains(parameters["parameters"], units)

@@ -1,0 +1,38 @@
+"""What a network wants done to its pixels; it travels with the weights."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """From RGB pixels in 0..255 to a network's input: ``(pixels - mean) * scale``, channels in its own order.
+
+    Attributes:
+        size: height and width in pixels.
+        mean: of the three channels, in the network's order, in grey levels.
+        scale: of the three channels, in the network's order, per grey level.
+        channel_order: of the network's input. The library's own order is always RGB.
+    """
+
+    size: tuple[int, int] = (112, 112)
+    mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    channel_order: Literal["RGB", "BGR"] = "RGB"
+
+    def __call__(self, images: Float[Array, "batch height width 3"]) -> Float[Array, "batch height width 3"]:
+        """Preprocessed images."""
+        if self.channel_order == "BGR":
+            images = images[..., ::-1]
+        mean, scale = jnp.asarray([[[self.mean]], [[self.scale]]], images.dtype)
+        return (images - mean[None]) * scale[None]
+
+
+ARCFACE_TORCH = Preprocessing(mean=(127.5,) * 3, scale=(1 / 127.5,) * 3)
+"""Of insightface's ``arcface_torch``: (x / 255 - 0.5) / 0.5."""
+
+ARCFACE_MXNET = Preprocessing(mean=(127.5,) * 3, scale=(1 / 128,) * 3)
+"""Of insightface's MXNet symbols and of SFace, which do it inside the network."""

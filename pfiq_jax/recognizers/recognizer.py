@@ -1,0 +1,124 @@
+"""The recogniser: image -> features -> embedding, as one immutable pytree."""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, PyTree
+
+from pfiq_jax.images import as_batch
+from pfiq_jax.recognizers.network import Functions, KnownFeatures, Network
+from pfiq_jax.recognizers.preprocessing import Preprocessing
+
+
+@functools.partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["parameters"],
+    meta_fields=["network", "preprocessing", "dropout_rate", "dtype", "provenance"],
+)
+@dataclasses.dataclass(frozen=True)
+class Recognizer:
+    """A face recognition network as a pytree: its parameters are the leaves, all else is static.
+
+    Hence ``jax.jit(pfiq_jax.ser_fiq_closed_form)(recognizer, images)`` works, and so do ``grad``, ``vmap``,
+    ``device_put`` and sharding.
+
+    Attributes:
+        parameters: the leaves.
+        network: the trunk and the head.
+        preprocessing: what the network wants done to RGB pixels in 0..255.
+        dropout_rate: the rate the head was trained with, 0 where it was trained without.
+        dtype: in which ``save`` writes arrays that lose nothing by it.
+        provenance: (name, text) pairs: where the weights come from, their licence, what was verified.
+    """
+
+    parameters: PyTree[Array]
+    network: Network
+    preprocessing: Preprocessing = Preprocessing()
+    dropout_rate: float = 0.0
+    dtype: str = "float32"
+    provenance: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def from_functions(
+        cls,
+        trunk: Callable[[PyTree, Array], Array],
+        head: Callable[[PyTree, Array], Array],
+        parameters: PyTree,
+        *,
+        preprocessing: Preprocessing = Preprocessing(),
+        dropout_rate: float = 0.0,
+    ) -> "Recognizer":
+        """A recogniser from a network of one's own.
+
+        Args:
+            trunk: ``(parameters, images) -> features``; images (batch, height, width, 3) as ``preprocessing`` leaves
+                them, features (batch, rows, columns, channels).
+            head: ``(parameters, features) -> embedding`` (batch, dim), affine in the features. SER-FIQ's dropout acts
+                on the features as they enter the head: a BatchNorm before it is the trunk's last layer.
+            parameters: any pytree of arrays; both functions get the whole of it.
+            preprocessing: by default the trunk gets RGB pixels in 0..255.
+            dropout_rate: the rate the network was trained with.
+        """
+        return cls(parameters, Functions(trunk, head), preprocessing, dropout_rate)
+
+    def features(self, images: ArrayLike) -> Float[Array, "*batch rows columns channels"]:
+        """The trunk: RGB pixels in 0..255, one image or a batch, to features, (7, 7, channels) an image.
+
+        Raises:
+            PfiqError: for images of another shape, dtype or range.
+        """
+        batch = as_batch(images, self.preprocessing.size)
+        features = self.network.trunk(self.parameters, self.preprocessing(batch))
+        return features.reshape(*jnp.shape(images)[:-3], *features.shape[1:])
+
+    def head(self, features: Float[Array, "*batch rows columns channels"]) -> Float[Array, "*batch dim"]:
+        """The head: features to the embedding, in float32, not normalised."""
+        batch = features.reshape(-1, *features.shape[-3:])
+        embedding = self.network.head(self.parameters, batch)
+        return embedding.reshape(*features.shape[:-3], *embedding.shape[1:])
+
+    def embed(self, images: ArrayLike) -> Float[Array, "*batch dim"]:
+        """The embedding of RGB pixels in 0..255, one image or a batch: ``head(features(images))``, not normalised."""
+        return self.head(self.features(images))
+
+    def units_and_projection(
+        self, features: Float[Array, "batch rows columns channels"]
+    ) -> tuple[Array, Callable[[Array], Array]]:
+        """What dropout acts on, and the affine rest of the head as a function of it.
+
+        SER-FIQ repeats the second only.
+        """
+        seen: list[Array] = []
+
+        def capture(units: Array) -> Array:
+            seen.append(units)
+            return units
+
+        self.network.head(self.parameters, features, capture)
+
+        def project(units: Array) -> Float[Array, "batch dim"]:
+            return self.network.head(self.parameters, features, lambda _: units)
+
+        return seen[0], project
+
+    def with_features(self, features: Array) -> "Recognizer":
+        """This recogniser with a trunk that returns known features, so that a function of (recogniser, images)
+        can be asked about images whose features are already there, at the price of the head alone."""
+        parameters = {"features": features, "parameters": self.parameters}
+        return dataclasses.replace(self, parameters=parameters, network=KnownFeatures(self.network))
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes a ``.safetensors`` file that ``load_recognizer`` reads back, bit for bit.
+
+        Raises:
+            PfiqError: for a network of one's own, whose functions no file can hold, and for a place that cannot be
+                written.
+        """
+        from pfiq_jax.recognizers.weights_file import save_recognizer  # it knows all architectures, this file none
+
+        save_recognizer(self, path)

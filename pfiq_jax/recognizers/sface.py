@@ -1,0 +1,65 @@
+"""SFace (Zhong et al. 2021), the MobileNet of OpenCV Zoo's ``face_recognition_sface_2021dec``."""
+
+from dataclasses import dataclass
+
+from flax import nnx
+
+from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.embedding_head import EmbeddingHead
+from pfiq_jax.recognizers.layers import DepthwiseConv, PReLU
+
+STEM_WIDTH = 32
+# Width and stride of the thirteen depthwise and pointwise pairs (MobileNet v1, table 1, without its stem's stride).
+PAIRS = (
+    (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2),
+    (512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SFace(Architecture):
+    """SFace's MobileNet: (batch, 112, 112, 3) to features (batch, 7, 7, 1024) to (batch, 128)."""
+
+    dim: int = 128
+    epsilon: float = 1e-3
+    head_epsilon: float = 2e-5
+
+    def build_trunk(self, rngs: nnx.Rngs) -> nnx.Module:
+        return SFaceTrunk(epsilon=self.epsilon, rngs=rngs)
+
+    def build_head(self, rngs: nnx.Rngs) -> EmbeddingHead:
+        return EmbeddingHead(PAIRS[-1][0], self.dim, epsilon=self.head_epsilon, rngs=rngs)
+
+
+class SFaceTrunk(nnx.Module):
+    """A 3x3 stem, then pairs of a depthwise 3x3 and a pointwise 1x1; each with BatchNorm and PReLU."""
+
+    def __init__(self, *, epsilon: float, rngs: nnx.Rngs):
+        stem = nnx.Conv(3, STEM_WIDTH, (3, 3), padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
+        layers = [Layer(stem, STEM_WIDTH, epsilon=epsilon, rngs=rngs)]
+        channels = STEM_WIDTH
+        for width, stride in PAIRS:
+            depthwise = DepthwiseConv(channels, stride=stride, rngs=rngs)
+            layers.append(Layer(depthwise, channels, epsilon=epsilon, rngs=rngs))
+            # A 1x1 convolution is a matrix product, which XLA runs faster under that name.
+            pointwise = nnx.Linear(channels, width, use_bias=False, rngs=rngs)
+            layers.append(Layer(pointwise, width, epsilon=epsilon, rngs=rngs))
+            channels = width
+        self.layers = nnx.List(layers)
+
+    def __call__(self, x):
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Layer(nnx.Module):
+    """A convolution, BatchNorm, PReLU."""
+
+    def __init__(self, conv: nnx.Module, width: int, *, epsilon: float, rngs: nnx.Rngs):
+        self.conv = conv
+        self.norm = nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
+        self.prelu = PReLU(width, rngs=rngs)
+
+    def __call__(self, x):
+        return self.prelu(self.norm(self.conv(x)))
