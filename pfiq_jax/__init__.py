@@ -1,6 +1,8 @@
 """How useful a face image is for recognition, and which of its pixels make it so."""
 
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.pixels import PixelQuality, pixel_quality, quality_map
+from pfiq_jax.quality import SER_FIQ_VARIANTS, ser_fiq, ser_fiq_closed_form
 from pfiq_jax.recognizers import (
     ARCFACE_MXNET,
     ARCFACE_TORCH,
@@ -15,11 +17,17 @@ from pfiq_jax.recognizers import (
 __all__ = [
     "ARCFACE_MXNET",
     "ARCFACE_TORCH",
+    "SER_FIQ_VARIANTS",
     "Architecture",
     "IResNet",
     "PfiqError",
+    "PixelQuality",
     "Preprocessing",
     "Recognizer",
     "SFace",
     "load_recognizer",
+    "pixel_quality",
+    "quality_map",
+    "ser_fiq",
+    "ser_fiq_closed_form",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
@@ -49,6 +50,12 @@ class Architecture(abc.ABC):
     def squared_gains(self, parameters: PyTree[Array], units: Units) -> Float[Array, "7 7 channels"]:
         """Squared length of the step that the embedding takes when one unit grows by one."""
         return self._head(parameters).squared_gains()
+
+    def without_output_norm(self, parameters: PyTree[Array]) -> PyTree[Array]:
+        """Parameters whose last BatchNorm only multiplies all dimensions by one factor."""
+        norm = parameters["head"]["output_norm"]
+        identity = {name: jnp.full_like(norm[name], name in ("scale", "var")) for name in norm}
+        return {**parameters, "head": {**parameters["head"], "output_norm": identity}}
 
     def _head(self, parameters: PyTree[Array]) -> EmbeddingHead:
         return nnx.merge(_graph(self.build_head), parameters["head"])

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
+from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers.embedding_head import keep_all
 
 
@@ -22,6 +23,9 @@ class Network(Protocol):
 
     def squared_gains(self, parameters: PyTree, units: Array) -> Array:
         """Squared length of the step that the embedding takes when one unit grows by one, shaped like one unit."""
+
+    def without_output_norm(self, parameters: PyTree) -> PyTree:
+        """Parameters whose head ends with its dense layer, up to a factor common to all dimensions."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,9 @@ class Functions:
         jacobian = jax.jacrev(lambda unit: self.head_without_dropout(parameters, unit[None])[0])(units[0])
         return jnp.sum(jnp.square(jacobian), axis=0)
 
+    def without_output_norm(self, parameters: PyTree) -> PyTree:
+        raise PfiqError("a head of one's own has no BatchNorm to leave out; leave it out of the function instead.")
+
 
 @dataclass(frozen=True)
 class KnownFeatures:
@@ -59,3 +66,6 @@ class KnownFeatures:
 
     def squared_gains(self, parameters: PyTree, units: Array) -> Array:
         return self.network.squared_gains(parameters["parameters"], units)
+
+    def without_output_norm(self, parameters: PyTree) -> PyTree:
+        return {**parameters, "parameters": self.network.without_output_norm(parameters["parameters"])}

@@ -106,6 +106,14 @@ class Recognizer:
 
         return seen[0], project
 
+    def without_output_norm(self) -> "Recognizer":
+        """This recogniser without the head's last BatchNorm, as the first SER-FIQ and the PLQ code have it.
+
+        Raises:
+            PfiqError: for a network of one's own, whose head is one function.
+        """
+        return dataclasses.replace(self, parameters=self.network.without_output_norm(self.parameters))
+
     def with_features(self, features: Array) -> "Recognizer":
         """This recogniser with a trunk that returns known features, so that a function of (recogniser, images)
         can be asked about images whose features are already there, at the price of the head alone."""

@@ -1,0 +1,5 @@
+"""One number a pixel: what it adds to the face's quality."""
+
+from pfiq_jax.pixels.pixel_quality import PixelQuality, pixel_quality, quality_map
+
+__all__ = ["PixelQuality", "pixel_quality", "quality_map"]

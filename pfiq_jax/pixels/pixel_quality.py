@@ -1,0 +1,127 @@
+"""Pixel-level quality: which pixels of a face make it useful for recognition.
+
+Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021 (PLQ), and
+the code of its authors. A regressor made for one image, linear in its embedding, answers that image's quality; its
+gradient with respect to the pixels, by magnitude, is the map.
+"""
+
+from collections.abc import Callable
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from pfiq_jax.images import as_batch
+from pfiq_jax.quality.ser_fiq import PUBLISHED_DROPOUT_RATE, normalize, ser_fiq_closed_form
+from pfiq_jax.recognizers.recognizer import Recognizer
+
+A = 10**7.5
+B = 2.0
+
+
+class PixelQuality(NamedTuple):
+    """A face's quality and where it comes from.
+
+    Attributes:
+        quality: one score an image, as the quality function gives it; higher is better.
+        gradient: (height, width, 3) an image, of the regressor's answer, per grey level of RGB 0..255.
+        map: (height, width) an image, in [0, 1): a pixel's quality; higher is better.
+    """
+
+    quality: Float[Array, "*batch"]
+    gradient: Float[Array, "*batch height width 3"]
+    map: Float[Array, "*batch height width"]
+
+
+def pixel_quality(
+    recognizer: Recognizer,
+    images: ArrayLike,
+    *,
+    quality: ArrayLike | Callable[[Recognizer, Array], Array] | None = None,
+    regressor: Literal["least_norm", "published"] = "least_norm",
+    a: float = A,
+    b: float = B,
+) -> PixelQuality:
+    """Quality and its pixel map, from one forward and one backward pass of the network.
+
+    The regressor has weights w with w . e = Q: it answers the quality Q of this very image from its embedding e. Its
+    gradient S with respect to the pixels, as mean magnitude over RGB, gives the map 1 - 1 / (1 + a S^b).
+
+    - "published" (PLQ): equal weights Q / sum(e) on the normalised embedding, without the head's last BatchNorm. The
+      sum of an embedding may lie anywhere near 0, so the scale of S is arbitrary and the maps of two images cannot be
+      compared (on ten published MagFace embeddings it varies 37-fold, the map's argument 1300-fold).
+    - "least_norm": of all weights that answer Q, the shortest, w = Q y / |y|^2, on the embedding y as it is. They are
+      unique, they turn with the embedding space and stretch against it, and S is Q times the gradient of log |y|: by
+      how much of itself a pixel lengthens the embedding. The length of an ArcFace embedding is known to follow
+      quality (Meng et al., MagFace, CVPR 2021).
+
+    Args:
+        recognizer: the network to explain.
+        images: RGB, 0..255, aligned; (height, width, 3) or (batch, height, width, 3).
+        quality: scores of the images, or a function (recogniser, images) -> scores, which is given the features that
+            are already there. None for ``ser_fiq_closed_form``, with "published" as PLQ's SER-FIQ has it (dropout
+            0.5, no last BatchNorm).
+        regressor: how the weights come from the score.
+        a: scale of the map, in 1 / (gradient ** b). The defaults give 0.5 at S = 10**-3.75 per grey level.
+        b: exponent of the map.
+
+    Raises:
+        PfiqError: for images that do not fit.
+
+    References:
+        Terhörst et al. 2021, section 3 and figure 1; meaning of S, w and v as there.
+    """
+    published = regressor == "published"
+    if published:
+        recognizer = recognizer.without_output_norm()
+    batch = as_batch(images, recognizer.preprocessing.size)
+    features, pull_to_pixels = jax.vjp(recognizer.features, batch)
+
+    if quality is None:
+        quality = _plq_quality if published else ser_fiq_closed_form
+    known = recognizer.with_features(features)
+    scores = quality(known, batch) if callable(quality) else jnp.asarray(quality, jnp.float32).reshape(len(batch))
+
+    def regressed(features: Array) -> Array:
+        embedding = recognizer.head(features)
+        return normalize(embedding) if published else embedding
+
+    embedding, pull_to_features = jax.vjp(regressed, features)
+    weigh = equal_weights if published else least_norm_weights
+    (gradient,) = pull_to_pixels(*pull_to_features(weigh(embedding, scores)))
+
+    lead = jnp.shape(images)[:-3]
+    return PixelQuality(
+        scores.reshape(lead),
+        gradient.reshape(*lead, *gradient.shape[1:]),
+        quality_map(gradient, a=a, b=b).reshape(*lead, *gradient.shape[1:3]),
+    )
+
+
+def equal_weights(embedding: Float[Array, "batch dim"], quality: Float[Array, " batch"]) -> Float[Array, "batch dim"]:
+    """PLQ's weights of the regressor: one and the same for all dimensions, Q / sum(e)."""
+    total = jnp.sum(embedding, -1)
+    guarded = jnp.where(jnp.abs(total) < 1e-12, 1e-12, total)
+    return jnp.broadcast_to((quality / guarded)[:, None], embedding.shape)
+
+
+def least_norm_weights(
+    embedding: Float[Array, "batch dim"], quality: Float[Array, " batch"]
+) -> Float[Array, "batch dim"]:
+    """The shortest weights that answer Q: Q y / |y|^2."""
+    squared_norm = jnp.maximum(jnp.sum(jnp.square(embedding), -1, keepdims=True), 1e-20)
+    return quality[:, None] * embedding / squared_norm
+
+
+def quality_map(
+    gradient: Float[Array, "*batch height width 3"], *, a: float = A, b: float = B
+) -> Float[Array, "*batch height width"]:
+    """PLQ's map v of a gradient per grey level: 1 - 1 / (1 + a S^b), S the mean magnitude over RGB; in [0, 1)."""
+    magnitude = jnp.mean(jnp.abs(gradient), -1)
+    return 1 - 1 / (1 + a * magnitude**b)
+
+
+def _plq_quality(recognizer: Recognizer, images: Array) -> Array:
+    return ser_fiq_closed_form(recognizer, images, dropout_rate=PUBLISHED_DROPOUT_RATE)
