@@ -1,0 +1,70 @@
+"""One reader a file format: file -> ``Source``. A reader knows no architecture.
+
+A new format is one module with a ``read(path) -> Source`` and one line in ``READERS``.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from pfiq_jax.errors import PfiqError
+from weights_convert.readers import onnx, safetensors, torch
+from weights_convert.readers.source import Source
+
+__all__ = ["READERS", "Source", "read"]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """How to read one file format.
+
+    Attributes:
+        format: its name in messages.
+        read: may raise anything; ``read`` below turns it into one sentence.
+        extra: of this package, that installs what ``read`` imports.
+    """
+
+    format: str
+    read: Callable[[Path], Source]
+    extra: str = "convert"
+
+
+TORCH = Reader("torch state dict", torch.read, extra="verify")
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {
+        ".onnx": Reader("ONNX", onnx.read),
+        ".safetensors": Reader("safetensors", safetensors.read),
+        ".pt": TORCH,
+        ".pth": TORCH,
+        ".ckpt": TORCH,
+    }
+)
+
+
+def read(path: str | os.PathLike[str]) -> Source:
+    """The arrays of a weights file, by the reader that its suffix names. No code in the file is ever run.
+
+    Raises:
+        PfiqError: for a file that is missing, empty, truncated, of no known format, or that would run code.
+    """
+    path = Path(path)
+    reader = READERS.get(path.suffix.lower())
+    if not path.is_file():
+        raise PfiqError(f"{path}: no such file; give the weights file to convert.")
+    if reader is None:
+        raise PfiqError(f"{path}: its suffix names no known format; give one of {', '.join(READERS)}.")
+    try:
+        return reader.read(path)
+    except PfiqError:
+        raise
+    except ImportError as error:
+        raise PfiqError(
+            f"{path}: reading it needs the package {error.name}; pip install 'pfiq-jax[{reader.extra}]'."
+        ) from error
+    except Exception as error:  # the parsers raise a dozen kinds on damaged bytes, all with the same mend
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        raise PfiqError(
+            f"{path}: is empty, truncated or not a {reader.format} file ({reason}); download or export it again."
+        ) from error

@@ -1,0 +1,46 @@
+"""``.pt``, ``.pth`` and ``.ckpt`` files that ``torch.save`` wrote."""
+
+import pickle
+import zipfile
+from pathlib import Path
+
+from pfiq_jax.errors import PfiqError
+from weights_convert.readers.source import Source
+
+DATA_PARALLEL = "module."
+
+
+def read(path: Path) -> Source:
+    """Every tensor of a state dict, or of the state dict that a checkpoint holds under ``state_dict``.
+
+    The file is unpickled with torch's allow-list (``weights_only=True``), which runs no code of the file.
+    """
+    import torch
+
+    _check_bits(path)
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+    except pickle.UnpicklingError as error:
+        raise PfiqError(
+            f"{path}: is damaged, or holds objects that would run code when loaded, which is refused; "
+            "give a file that `torch.save(model.state_dict(), path)` wrote."
+        ) from error
+    if isinstance(state, dict):
+        state = state.get("state_dict", state)
+    if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise PfiqError(
+            f"{path}: holds something else than a state dict of tensors; "
+            "give a file that `torch.save(model.state_dict(), path)` wrote."
+        )
+    if all(name.startswith(DATA_PARALLEL) for name in state):
+        state = {name.removeprefix(DATA_PARALLEL): tensor for name, tensor in state.items()}
+    # NumPy has no bfloat16, and checkpoints come in all widths
+    return Source(path, {name: (t.float() if t.is_floating_point() else t).numpy() for name, t in state.items()})
+
+
+def _check_bits(path: Path) -> None:
+    """torch does not compare the checksums of its own zip files, so a flipped bit would pass for a weight."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if (damaged := archive.testzip()) is not None:
+                raise ValueError(f"{damaged} has a wrong checksum")
