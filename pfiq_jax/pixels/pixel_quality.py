@@ -5,6 +5,7 @@ the code of its authors. A regressor made for one image, linear in its embedding
 gradient with respect to the pixels, by magnitude, is the map.
 """
 
+import math
 from collections.abc import Callable
 from typing import Literal, NamedTuple
 
@@ -17,8 +18,8 @@ from pfiq_jax.images import as_batch
 from pfiq_jax.quality.ser_fiq import PUBLISHED_DROPOUT_RATE, normalize, ser_fiq_closed_form
 from pfiq_jax.recognizers.recognizer import Recognizer
 
-A = 10**7.5
-B = 2.0
+PUBLISHED_A = 10**7.5  # a map of 0.5 at a gradient of 10**-3.75 per grey level
+LEAST_NORM_A = 10**8.6  # 0.5 at the median pixel of LFW faces on the bundled network (benchmarks/map_scale.py)
 
 
 class PixelQuality(NamedTuple):
@@ -27,7 +28,7 @@ class PixelQuality(NamedTuple):
     Attributes:
         quality: one score an image, as the quality function gives it; higher is better.
         gradient: (height, width, 3) an image, of the regressor's answer, per grey level of RGB 0..255.
-        map: (height, width) an image, in [0, 1): a pixel's quality; higher is better.
+        map: (height, width) an image, in [0, 1]: a pixel's quality; higher is better.
     """
 
     quality: Float[Array, "*batch"]
@@ -41,21 +42,22 @@ def pixel_quality(
     *,
     quality: ArrayLike | Callable[[Recognizer, Array], Array] | None = None,
     regressor: Literal["least_norm", "published"] = "least_norm",
-    a: float = A,
-    b: float = B,
+    a: float | None = None,
+    b: float = 2.0,
 ) -> PixelQuality:
     """Quality and its pixel map, from one forward and one backward pass of the network.
 
     The regressor has weights w with w . e = Q: it answers the quality Q of this very image from its embedding e. Its
     gradient S with respect to the pixels, as mean magnitude over RGB, gives the map 1 - 1 / (1 + a S^b).
 
-    - "published" (PLQ): equal weights Q / sum(e) on the normalised embedding, without the head's last BatchNorm. The
+    - "published" (PLQ, exactly): equal weights Q / sum(e) on the normalised embedding, without the head's last BatchNorm. The
       sum of an embedding may lie anywhere near 0, so the scale of S is arbitrary and the maps of two images cannot be
       compared (on ten published MagFace embeddings it varies 37-fold, the map's argument 1300-fold).
     - "least_norm": of all weights that answer Q, the shortest, w = Q y / |y|^2, on the embedding y as it is. They are
       unique, they turn with the embedding space and stretch against it, and S is Q times the gradient of log |y|: by
       how much of itself a pixel lengthens the embedding. The length of an ArcFace embedding is known to follow
-      quality (Meng et al., MagFace, CVPR 2021).
+      quality (Meng et al., MagFace, CVPR 2021). In the map S is multiplied by sqrt(dim), by which PLQ's weights are
+      longer than these for an embedding whose sum is 1, the root mean square of random directions.
 
     Args:
         recognizer: the network to explain.
@@ -64,7 +66,8 @@ def pixel_quality(
             are already there. None for ``ser_fiq_closed_form``, with "published" as PLQ's SER-FIQ has it (dropout
             0.5, no last BatchNorm).
         regressor: how the weights come from the score.
-        a: scale of the map, in 1 / (gradient ** b). The defaults give 0.5 at S = 10**-3.75 per grey level.
+        a: scale of the map, in 1 / (gradient ** b). None for the published 10**7.5, or with "least_norm" for 10**8.6,
+            with which the median pixel of LFW faces gets 0.5 from the bundled network.
         b: exponent of the map.
 
     Raises:
@@ -91,12 +94,16 @@ def pixel_quality(
     embedding, pull_to_features = jax.vjp(regressed, features)
     weigh = equal_weights if published else least_norm_weights
     (gradient,) = pull_to_pixels(*pull_to_features(weigh(embedding, scores)))
+    if published:
+        pixels = quality_map(gradient, a=a or PUBLISHED_A, b=b)
+    else:
+        pixels = quality_map(math.sqrt(embedding.shape[-1]) * gradient, a=a or LEAST_NORM_A, b=b)
 
     lead = jnp.shape(images)[:-3]
     return PixelQuality(
         scores.reshape(lead),
         gradient.reshape(*lead, *gradient.shape[1:]),
-        quality_map(gradient, a=a, b=b).reshape(*lead, *gradient.shape[1:3]),
+        pixels.reshape(*lead, *gradient.shape[1:3]),
     )
 
 
@@ -116,11 +123,14 @@ def least_norm_weights(
 
 
 def quality_map(
-    gradient: Float[Array, "*batch height width 3"], *, a: float = A, b: float = B
+    gradient: Float[Array, "*batch height width 3"], *, a: float = PUBLISHED_A, b: float = 2.0
 ) -> Float[Array, "*batch height width"]:
-    """PLQ's map v of a gradient per grey level: 1 - 1 / (1 + a S^b), S the mean magnitude over RGB; in [0, 1)."""
-    magnitude = jnp.mean(jnp.abs(gradient), -1)
-    return 1 - 1 / (1 + a * magnitude**b)
+    """PLQ's map v of a gradient per grey level: 1 - 1 / (1 + a S^b), S the mean magnitude over RGB; in [0, 1].
+
+    By default v(10**-3.75) is 0.5.
+    """
+    stretched = a * jnp.mean(jnp.abs(gradient), -1) ** b
+    return stretched / (1 + stretched)  # the same without the cancellation of a small S
 
 
 def _plq_quality(recognizer: Recognizer, images: Array) -> Array:
