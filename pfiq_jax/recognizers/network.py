@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,7 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers.embedding_head import keep_all
 
 
+@runtime_checkable
 class Network(Protocol):
     """A trunk and a head; equal networks hash alike, since they are the static part of a pytree."""
 
