@@ -1,0 +1,69 @@
+"""Arrays that are not images."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+
+from pfiq_jax import PfiqError
+from pfiq_jax.images import as_batch
+
+SIZE = (8, 6)
+
+
+@pytest.mark.parametrize("shape", [(8, 6), (8, 6, 4), (6, 8, 3), (1, 1, 8, 6, 3), (3, 8, 6), ()])
+def test_wrong_shapes_name_the_right_one(shape):
+    with pytest.raises(PfiqError, match=r"\(8, 6, 3\) or \(batch, 8, 6, 3\)"):
+        as_batch(np.zeros(shape, np.uint8), SIZE)
+
+
+@pytest.mark.parametrize("dtype", [bool, complex, "U1", object])
+def test_wrong_dtypes(dtype):
+    with pytest.raises(PfiqError, match="give uint8 or float pixels"):
+        as_batch(np.zeros((8, 6, 3), dtype), SIZE)
+
+
+@pytest.mark.parametrize(
+    "pixels, sentence",
+    [
+        (np.linspace(0, 1, 144), "scaled to 1"),
+        (np.linspace(-1, 1, 144), "scaled to 1"),
+        (np.linspace(0, 65535, 144), "pixels in 0..255"),
+        (np.linspace(-1000, 255, 144), "pixels in 0..255"),
+        (np.full(144, np.nan), "NaN"),
+        (np.full(144, np.inf), "infinite"),
+    ],
+)
+@pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
+def test_wrong_ranges(pixels, sentence, kind):
+    with pytest.raises(PfiqError, match=sentence):
+        as_batch(kind(pixels.reshape(8, 6, 3).astype(np.float32)), SIZE)
+
+
+def test_black_white_and_slightly_disturbed_images_pass():
+    for value in (0, 255, -3.5, 260):
+        assert as_batch(np.full((8, 6, 3), value, np.float32), SIZE).shape == (1, 8, 6, 3)
+
+
+def test_values_are_not_looked_at_under_jit():
+    jax.jit(lambda x: as_batch(x, SIZE))(np.ones((2, 8, 6, 3), np.float32))
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st_numpy.arrays(
+        st.sampled_from([np.uint8, np.int16, np.float16, np.float32, np.float64, np.bool_]),
+        st_numpy.array_shapes(min_dims=0, max_dims=5, max_side=8) | st.just((8, 6, 3)),
+    )
+)
+def test_any_array_gives_a_batch_or_one_sentence(array):
+    try:
+        batch = as_batch(array, SIZE)
+    except PfiqError as error:
+        assert str(error).endswith(".")
+    else:
+        assert batch.dtype == jnp.float32 and batch.shape[1:] == (8, 6, 3)
+        assert bool(jnp.isfinite(batch).all())
