@@ -1,5 +1,6 @@
 """Weights on disk: ``.safetensors`` whose header says all that is not an array."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -86,6 +87,8 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
         partial.write_bytes(data)
         partial.replace(path)  # a run that is cut off leaves no half file behind
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise PfiqError(f"{path}: cannot be written ({error.strerror}); choose another place.") from error
 
 

@@ -2,6 +2,8 @@
 
 import re
 
+import numpy as np
+
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers import Preprocessing, SFace
 from pfiq_jax.recognizers.sface import PAIRS
@@ -71,10 +73,11 @@ def _epsilon(source: Source, norms: str, default: float) -> float:
 
 def preprocessing(source: Source) -> Preprocessing:
     """The subtraction and multiplication that the graph begins with."""
-    missing = [name for name in (MEAN, SCALE) if name not in source.arrays or source.arrays[name].size != 1]
+    found = {name: source.arrays.get(name, np.empty(0)) for name in (MEAN, SCALE)}
+    missing = [name for name, array in found.items() if array.size != 1 or not np.isfinite(array).all()]
     if missing:
         raise PfiqError(f"{source.path}: lacks the numbers {', '.join(missing)}; give OpenCV Zoo's own file.")
-    return Preprocessing(mean=(source.arrays[MEAN].item(),) * 3, scale=(source.arrays[SCALE].item(),) * 3)
+    return Preprocessing(mean=(found[MEAN].item(),) * 3, scale=(found[SCALE].item(),) * 3)
 
 
 MAPPING = Mapping(

@@ -20,6 +20,8 @@ def read(path: Path) -> Source:
     from onnx import numpy_helper
 
     graph = onnx.load(path).graph
+    if not graph.node:  # protobuf takes an empty file for an empty message
+        raise ValueError("it holds no graph")
     values = {array.name: numpy_helper.to_array(array) for array in graph.initializer}
     names = {name: name for name in values}
     arrays: dict[str, np.ndarray] = {}

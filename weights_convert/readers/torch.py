@@ -1,11 +1,18 @@
 """``.pt``, ``.pth`` and ``.ckpt`` files that ``torch.save`` wrote."""
 
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers.source import Source
+
+if TYPE_CHECKING:
+    import torch
 
 DATA_PARALLEL = "module."
 
@@ -19,7 +26,8 @@ def read(path: Path) -> Source:
 
     _check_bits(path)
     try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
+        with warnings.catch_warnings(action="ignore"):  # advice for who wrote the file, not for who reads it
+            state = torch.load(path, weights_only=True, map_location="cpu")
     except pickle.UnpicklingError as error:
         raise PfiqError(
             f"{path}: is damaged, or holds objects that would run code when loaded, which is refused; "
@@ -34,8 +42,12 @@ def read(path: Path) -> Source:
         )
     if all(name.startswith(DATA_PARALLEL) for name in state):
         state = {name.removeprefix(DATA_PARALLEL): tensor for name, tensor in state.items()}
-    # NumPy has no bfloat16, and checkpoints come in all widths
-    return Source(path, {name: (t.float() if t.is_floating_point() else t).numpy() for name, t in state.items()})
+    return Source(path, {name: _array(tensor) for name, tensor in state.items()})
+
+
+def _array(tensor: "torch.Tensor") -> np.ndarray:
+    """A tensor of any float type in float32: NumPy has no bfloat16, and checkpoints come in all widths."""
+    return (tensor.float() if tensor.is_floating_point() else tensor).detach().numpy()
 
 
 def _check_bits(path: Path) -> None:
