@@ -1,8 +1,9 @@
 """From five landmarks to the aligned crop that face recognition networks are trained on."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from jaxtyping import UInt8
-from numpy.typing import ArrayLike
 
 from pfiq_jax.errors import PfiqError
 
@@ -18,7 +19,9 @@ right eye (left in the image), left eye, tip of the nose, right and left corner 
 
 
 def align(
-    image: UInt8[np.ndarray, "height width 3"], landmarks: ArrayLike, size: tuple[int, int] = (112, 112)
+    image: UInt8[np.ndarray, "height width 3"],
+    landmarks: Sequence[Sequence[float]] | np.ndarray,
+    size: tuple[int, int] = (112, 112),
 ) -> UInt8[np.ndarray, "rows columns 3"]:
     """The face, turned, scaled and shifted so that its landmarks come to lie on the ArcFace template.
 
