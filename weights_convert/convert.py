@@ -50,6 +50,8 @@ def convert(
     """
     if not isinstance(source, Source):
         source = read(source)
+    if epsilon is not None and not 0 < epsilon < 1:
+        raise PfiqError(f"{epsilon:g} is no BatchNorm epsilon; give a small positive number, as 1e-5.")
     name, mapping = choose(source, architecture)
     network = mapping.build(name, source, epsilon)
     label = f"{source.path}" if architecture else f"{source.path}, which resembles {name} most"

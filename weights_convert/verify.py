@@ -55,16 +55,19 @@ def embeddings(recognizer: Recognizer, images: np.ndarray) -> np.ndarray:
 
 def source_embeddings(source: Source, recognizer: Recognizer, images: np.ndarray) -> tuple[str, np.ndarray]:
     """The name of the runtime of a source's format, and the source network's embeddings there."""
+    pixels: np.ndarray = images.transpose(0, 3, 1, 2).astype(np.float32)
+    if isinstance(recognizer.network, IResNet):  # SFace's graph does its preprocessing itself
+        pixels = (pixels / 255 - 0.5) / 0.5
     try:
         if source.path.suffix.lower() == ".onnx":
-            return "ONNX Runtime", onnx_embeddings(source, images)
-        return "torch", torch_embeddings(source, recognizer, images)
+            return "ONNX Runtime", onnx_embeddings(source, pixels)
+        return "torch", torch_embeddings(source, recognizer, pixels)
     except ImportError as error:
         raise PfiqError(f"{source.path}: running it needs {error.name}; pip install 'pfiq-jax[verify]'.") from error
 
 
-def onnx_embeddings(source: Source, images: np.ndarray) -> np.ndarray:
-    """The source graph under ONNX Runtime, fed pixels in 0..255: it holds its own preprocessing."""
+def onnx_embeddings(source: Source, pixels: np.ndarray) -> np.ndarray:
+    """The source graph under ONNX Runtime, on (batch, 3, 112, 112) float32 pixels as it wants them."""
     import onnx
     import onnxruntime
 
@@ -77,16 +80,16 @@ def onnx_embeddings(source: Source, images: np.ndarray) -> np.ndarray:
     model.graph.input.extend(fed)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    batches = images.transpose(0, 3, 1, 2)[:, None].astype(np.float32)  # the graph is fixed at batch 1
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        return np.concatenate([session.run(None, {fed[0].name: batch})[0] for batch in batches])
+        # one by one, since SFace's graph is fixed at batch 1
+        return np.concatenate([session.run(None, {fed[0].name: image[None]})[0] for image in pixels])
     except Exception as error:  # ONNX Runtime's exceptions share no other base
         raise PfiqError(f"{source.path}: ONNX Runtime cannot run it ({error}); convert it without --verify.") from error
 
 
-def torch_embeddings(source: Source, recognizer: Recognizer, images: np.ndarray) -> np.ndarray:
-    """The source arrays in a torch network of the same architecture."""
+def torch_embeddings(source: Source, recognizer: Recognizer, pixels: np.ndarray) -> np.ndarray:
+    """The source arrays in a torch network of the same architecture, on (batch, 3, 112, 112) float32 pixels."""
     import torch
 
     from weights_convert.torch_iresnet import TorchIResNet
@@ -98,8 +101,7 @@ def torch_embeddings(source: Source, recognizer: Recognizer, images: np.ndarray)
     parameters = {name: torch.tensor(a) for name, a in source.arrays.items() if iresnet.MAPPING.fits(name)}
     model.load_state_dict(parameters, strict=False)  # `convert` was strict; here counters of steps may be missing
     with torch.inference_mode():
-        pixels = torch.tensor(images.transpose(0, 3, 1, 2).astype(np.float32))
-        return model((pixels / 255 - 0.5) / 0.5).numpy()
+        return model(torch.tensor(pixels)).numpy()
 
 
 def sample_images(folder: str | os.PathLike[str] | None = None) -> np.ndarray:

@@ -148,6 +148,28 @@ def test_what_resembles_nothing(iresnet_source):
         convert(source)
 
 
+def test_epsilons_are_read_from_graphs_that_state_them(iresnet_source):
+    assert convert(iresnet_source).network.epsilon == 1e-5
+    stated = dataclasses.replace(iresnet_source, attributes={"bn1.epsilon": 2e-5, "bn1.momentum": 0.9})
+    assert convert(stated).network.epsilon == 2e-5
+    assert convert(stated, epsilon=1e-3).network.epsilon == 1e-3
+
+
+@pytest.mark.parametrize("epsilon", [0.0, -1e-5, float("nan"), 2.0])
+def test_what_is_no_epsilon(epsilon, iresnet_source):
+    with pytest.raises(PfiqError, match="is no BatchNorm epsilon"):
+        convert(iresnet_source, epsilon=epsilon)
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (2, 3), (0, 7, 7), (1, 1, 1, 1, 1)])
+@pytest.mark.parametrize(
+    "name", ["conv1.weight", "layer2.0.downsample.0.weight", "prelu.weight", "fc.weight", "fc.bias"]
+)
+def test_an_array_of_any_shape_is_reported(name, shape, iresnet_source):
+    with pytest.raises(PfiqError, match=" has shape "):
+        convert(changed(iresnet_source, **{name: np.ones(shape, np.float32)}))
+
+
 def test_epsilons_that_disagree(iresnet_source, sface_source):
     stated = {**sface_source.attributes, "conv_3_batchnorm.epsilon": 1e-5}
     with pytest.raises(PfiqError, match=r"several epsilons \[1e-05, 0\.001\]"):

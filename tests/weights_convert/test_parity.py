@@ -1,6 +1,7 @@
 """Conversions beside their sources, run by torch and ONNX Runtime."""
 
 import dataclasses
+import sys
 from importlib import resources
 
 import jax
@@ -14,7 +15,7 @@ from safetensors.numpy import save_file
 from pfiq_jax import ARCFACE_TORCH, IResNet, PfiqError
 from weights_convert.cli import main
 from weights_convert.convert import convert
-from weights_convert.verify import embeddings, onnx_embeddings, relative_error, sample_images, verify
+from weights_convert.verify import embeddings, relative_error, sample_images, source_embeddings, verify
 
 pytestmark = pytest.mark.parity
 STEPS = ("stem", "stage 1", "stage 2", "stage 3", "stage 4", "bn2", "embedding")
@@ -69,8 +70,9 @@ def test_epsilon_is_kept_as_configured(torch, random_iresnet, tmp_path):
 
 def test_sface_matches_onnx_runtime_on_every_face(onnxruntime, sface_source, faces, recognizer):
     images = np.stack(list(faces.values()))
-    expected = onnx_embeddings(sface_source, images)
-    assert relative_error(expected, embeddings(convert(sface_source), images)) < 1e-5
+    converted = convert(sface_source)
+    _, expected = source_embeddings(sface_source, converted, images)
+    assert relative_error(expected, embeddings(converted, images)) < 1e-5
     assert relative_error(expected, embeddings(recognizer, images)) < 2e-3
 
 
@@ -80,6 +82,12 @@ def test_bundle_is_what_the_command_writes(onnxruntime, sface_onnx, tmp_path):
     assert result.exit_code == 0, result.output
     bundle = resources.files("pfiq_jax") / "bundled/sface.safetensors"
     assert output.read_bytes() == bundle.read_bytes()
+
+
+def test_verify_names_the_missing_extra(sface_source, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(PfiqError, match=r"needs onnxruntime; pip install 'pfiq-jax\[verify\]'"):
+        verify(sface_source, convert(sface_source), sample_images())
 
 
 def test_verify_finds_a_wrong_weight(onnxruntime, sface_source):

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -137,6 +138,17 @@ def test_missing_files_folders_and_unknown_formats(tmp_path):
     (tmp_path / "a.h5").write_bytes(b"weights")
     with pytest.raises(PfiqError, match=r"its suffix names no known format; give one of \.onnx, "):
         read(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize(
+    "suffix, package, extra", [(".onnx", "onnx", "convert"), (".pt", "torch", "verify"), (".ckpt", "torch", "verify")]
+)
+def test_a_missing_extra_is_named(suffix, package, extra, tmp_path, monkeypatch):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(b"anything")
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(PfiqError, match=rf"needs the package {package}; pip install 'pfiq-jax\[{extra}\]'"):
+        read(path)
 
 
 class Malicious:

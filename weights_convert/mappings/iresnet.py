@@ -7,7 +7,7 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers import ARCFACE_TORCH, IResNet
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
 from weights_convert.mappings.layouts import convolution, dense, pointwise, same, slopes
-from weights_convert.mappings.mapping import Mapping, Rule
+from weights_convert.mappings.mapping import Mapping, Rule, length
 from weights_convert.readers.source import Source
 
 TORCH_EPSILON = 1e-5
@@ -67,13 +67,12 @@ def identify(names: Collection[str]) -> str:
 
 def build(architecture: str, source: Source, epsilon: float | None) -> IResNet:
     """The network; the length of the embedding is that of ``fc.bias``."""
-    bias = source.arrays.get("fc.bias")
     stated = {value for name, value in source.attributes.items() if name.endswith(".epsilon")}
     if epsilon is None and len(stated) > 1:
         raise PfiqError(f"{source.path}: states several BatchNorm epsilons {sorted(stated)}; overrule with --epsilon.")
     return IResNet(
         depth=DEPTHS[architecture],
-        dim=bias.size if bias is not None else 512,
+        dim=length(source, "fc.bias", IResNet.dim),
         epsilon=epsilon if epsilon is not None else next(iter(stated), TORCH_EPSILON),
     )
 

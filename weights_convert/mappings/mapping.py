@@ -12,6 +12,11 @@ from weights_convert.readers.source import Source
 Layout = Callable[[np.ndarray], np.ndarray]
 
 
+def length(source: Source, vector: str, default: int) -> int:
+    """The number of entries of a source's vector; the default, where it is missing or empty and will be reported."""
+    return source.arrays[vector].size if vector in source.arrays and source.arrays[vector].size else default
+
+
 @dataclass(frozen=True)
 class Rule:
     """Where an array goes and how its axes are turned.
@@ -71,6 +76,6 @@ class Mapping:
             if match := re.fullmatch(rule.source, name):
                 try:
                     return match.expand(rule.target), rule.layout(array)
-                except ValueError:  # a shape that cannot be turned is reported as it is
+                except (ValueError, TypeError):  # a shape that cannot be turned is reported as it is
                     return match.expand(rule.target), array
         return name, array

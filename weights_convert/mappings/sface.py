@@ -8,7 +8,7 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers import Preprocessing, SFace
 from pfiq_jax.recognizers.sface import PAIRS
 from weights_convert.mappings.layouts import convolution, dense, depthwise, pointwise, same, slopes
-from weights_convert.mappings.mapping import Layout, Mapping, Rule
+from weights_convert.mappings.mapping import Layout, Mapping, Rule, length
 from weights_convert.readers.source import Source
 
 MEAN, SCALE = "scalar_op1", "scalar_op2"  # the graph begins with (pixels - MEAN) * SCALE
@@ -53,9 +53,8 @@ def build(architecture: str, source: Source, epsilon: float | None) -> SFace:
     """The network, with the BatchNorm epsilons that the graph states for body and head."""
     if epsilon is not None:
         raise PfiqError(f"{source.path}: {architecture} has two BatchNorm epsilons of its own; leave --epsilon out.")
-    bias = source.arrays.get("pre_fc1_bias")
     return SFace(
-        dim=bias.size if bias is not None else SFace.dim,
+        dim=length(source, "pre_fc1_bias", SFace.dim),
         epsilon=_epsilon(source, r"conv_.*_batchnorm", SFace.epsilon),
         head_epsilon=_epsilon(source, r"bn1|fc1", SFace.head_epsilon),
     )
@@ -74,7 +73,7 @@ def _epsilon(source: Source, norms: str, default: float) -> float:
 def preprocessing(source: Source) -> Preprocessing:
     """The subtraction and multiplication that the graph begins with."""
     found = {name: source.arrays.get(name, np.empty(0)) for name in (MEAN, SCALE)}
-    missing = [name for name, array in found.items() if array.size != 1 or not np.isfinite(array).all()]
+    missing = [name for name, a in found.items() if a.size != 1 or a.dtype.kind != "f" or not np.isfinite(a).all()]
     if missing:
         raise PfiqError(f"{source.path}: lacks the numbers {', '.join(missing)}; give OpenCV Zoo's own file.")
     return Preprocessing(mean=(found[MEAN].item(),) * 3, scale=(found[SCALE].item(),) * 3)

@@ -12,5 +12,5 @@ def read(path: Path) -> Source:
     """Every array of the file."""
     with safe_open(path, framework="numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}
-    floats = [name for name, array in arrays.items() if not np.issubdtype(array.dtype, np.integer)]
+    floats = [name for name, array in arrays.items() if array.dtype.kind not in "biuc"]  # bfloat16's kind is "V"
     return Source(path, arrays | {name: arrays[name].astype(np.float32) for name in floats})
