@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
@@ -210,17 +211,19 @@ def is_usable_folder(folder: Path) -> bool:
 
 
 def output_paths(inputs: Sequence[Path], where: Path, suffix: str) -> list[Path]:
-    """An output for every input: the file named, or in a folder, with a number where names would be the same."""
+    """An output for every input: the file named, or in a folder, with a number where stems are the same."""
     if where.suffix.lower() == suffix:
         if len(inputs) > 1:
             raise click.UsageError(f"{where} is one file, but there are {len(inputs)} images; name a folder.")
         return [where]
     where.mkdir(parents=True, exist_ok=True)
-    outputs: dict[Path, None] = {}
+    seen: Counter[str] = Counter()
+    outputs = []
     for path in inputs:
-        candidates = (where / f"{path.stem}_quality{number}{suffix}" for number in ("", *range(2, len(inputs) + 1)))
-        outputs[next(name for name in candidates if name not in outputs)] = None
-    return list(outputs)
+        seen[path.stem] += 1
+        number = f"_{seen[path.stem]}" if seen[path.stem] > 1 else ""
+        outputs.append(where / f"{path.stem}_quality{number}{suffix}")
+    return outputs
 
 
 def landmarks_of(option: str | Path | None, paths: Sequence[Path]) -> dict[str, scoring.Points] | None:

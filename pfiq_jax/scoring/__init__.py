@@ -1,10 +1,11 @@
 """Many faces: reading, aligning, batching."""
 
-from pfiq_jax.scoring.faces import Face, Points, parse_landmarks, read_face, read_landmarks
+from pfiq_jax.scoring.faces import LANDMARK_COLUMNS, Face, Points, parse_landmarks, read_face, read_landmarks
 from pfiq_jax.scoring.reading import expand_paths, read_image
 from pfiq_jax.scoring.score import Score, explain, score_files
 
 __all__ = [
+    "LANDMARK_COLUMNS",
     "Face",
     "Points",
     "Score",

@@ -77,6 +77,10 @@ def read_landmarks(path: Path) -> dict[str, Points]:
             if missing := [name for name in ("path", *LANDMARK_COLUMNS) if name not in (rows.fieldnames or ())]:
                 raise PfiqError(f"{path}: lacks the columns {', '.join(missing)}; name them in its first line.")
             for row in rows:
+                if None in row or None in row.values():
+                    raise PfiqError(
+                        f"{path}, line {rows.line_num}: has more or fewer cells than the first line; mend it."
+                    )
                 points = parse_landmarks([row[name] for name in LANDMARK_COLUMNS], f"{path}, line {rows.line_num}")
                 places = {os.path.abspath(row["path"]), os.path.abspath(path.parent / row["path"])}
                 if places & table.keys():
@@ -89,7 +93,7 @@ def read_landmarks(path: Path) -> dict[str, Points]:
     return table
 
 
-def parse_landmarks(numbers: Sequence[str | None], source: str) -> Points:
+def parse_landmarks(numbers: Sequence[str], source: str) -> Points:
     """Five points from ten numbers as text.
 
     Raises:
@@ -97,7 +101,8 @@ def parse_landmarks(numbers: Sequence[str | None], source: str) -> Points:
     """
     try:
         values = np.array(numbers, np.float64).reshape(5, 2)
-    except (TypeError, ValueError) as error:
-        given = ",".join(map(str, numbers))
-        raise PfiqError(f"{source}: {given} are not ten numbers; give {','.join(LANDMARK_COLUMNS)}.") from error
+    except ValueError as error:
+        raise PfiqError(
+            f"{source}: {','.join(numbers)} are not ten numbers; give {','.join(LANDMARK_COLUMNS)}."
+        ) from error
     return tuple((float(x), float(y)) for x, y in values)

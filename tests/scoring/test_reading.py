@@ -168,7 +168,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
 @given(whole=st.sampled_from([png(), jpeg()]), data=st.data())
-@pytest.mark.filterwarnings("default")
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # Pillow's, of metadata
 def test_damaged_files_are_read_or_refused(tmp_path, whole, data):
     damaged = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
     for _ in range(data.draw(st.integers(0, 5)) if damaged else 0):
