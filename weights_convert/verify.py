@@ -15,7 +15,8 @@ from weights_convert.mappings import iresnet
 from weights_convert.readers import Source
 
 NUM_RANDOM_IMAGES = 4
-TOLERANCES = {"float32": 1e-5, "float16": 2e-3}  # float16 rounds a weight by up to 2**-11 of it
+# Some five to twenty times what sound conversions show (4e-6 and 5e-4 on a hundred layers); a swapped array shows 1.
+TOLERANCES = {"float32": 1e-4, "float16": 5e-3}
 
 
 def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recognizer:
@@ -85,7 +86,10 @@ def onnx_embeddings(source: Source, pixels: np.ndarray) -> np.ndarray:
         # one by one, since SFace's graph is fixed at batch 1
         return np.concatenate([session.run(None, {fed[0].name: image[None]})[0] for image in pixels])
     except Exception as error:  # ONNX Runtime's exceptions share no other base
-        raise PfiqError(f"{source.path}: ONNX Runtime cannot run it ({error}); convert it without --verify.") from error
+        reason = str(error).strip().split("\n")[0]
+        raise PfiqError(
+            f"{source.path}: ONNX Runtime cannot run it ({reason}); convert it without --verify."
+        ) from error
 
 
 def torch_embeddings(source: Source, recognizer: Recognizer, pixels: np.ndarray) -> np.ndarray:
