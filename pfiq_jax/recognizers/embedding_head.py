@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-Units = Float[Array, "batch 7 7 channels"]
+Units = Float[Array, "batch rows columns channels"]
 
 
 def keep_all(units: Units) -> Units:

@@ -23,6 +23,14 @@ class Preprocessing:
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     channel_order: Literal["RGB", "BGR"] = "RGB"
 
+    def __post_init__(self):
+        lengths = [len(self.size), len(self.mean), len(self.scale)]
+        numbers = [*self.size, *self.mean, *self.scale]
+        if lengths != [2, 3, 3] or not all(isinstance(number, int | float) for number in numbers):
+            raise ValueError(f"{self}: size needs two numbers, mean and scale three each")
+        if self.channel_order not in ("RGB", "BGR"):
+            raise ValueError(f"channel_order is {self.channel_order!r}; it must be 'RGB' or 'BGR'")
+
     def __call__(self, images: Float[Array, "batch height width 3"]) -> Float[Array, "batch height width 3"]:
         """Preprocessed images."""
         if self.channel_order == "BGR":

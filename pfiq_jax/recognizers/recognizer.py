@@ -36,7 +36,7 @@ class Recognizer:
         provenance: (name, text) pairs: where the weights come from, their licence, what was verified.
     """
 
-    parameters: PyTree[Array]
+    parameters: PyTree  # not PyTree[Array]: JAX also puts shapes and other stand-ins in the place of leaves
     network: Network
     preprocessing: Preprocessing = Preprocessing()
     dropout_rate: float = 0.0

@@ -51,5 +51,7 @@ def test_gradients_of_first_and_second_order(case, argument, order):
 def test_vmap(case):
     x, kernel, stride = case
     np.testing.assert_allclose(
-        jax.vmap(lambda image: depthwise_conv(image[None], kernel, stride)[0])(x), grouped_conv(x, kernel, stride), atol=1e-5
+        jax.vmap(lambda image: depthwise_conv(image[None], kernel, stride)[0])(x),
+        grouped_conv(x, kernel, stride),
+        atol=1e-5,
     )

@@ -1,0 +1,34 @@
+"""The scale of the default pixel map: its argument at the median pixel of a folder of faces.
+
+    python -m benchmarks.map_scale ../shared/data/lfw_dev --step 23
+
+The default of ``pixel_quality(a=...)`` is this median to the power of -2, rounded.
+"""
+
+from pathlib import Path
+
+import click
+import jax
+import numpy as np
+
+from pfiq_jax import load_recognizer, pixel_quality
+from pfiq_jax.scoring import expand_paths, read_image
+
+
+@click.command(help=__doc__.split("\n")[0])
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+@click.option("--step", default=1, help="Take every n-th face.")
+def main(folder: Path, step: int) -> None:
+    recognizer = load_recognizer()
+    explain = jax.jit(pixel_quality)
+    paths = expand_paths([folder])[::step]
+    magnitudes = [np.abs(explain(recognizer, read_image(path)).gradient).mean(-1) for path in paths]
+    argument = np.sqrt(recognizer.embed(read_image(paths[0])).shape[-1]) * np.stack(magnitudes)
+    median = np.median(argument)
+    print(f"{len(paths)} faces: median pixel {median:.2e}, a = 10**{-2 * np.log10(median):.2f}")
+    of_face = np.percentile(np.median(argument, (1, 2)), [1, 10, 50, 90, 99])
+    print("median pixel of a face, percentiles 1, 10, 50, 90, 99: " + " ".join(f"{each:.1e}" for each in of_face))
+
+
+if __name__ == "__main__":
+    main()

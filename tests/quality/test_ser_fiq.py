@@ -1,0 +1,184 @@
+"""SER-FIQ against a plain NumPy repetition of it, and its closed form against 20,000 masks."""
+
+import functools
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from pfiq_jax import SER_FIQ_VARIANTS, PfiqError, ser_fiq, ser_fiq_closed_form
+
+KEY = jax.random.key(0)
+
+
+@functools.partial(jax.jit, static_argnames=("num_masks", "dropout_rate", "scaled"))
+def masked(key, recognizer, images, num_masks=100, dropout_rate=0.5, scaled=False):
+    return ser_fiq(key, recognizer, images, num_masks=num_masks, dropout_rate=dropout_rate, scaled=scaled)
+
+
+@pytest.fixture(scope="module")
+def images(faces):
+    return np.stack(list(faces.values()))
+
+
+def unit_embeddings(recognizer, image, *, num_masks, rate, channel, output_norm):
+    """(num_masks, 128) normalised embeddings under the masks of KEY, in NumPy and float64 from the features on."""
+    head = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), recognizer.parameters["head"])
+
+    def norm(x, parameters):
+        spread = np.sqrt(parameters["var"] + 2e-5)
+        return (x - parameters["mean"]) / spread * parameters["scale"] + parameters["bias"]
+
+    units = norm(np.asarray(recognizer.features(image), np.float64), head["input_norm"])
+    embeddings = []
+    for mask in range(num_masks):
+        shape = (1, 1, 1024) if channel else units.shape
+        kept = np.asarray(jax.random.bernoulli(jax.random.fold_in(KEY, mask), 1 - rate, shape))
+        embedding = np.einsum("hwc,hwcd->d", units * kept / (1 - rate), head["kernel"]) + head["bias"]
+        if output_norm:
+            embedding = norm(embedding, head["output_norm"])
+        embeddings.append(embedding / np.linalg.norm(embedding))
+    return np.stack(embeddings)
+
+
+@pytest.mark.parametrize("channel", [False, True])
+@pytest.mark.parametrize("output_norm", [False, True])
+@pytest.mark.parametrize("rate", [0.4, 0.5])
+def test_equals_the_published_procedure(recognizer, faces, channel, output_norm, rate):
+    image, num_masks = faces["pterhoer_serfiq/test_img"], 7
+    embeddings = unit_embeddings(
+        recognizer, image, num_masks=num_masks, rate=rate, channel=channel, output_norm=output_norm
+    )
+    distances = [np.linalg.norm(a - b) for a, b in itertools.combinations(embeddings, 2)]
+    score = functools.partial(
+        ser_fiq,
+        KEY,
+        recognizer,
+        image,
+        num_masks=num_masks,
+        dropout_rate=rate,
+        output_norm=output_norm,
+        granularity="channel" if channel else "unit",
+    )
+    raw = 2 / (1 + np.exp(np.mean(distances)))
+    np.testing.assert_allclose(score(scaled=False), raw, atol=2e-6)
+    np.testing.assert_allclose(score(), 1 / (1 + np.exp(-130 * (raw - 0.88))), atol=1e-4)
+    paper = 2 / (1 + np.exp(2 / num_masks**2 * np.sum(distances)))
+    np.testing.assert_allclose(score(mean="paper", scaled=False), paper, atol=2e-6)
+    torch_port = 2 / (1 + np.exp(8 * np.sum(distances) / num_masks**2))
+    np.testing.assert_allclose(score(mean="upper_triangle", temperature=8.0, scaled=False), torch_port, atol=1e-5)
+
+
+def test_variants_of_the_published_programs(recognizer, faces):
+    image = faces["pterhoer_serfiq/test_img"]
+    scores = {name: float(ser_fiq(KEY, recognizer, image, **options)) for name, options in SER_FIQ_VARIANTS.items()}
+    assert scores["keras_2020"] == scores["plq"]  # without the last BatchNorm both are one
+    assert len({round(score, 3) for score in scores.values()}) == 3
+    assert all(0 < score < 1 for score in scores.values())
+
+
+@pytest.mark.slow
+def test_closed_form_is_nearer_to_20000_masks_than_100_masks_are(recognizer, faces, images):
+    """On every set of faces, by root mean square over its faces (and, for 100 masks, over 10 keys)."""
+    truth = np.concatenate([masked(KEY, recognizer, part, num_masks=20_000) for part in np.array_split(images, 2)])
+    closed = np.asarray(jax.jit(functools.partial(ser_fiq_closed_form, scaled=False))(recognizer, images))
+    sampled = np.stack([masked(jax.random.key(seed), recognizer, images) for seed in range(1, 11)])
+    sets = np.array([name.split("/")[0] for name in faces])
+    for name in np.unique(sets):
+        here = sets == name
+        error = np.sqrt(np.mean((closed - truth)[here] ** 2))
+        sampling = np.sqrt(np.mean((sampled - truth)[:, here] ** 2))
+        assert error < 0.5 * sampling, f"{name}: closed form {error:.6f}, 100 masks {sampling:.6f}"
+
+
+def test_score_does_not_depend_on_the_batch(recognizer, images):
+    together = masked(KEY, recognizer, images[:9])
+    alone = masked(KEY, recognizer, images[4])
+    np.testing.assert_allclose(together[4], alone, atol=1e-6)
+    np.testing.assert_allclose(masked(KEY, recognizer, images[8::-1]), together[::-1], atol=1e-6)
+    closed = ser_fiq_closed_form(recognizer, images[:9])
+    np.testing.assert_allclose(ser_fiq_closed_form(recognizer, images[4]), closed[4], atol=1e-4)
+
+
+def test_same_key_same_bytes_other_key_other_score(recognizer, images):
+    first, second = (np.asarray(masked(KEY, recognizer, images[:2])) for _ in range(2))
+    assert first.tobytes() == second.tobytes()
+    assert not np.array_equal(first, masked(jax.random.key(1), recognizer, images[:2]))
+
+
+def test_standard_error_is_the_spread_over_keys(recognizer, images):
+    features = recognizer.features(images[:6])
+    known = recognizer.with_features(features)
+
+    @jax.jit
+    def score(key):
+        return ser_fiq(key, known, images[:6], num_masks=30, return_standard_error=True)
+
+    scores, errors = jax.lax.map(score, jax.random.split(KEY, 150))
+    spread = jnp.std(scores, 0, ddof=1)
+    np.testing.assert_allclose(jnp.sqrt(jnp.mean(errors**2, 0)), spread, rtol=0.25)
+
+
+def test_many_masks_in_groups_have_the_same_expectation(recognizer, images):
+    scores, errors = ser_fiq(
+        KEY, recognizer, images[:3], num_masks=450, scaled=False, return_standard_error=True
+    )
+    closed = ser_fiq_closed_form(recognizer, images[:3], scaled=False)
+    assert (jnp.abs(scores - closed) < 5 * errors).all()
+
+
+def test_memory_is_flat_in_the_number_of_masks(recognizer, images):
+    def temporaries(num_masks):
+        compiled = masked.lower(KEY, recognizer, images[:8], num_masks=num_masks).compile()
+        return compiled.memory_analysis().temp_size_in_bytes
+
+    assert temporaries(20_000) < 1.1 * temporaries(100)
+
+
+def test_gradient_memory_is_flat_too(recognizer, images):
+    def temporaries(num_masks):
+        def loss(pixels):
+            return ser_fiq(KEY, recognizer, pixels, num_masks=num_masks)
+
+        return jax.jit(jax.grad(loss)).lower(np.float32(images[0])).compile().memory_analysis().temp_size_in_bytes
+
+    assert temporaries(2_000) < 1.5 * temporaries(100)
+
+
+@pytest.mark.parametrize("method", ["masks", "closed form"])
+@pytest.mark.parametrize("pixels", ["face", "black", "white", "noise"])
+def test_gradients_are_finite(recognizer, images, method, pixels):
+    image = {
+        "face": np.float32(images[0]),
+        "black": np.zeros((112, 112, 3), np.float32),
+        "white": np.full((112, 112, 3), 255, np.float32),
+        "noise": np.float32(np.random.default_rng(0).uniform(0, 255, (112, 112, 3))),
+    }[pixels]
+
+    def score(image):
+        if method == "masks":
+            return ser_fiq(KEY, recognizer, image, num_masks=8, scaled=False)
+        return ser_fiq_closed_form(recognizer, image, scaled=False)
+
+    gradient = jax.grad(score)(image)
+    assert jnp.isfinite(gradient).all()
+    assert jnp.abs(gradient).max() > 0
+
+
+def test_gradient_of_a_dead_head_is_finite(recognizer, images):
+    """All units zero: no noise and no embedding but the bias."""
+    dead = jax.tree.map(jnp.zeros_like, recognizer)
+
+    def score(features):
+        known = dead.with_features(features)
+        return ser_fiq_closed_form(known, images[0]) + ser_fiq(KEY, known, images[0], num_masks=4)
+
+    assert jnp.isfinite(jax.grad(score)(jnp.ones((1, 7, 7, 1024)))).all()
+
+
+@pytest.mark.parametrize("options", [{"dropout_rate": 0.0}, {"dropout_rate": 1.0}, {"num_masks": 1}])
+def test_bad_options_are_named(recognizer, images, options):
+    with pytest.raises(PfiqError, match=f"{next(iter(options))} is "):
+        ser_fiq(KEY, recognizer, images[0], **options)
