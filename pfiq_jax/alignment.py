@@ -21,6 +21,7 @@ right eye (left in the image), left eye, tip of the nose, right and left corner 
 def align(
     image: UInt8[np.ndarray, "height width 3"],
     landmarks: Sequence[Sequence[float]] | np.ndarray,
+    *,
     size: tuple[int, int] = (112, 112),
 ) -> UInt8[np.ndarray, "rows columns 3"]:
     """The face, turned, scaled and shifted so that its landmarks come to lie on the ArcFace template.

@@ -67,7 +67,7 @@ def option_recognizer(verb: Any) -> Any:
 @click.option("-o", "--output", type=FILE, metavar="FOLDER|PNG", help="Where to. [default: the current folder]")
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Also write the scores as JSON; - for stdout.")
 @click.option("--npz", type=FILE, metavar="FOLDER|NPZ", help="Also write image, quality, gradient and map as arrays.")
-@click.option("--landmarks", metavar="X1,Y1,...,X5,Y5|CSV", help="Five points to align by; see below.")
+@click.option("--landmarks", metavar="X1,Y1,...,X5,Y5|CSV", help="Five points to align by; see above.")
 @option_recognizer
 def explain(
     images: tuple[str, ...],
@@ -143,7 +143,7 @@ def explain(
 @main.command()
 @click.argument("images", nargs=-1, required=True, metavar="PATH...")
 @click.option("-o", "--output", type=FILE, default="-", metavar="CSV", help="Where to. [default: stdout]")
-@click.option("--landmarks", type=FILE, metavar="CSV", help="Five points of every image to align by; see below.")
+@click.option("--landmarks", type=FILE, metavar="CSV", help="Five points of every image to align by; see above.")
 @option_recognizer
 def score(images: tuple[str, ...], output: Path, landmarks: Path | None, weights: Path | None) -> None:
     """Score faces: files, folders with all below them, patterns.

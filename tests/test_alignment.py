@@ -41,7 +41,7 @@ def test_any_similarity_is_undone(scale, turn, x, y):
 def test_another_size_shows_the_same_face(size):
     rows = np.linspace(0, 255, 112)
     image = np.repeat(np.repeat(rows[:, None], 112, 1)[..., None], 3, -1).astype(np.uint8)
-    crop = align(image, ARCFACE_TEMPLATE, size)
+    crop = align(image, ARCFACE_TEMPLATE, size=size)
     assert crop.shape == (*size, 3)
     assert np.abs(crop[size[0] // 2, :-1] - image[56, 0].astype(int)).max() <= 1
 

@@ -48,7 +48,7 @@ def read_face(path: Path, size: tuple[int, int], landmarks: Mapping[str, Points]
         if points is None:
             raise PfiqError(f"{path}: has no landmarks; add a row for it to the landmarks file.")
         try:
-            return Face(align(image, points, size), squeezed=False)
+            return Face(align(image, points, size=size), squeezed=False)
         except PfiqError as error:
             raise PfiqError(f"{path}: {error}") from error
     if image.shape[:2] == size:
