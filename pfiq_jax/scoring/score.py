@@ -16,7 +16,7 @@ from pfiq_jax.quality import ser_fiq_closed_form
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.scoring.faces import Face
 
-CPU_BATCH_SIZE = 4  # temporaries of larger batches fall out of the caches
+CPU_BATCH_SIZE = 4  # more are hardly faster, and take longer until their rows are written
 ACCELERATOR_BATCH_SIZE = 256
 
 
