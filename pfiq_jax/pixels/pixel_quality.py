@@ -50,9 +50,9 @@ def pixel_quality(
     The regressor has weights w with w . e = Q: it answers the quality Q of this very image from its embedding e. Its
     gradient S with respect to the pixels, as mean magnitude over RGB, gives the map 1 - 1 / (1 + a S^b).
 
-    - "published" (PLQ, exactly): equal weights Q / sum(e) on the normalised embedding, without the head's last BatchNorm. The
-      sum of an embedding may lie anywhere near 0, so the scale of S is arbitrary and the maps of two images cannot be
-      compared (on ten published MagFace embeddings it varies 37-fold, the map's argument 1300-fold).
+    - "published" (PLQ, exactly): equal weights Q / sum(e) on the normalised embedding, without the head's last
+      BatchNorm. The sum of an embedding may lie anywhere near 0, so the scale of S is arbitrary and the maps of two
+      images cannot be compared (on ten published MagFace embeddings it varies 37-fold, the map's argument 1300-fold).
     - "least_norm": of all weights that answer Q, the shortest, w = Q y / |y|^2, on the embedding y as it is. They are
       unique, they turn with the embedding space and stretch against it, and S is Q times the gradient of log |y|: by
       how much of itself a pixel lengthens the embedding. The length of an ArcFace embedding is known to follow

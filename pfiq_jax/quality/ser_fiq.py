@@ -29,7 +29,13 @@ SER_FIQ_VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "keras_2020": {"dropout_rate": 0.5, "output_norm": False},
         "mxnet_2021": {"dropout_rate": 0.4},
         "plq": {"dropout_rate": 0.5, "output_norm": False},
-        "pytorch": {"dropout_rate": 0.4, "num_masks": 10, "mean": "upper_triangle", "temperature": 5.0, "scaled": False},
+        "pytorch": {
+            "dropout_rate": 0.4,
+            "num_masks": 10,
+            "mean": "upper_triangle",
+            "temperature": 5.0,
+            "scaled": False,
+        },
     }
 )
 """Options that make ``ser_fiq`` one of the published programs, as ``ser_fiq(..., **SER_FIQ_VARIANTS["plq"])``.
@@ -117,7 +123,7 @@ def ser_fiq(
         others = jnp.expand_dims(real / (jnp.sum(real) - 1), (0, 1))
         of_mask = jnp.sum(distances * others, -1)
         of_mask_squared = jnp.sum(jnp.square(distances) * others, -1)
-        return tuple(x @ real for x in (of_mask, jnp.square(of_mask), of_mask_squared)) + (jnp.sum(real),)
+        return of_mask @ real, jnp.square(of_mask) @ real, of_mask_squared @ real, jnp.sum(real)
 
     *sums, counts = (jnp.sum(x, 0) for x in jax.lax.map(mean_distances_in, masks))
     mean_distance, mean_square_of_mask, mean_square = (x / counts for x in sums)

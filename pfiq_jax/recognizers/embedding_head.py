@@ -17,7 +17,7 @@ def keep_all(units: Units) -> Units:
 
 
 class EmbeddingHead(nnx.Module):
-    """(batch, 7, 7, channels) features to a (batch, dim) embedding, not normalised.
+    """Features (batch, 7, 7, channels) to a (batch, dim) embedding, not normalised.
 
     The dense kernel is (7, 7, channels, dim): the converters permute the flattened CHW order of torch, MXNet and
     ONNX once. All products run in float32 at highest precision whatever the trunk's dtype, since SER-FIQ reads
@@ -41,6 +41,7 @@ class EmbeddingHead(nnx.Module):
     def squared_gains(self) -> Float[Array, "7 7 channels"]:
         """Squared length of the step that the embedding takes when one unit grows by one."""
         norm = self.output_norm
+        assert norm.scale is not None  # for the type checker: it has a scale unless asked to leave it out
         scale = norm.scale[...].astype(jnp.float32) * jax.lax.rsqrt(norm.var[...].astype(jnp.float32) + norm.epsilon)
         kernel = self.kernel[...].astype(jnp.float32)
         return jnp.sum(jnp.square(kernel * jnp.expand_dims(scale, (0, 1, 2))), axis=-1)

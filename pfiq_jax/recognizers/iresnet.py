@@ -63,6 +63,8 @@ class IResNetTrunk(nnx.Module):
 
 
 class Stem(nnx.Module):
+    """3x3 convolution, BatchNorm, PReLU."""
+
     def __init__(self, width: int, *, epsilon: float, rngs: nnx.Rngs):
         self.conv = conv3x3(3, width, rngs=rngs)
         self.norm = norm(width, epsilon, rngs)
@@ -102,9 +104,10 @@ class Shortcut(nnx.Module):
 
 
 def conv3x3(channels: int, width: int, *, stride: int = 1, rngs: nnx.Rngs) -> nnx.Conv:
-    # Explicit padding: at stride 2 "SAME" would pad the far side only.
+    """3x3 convolution without bias; padded by hand, since at stride 2 "SAME" would pad the far side only."""
     return nnx.Conv(channels, width, (3, 3), strides=stride, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
 
 
 def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
+    """BatchNorm by its running statistics."""
     return nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)

@@ -44,8 +44,7 @@ def depthwise_conv(
 ) -> Float[Array, "batch new_height new_width channels"]:
     """Depthwise 3x3 convolution with one pixel of zero padding; height and width divide by the stride."""
     return sum(
-        shifted * jnp.expand_dims(kernel[row, column], (0, 1, 2))
-        for row, column, shifted in _shifted(x, stride)
+        shifted * jnp.expand_dims(kernel[row, column], (0, 1, 2)) for row, column, shifted in _shifted(x, stride)
     )
 
 

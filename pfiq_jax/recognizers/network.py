@@ -35,8 +35,8 @@ class Functions:
 
     Attributes:
         trunk: ``(parameters, images) -> features``.
-        head_without_dropout: ``(parameters, features) -> embedding``, affine in the features. Dropout acts on the features as they
-            enter the head, so a BatchNorm before the dropout is the trunk's last layer.
+        head_without_dropout: ``(parameters, features) -> embedding``, affine in the features. Dropout acts on the
+            features as they enter the head, so a BatchNorm before the dropout is the trunk's last layer.
     """
 
     trunk: Callable[[PyTree, Array], Array]

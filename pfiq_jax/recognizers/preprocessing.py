@@ -39,6 +39,9 @@ class Preprocessing:
         return (images - mean[None]) * scale[None]
 
 
+PIXELS = Preprocessing()
+"""RGB in 0..255, as they are."""
+
 ARCFACE_TORCH = Preprocessing(mean=(127.5,) * 3, scale=(1 / 127.5,) * 3)
 """Of insightface's ``arcface_torch``: (x / 255 - 0.5) / 0.5."""
 

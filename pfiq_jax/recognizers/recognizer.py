@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, PyTree
 
 from pfiq_jax.images import as_batch
 from pfiq_jax.recognizers.network import Functions, KnownFeatures, Network
-from pfiq_jax.recognizers.preprocessing import Preprocessing
+from pfiq_jax.recognizers.preprocessing import PIXELS, Preprocessing
 
 
 @functools.partial(
@@ -38,7 +38,7 @@ class Recognizer:
 
     parameters: PyTree  # not PyTree[Array]: JAX also puts shapes and other stand-ins in the place of leaves
     network: Network
-    preprocessing: Preprocessing = Preprocessing()
+    preprocessing: Preprocessing = PIXELS
     dropout_rate: float = 0.0
     dtype: str = "float32"
     provenance: tuple[tuple[str, str], ...] = ()
@@ -50,7 +50,7 @@ class Recognizer:
         head: Callable[[PyTree, Array], Array],
         parameters: PyTree,
         *,
-        preprocessing: Preprocessing = Preprocessing(),
+        preprocessing: Preprocessing = PIXELS,
         dropout_rate: float = 0.0,
     ) -> "Recognizer":
         """A recogniser from a network of one's own.

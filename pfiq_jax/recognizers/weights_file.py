@@ -68,8 +68,8 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
     """Writes what ``load_recognizer`` reads back, bit for bit; see ``Recognizer.save``."""
     network = recognizer.network
     names = {kind: name for name, kind in ARCHITECTURES.items()}
-    if type(network) not in names:
-        raise PfiqError(f"{path}: only the library's own architectures can be saved; pickle or save your parameters.")
+    if not isinstance(network, Architecture) or type(network) not in names:
+        raise PfiqError(f"{path}: only the library's own architectures can be saved; keep your parameters with your own code.")
     header = {
         "format_version": FORMAT_VERSION,
         "architecture": names[type(network)],
@@ -119,7 +119,7 @@ def fill(network: Architecture, arrays: Mapping[str, np.ndarray], path: str | os
     if problems:
         raise PfiqError(
             f"{path}: does not fit {network}: {'; '.join(sorted(problems))}. "
-            "Convert the source weights again, or name another architecture."
+            "Give a whole, undamaged file, or name another architecture."
         )
     leaves = [jnp.asarray(arrays[name].astype(np.float32)) for name in wanted]
     return jax.tree.unflatten(jax.tree.structure(shapes), leaves)

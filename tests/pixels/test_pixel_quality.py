@@ -1,7 +1,6 @@
 """Pixel-level quality against torch's autograd of the published procedure, and what its repair promises."""
 
 import functools
-import os
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +10,7 @@ import pytest
 from pfiq_jax import SER_FIQ_VARIANTS, pixel_quality, quality_map, ser_fiq, ser_fiq_closed_form
 from pfiq_jax.pixels.pixel_quality import equal_weights, least_norm_weights
 from pfiq_jax.quality.ser_fiq import normalize
+from weights_convert.convert import convert
 
 NAMES = ["skimage/astronaut", "pterhoer_xfiq/cap", "pterhoer_xfiq/mask", "amva/example_image"]
 
@@ -30,21 +30,24 @@ def published_in_torch(torch, units, fc, image, quality):
     return gradient[0].permute(1, 2, 0).numpy(), node.item()
 
 
-def import_torch():
-    if "PFIQ_REQUIRE_PARITY" in os.environ:
-        import torch
-
-        return torch
-    return pytest.importorskip("torch")
-
-
 @pytest.mark.parity
-def test_published_gradient_on_sface_equals_torch(recognizer, images):
-    torch = import_torch()
+def test_published_gradient_on_sface_equals_torch(torch, recognizer, images):
     from benchmarks.torch_sface import TorchSFace
 
     network = TorchSFace(recognizer)
     check_against_torch(torch, recognizer, images, network.units, network.fc)
+
+
+@pytest.mark.parity
+def test_published_gradient_on_iresnet_equals_torch(torch, random_iresnet, images, tmp_path):
+    network = random_iresnet(18).requires_grad_(False)
+    torch.save(network.state_dict(), tmp_path / "iresnet18.pt")
+
+    def units(pixels):
+        *_, units, _ = network.steps((pixels / 255 - 0.5) / 0.5)
+        return units.flatten(1)
+
+    check_against_torch(torch, convert(tmp_path / "iresnet18.pt"), images, units, network.fc)
 
 
 def check_against_torch(torch, recognizer, images, units, fc):

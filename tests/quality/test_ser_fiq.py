@@ -122,9 +122,7 @@ def test_standard_error_is_the_spread_over_keys(recognizer, images):
 
 
 def test_many_masks_in_groups_have_the_same_expectation(recognizer, images):
-    scores, errors = ser_fiq(
-        KEY, recognizer, images[:3], num_masks=450, scaled=False, return_standard_error=True
-    )
+    scores, errors = ser_fiq(KEY, recognizer, images[:3], num_masks=450, scaled=False, return_standard_error=True)
     closed = ser_fiq_closed_form(recognizer, images[:3], scaled=False)
     assert (jnp.abs(scores - closed) < 5 * errors).all()
 
