@@ -118,7 +118,7 @@ def least_norm_weights(
     embedding: Float[Array, "batch dim"], quality: Float[Array, " batch"]
 ) -> Float[Array, "batch dim"]:
     """The shortest weights that answer Q: Q y / |y|^2."""
-    squared_norm = jnp.maximum(jnp.sum(jnp.square(embedding), -1, keepdims=True), 1e-20)
+    squared_norm = jnp.maximum(jnp.sum(jnp.square(embedding), -1, keepdims=True), 1e-12)
     return quality[:, None] * embedding / squared_norm
 
 

@@ -213,7 +213,7 @@ def safe_sqrt(x: Array) -> Array:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, x, 1)), 0)
 
 
-_TINY = 1e-20
+_TINY = 1e-12
 
 
 def _pairwise_distances(points: Float[Array, "batch n dim"]) -> Float[Array, "batch n n"]:

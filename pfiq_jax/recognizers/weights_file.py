@@ -69,7 +69,9 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
     network = recognizer.network
     names = {kind: name for name, kind in ARCHITECTURES.items()}
     if not isinstance(network, Architecture) or type(network) not in names:
-        raise PfiqError(f"{path}: only the library's own architectures can be saved; keep your parameters with your own code.")
+        raise PfiqError(
+            f"{path}: only the library's own architectures can be saved; keep your parameters with your own code."
+        )
     header = {
         "format_version": FORMAT_VERSION,
         "architecture": names[type(network)],
