@@ -94,13 +94,13 @@ def onnx_embeddings(source: Source, pixels: np.ndarray) -> np.ndarray:
 
 def torch_embeddings(source: Source, recognizer: Recognizer, pixels: np.ndarray) -> np.ndarray:
     """The source arrays in a torch network of the same architecture, on (batch, 3, 112, 112) float32 pixels."""
+    network = recognizer.network
+    if not isinstance(network, IResNet):
+        raise PfiqError(f"{source.path}: only an IResNet can be run under torch; convert it without --verify.")
     import torch
 
     from weights_convert.torch_iresnet import TorchIResNet
 
-    network = recognizer.network
-    if not isinstance(network, IResNet):
-        raise PfiqError(f"{source.path}: only an IResNet can be run under torch; convert it without --verify.")
     model = TorchIResNet(network.depth, network.dim, network.epsilon).eval()
     parameters = {name: torch.tensor(a) for name, a in source.arrays.items() if iresnet.MAPPING.fits(name)}
     model.load_state_dict(parameters, strict=False)  # `convert` was strict; here counters of steps may be missing
