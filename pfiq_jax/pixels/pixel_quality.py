@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.images import as_batch
 from pfiq_jax.quality.ser_fiq import PUBLISHED_DROPOUT_RATE, normalize, ser_fiq_closed_form
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -71,11 +72,12 @@ def pixel_quality(
         b: exponent of the map.
 
     Raises:
-        PfiqError: for images that do not fit.
+        PfiqError: for images that do not fit, another number of scores than images, or an unknown regressor.
 
     References:
         Terhörst et al. 2021, section 3 and figure 1; meaning of S, w and v as there.
     """
+    check_choice("regressor", regressor, ("least_norm", "published"))
     published = regressor == "published"
     if published:
         recognizer = recognizer.without_output_norm()
@@ -85,7 +87,9 @@ def pixel_quality(
     if quality is None:
         quality = _plq_quality if published else ser_fiq_closed_form
     known = recognizer.with_features(features)
-    scores = quality(known, batch) if callable(quality) else jnp.asarray(quality, jnp.float32).reshape(len(batch))
+    scores = quality(known, batch) if callable(quality) else jnp.ravel(jnp.asarray(quality, jnp.float32))
+    if scores.shape != (len(batch),):
+        raise PfiqError(f"quality has shape {scores.shape} for {len(batch)} images; give one score an image.")
 
     def regressed(features: Array) -> Array:
         embedding = recognizer.head(features)
@@ -94,16 +98,15 @@ def pixel_quality(
     embedding, pull_to_features = jax.vjp(regressed, features)
     weigh = equal_weights if published else least_norm_weights
     (gradient,) = pull_to_pixels(*pull_to_features(weigh(embedding, scores)))
-    if published:
-        pixels = quality_map(gradient, a=a or PUBLISHED_A, b=b)
-    else:
-        pixels = quality_map(math.sqrt(embedding.shape[-1]) * gradient, a=a or LEAST_NORM_A, b=b)
+    if a is None:
+        a = PUBLISHED_A if published else LEAST_NORM_A
+    stretch = 1 if published else math.sqrt(embedding.shape[-1])
 
     lead = jnp.shape(images)[:-3]
     return PixelQuality(
         scores.reshape(lead),
         gradient.reshape(*lead, *gradient.shape[1:]),
-        pixels.reshape(*lead, *gradient.shape[1:3]),
+        quality_map(stretch * gradient, a=a, b=b).reshape(*lead, *gradient.shape[1:3]),
     )
 
 

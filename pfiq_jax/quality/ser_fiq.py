@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.images import as_batch
 from pfiq_jax.recognizers.recognizer import Recognizer
 
@@ -70,6 +70,8 @@ def ser_fiq(
     The trunk runs once; the head repeats once a mask. All images of a batch see the same masks, drawn from the key
     alone, so an image's score does not depend on its batch. Differentiable with finite gradients.
 
+    Under ``jax.jit``, bind all options but ``alpha`` and ``r`` first: ``jax.jit(partial(ser_fiq, num_masks=50))``.
+
     Args:
         key: a JAX random key; the same key gives the same score.
         recognizer: best one trained with dropout, and the one that will be deployed.
@@ -92,11 +94,14 @@ def ser_fiq(
         One score an image, in (0, 1); with ``return_standard_error`` a pair of scores and standard errors.
 
     Raises:
-        PfiqError: for a dropout rate outside (0, 1), fewer than two masks, or images that do not fit.
+        PfiqError: for a dropout rate outside (0, 1), fewer than two masks, an unknown ``granularity`` or ``mean``, or
+            images that do not fit.
 
     References:
         Terhörst et al., CVPR 2020, equation 1 and algorithm 1.
     """
+    check_choice("granularity", granularity, ("unit", "channel"))
+    check_choice("mean", mean, ("pairs", "paper", "upper_triangle"))
     if num_masks < 2:
         raise PfiqError(f"num_masks is {num_masks}; distances need at least 2 masks.")
     keep_rate = 1 - _rate(dropout_rate)
@@ -118,7 +123,7 @@ def ser_fiq(
         """Sums over the group's masks: of each one's mean distance to the others, that squared, the mean squared
         distance, and 1."""
         real = (group < num_masks).astype(jnp.float32)  # the last group is filled up
-        embeddings = jax.lax.map(embed, group, batch_size=max(1, _ROWS // len(batch)))
+        embeddings = jax.lax.map(embed, group, batch_size=max(1, _ROWS // max(1, len(batch))))
         distances = _pairwise_distances(jnp.moveaxis(embeddings, 1, 0))
         others = jnp.expand_dims(real / (jnp.sum(real) - 1), (0, 1))
         of_mask = jnp.sum(distances * others, -1)

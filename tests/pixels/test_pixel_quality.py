@@ -1,13 +1,14 @@
 """Pixel-level quality against torch's autograd of the published procedure, and what its repair promises."""
 
 import functools
+import inspect
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pfiq_jax import SER_FIQ_VARIANTS, pixel_quality, quality_map, ser_fiq, ser_fiq_closed_form
+from pfiq_jax import SER_FIQ_VARIANTS, PfiqError, pixel_quality, quality_map, ser_fiq, ser_fiq_closed_form
 from pfiq_jax.pixels.pixel_quality import equal_weights, least_norm_weights
 from pfiq_jax.quality.ser_fiq import normalize
 from weights_convert.convert import convert
@@ -174,3 +175,10 @@ def test_one_image_equals_its_place_in_a_batch(recognizer, images):
 def test_map_is_differentiable(recognizer, images):
     gradient = jax.grad(lambda pixels: pixel_quality(recognizer, pixels).map.mean())(np.float32(images[0]))
     assert jnp.isfinite(gradient).all() and jnp.abs(gradient).max() > 0
+
+
+def test_bad_options_are_named(recognizer, images):
+    with pytest.raises(PfiqError, match="quality has shape"):
+        pixel_quality(recognizer, images, quality=np.ones(1, np.float32))
+    with pytest.raises(PfiqError, match="regressor is 'plq'; choose one of"):
+        inspect.unwrap(pixel_quality)(recognizer, images, regressor="plq")

@@ -1,6 +1,7 @@
 """SER-FIQ against a plain NumPy repetition of it, and its closed form against 20,000 masks."""
 
 import functools
+import inspect
 import itertools
 
 import jax
@@ -174,3 +175,20 @@ def test_gradient_of_a_dead_head_is_finite(recognizer, images):
 def test_bad_options_are_named(recognizer, images, options):
     with pytest.raises(PfiqError, match=f"{next(iter(options))} is "):
         ser_fiq(KEY, recognizer, images[0], **options)
+
+
+def test_no_images_give_no_scores(recognizer):
+    none = np.zeros((0, 112, 112, 3), np.uint8)
+    assert ser_fiq(KEY, recognizer, none, num_masks=3).shape == (0,)
+    assert ser_fiq_closed_form(recognizer, none).shape == (0,)
+
+
+def test_old_and_new_keys_are_one(recognizer, images):
+    old = ser_fiq(jax.random.PRNGKey(0), recognizer, images[:1], num_masks=3)
+    np.testing.assert_array_equal(old, ser_fiq(KEY, recognizer, images[:1], num_masks=3))
+
+
+@pytest.mark.parametrize("options", [{"granularity": "pixel"}, {"mean": "median"}])
+def test_unknown_choices_are_answered_with_the_known_ones(recognizer, images, options):
+    with pytest.raises(PfiqError, match="choose one of"):  # unwrapped from the tests' own type checks
+        inspect.unwrap(ser_fiq)(KEY, recognizer, images[0], **options)

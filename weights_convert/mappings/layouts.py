@@ -1,6 +1,7 @@
 """From the axes of torch, MXNet and ONNX to the library's."""
 
 import numpy as np
+from einops import rearrange
 
 
 def same(array: np.ndarray) -> np.ndarray:
@@ -15,19 +16,19 @@ def slopes(array: np.ndarray) -> np.ndarray:
 
 def convolution(array: np.ndarray) -> np.ndarray:
     """(out, in, height, width) to (height, width, in, out)."""
-    return array.transpose(2, 3, 1, 0)
+    return rearrange(array, "o i h w -> h w i o")
 
 
 def depthwise(array: np.ndarray) -> np.ndarray:
     """(channels, 1, height, width) to (height, width, channels)."""
-    return array.squeeze(1).transpose(1, 2, 0)
+    return rearrange(array, "c 1 h w -> h w c")
 
 
 def pointwise(array: np.ndarray) -> np.ndarray:
     """(out, in, 1, 1) to (in, out), a matrix product."""
-    return array.squeeze((2, 3)).T
+    return rearrange(array, "o i 1 1 -> i o")
 
 
 def dense(array: np.ndarray) -> np.ndarray:
     """(dim, channels * 7 * 7), flattened from CHW, to (7, 7, channels, dim)."""
-    return array.reshape(len(array), -1, 7, 7).transpose(2, 3, 1, 0)
+    return rearrange(array, "d (c h w) -> h w c d", h=7, w=7)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import numpy as np
+from einops import EinopsError
 
 from pfiq_jax.recognizers import Architecture, Preprocessing
 from weights_convert.readers.source import Source
@@ -76,6 +77,6 @@ class Mapping:
             if match := re.fullmatch(rule.source, name):
                 try:
                     return match.expand(rule.target), rule.layout(array)
-                except (ValueError, TypeError):  # a shape that cannot be turned is reported as it is
+                except EinopsError:  # a shape that cannot be turned is reported as it is
                     return match.expand(rule.target), array
         return name, array
