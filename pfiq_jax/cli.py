@@ -96,7 +96,8 @@ def explain(
     pictures = output_paths(paths, output or Path(), ".png")
     archives = output_paths(paths, npz, ".npz") if npz else [None] * len(paths)
     points = landmarks_of(landmarks, paths)
-    check_writable([path for path in (*pictures, *archives, json_file) if path], paths)
+    inputs = [*paths, landmarks, weights]
+    check_writable([path for path in (*pictures, *archives, json_file) if path], [path for path in inputs if path])
     recognizer = start(weights)
 
     records, squeezed, problems = [], [], []
@@ -160,7 +161,7 @@ def score(images: tuple[str, ...], output: Path, landmarks: Path | None, weights
     """
     paths = scoring.expand_paths(images)
     points = landmarks_of(landmarks, paths)
-    check_writable([output], paths)
+    check_writable([output], [path for path in (*paths, landmarks, weights) if path])
     recognizer = start(weights)
     size = recognizer.preprocessing.size
 
@@ -238,14 +239,21 @@ def landmarks_of(option: str | Path | None, paths: Sequence[Path]) -> dict[str, 
     return {os.path.abspath(paths[0]): scoring.parse_landmarks(numbers, "--landmarks")}
 
 
-def check_writable(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    """Finds out before the work, rather than after it, that an output cannot be written; changes no file."""
-    images = {os.path.abspath(path) for path in inputs}
+def check_writable(outputs: Sequence[Path], inputs: Sequence[str | Path]) -> None:
+    """Finds out before the work, rather than after it, that an output cannot be written; changes no file.
+
+    Args:
+        outputs: files that will be written; - is stdout.
+        inputs: images, landmarks and weights, none of which may be among the outputs.
+    """
+    read = {os.path.realpath(path) for path in inputs}  # of links too, since writing to one writes to its target
     for path in outputs:
-        if os.path.abspath(path) in images:
-            raise PfiqError(f"{path}: would be overwritten, and is one of the images; choose another output.")
+        if path == STDOUT:
+            continue
+        if os.path.realpath(path) in read:
+            raise PfiqError(f"{path}: is an input and would be overwritten; name another output, as with -o.")
         is_new = not path.exists()
-        if path == STDOUT or not (is_new or path.is_file() or path.is_dir()):  # a pipe notices being opened
+        if not (is_new or path.is_file() or path.is_dir()):  # a pipe notices being opened
             continue
         try:
             path.open("ab").close()

@@ -309,6 +309,19 @@ def test_finds_out_first_that_an_output_cannot_be_written(monkeypatch, arguments
     assert Path("a.png").read_bytes() == DEMO.read_bytes()
 
 
+@pytest.mark.parametrize("option", ["--landmarks", "--recognizer"])
+@pytest.mark.parametrize(("verb", "output"), [("score", "-o"), ("explain", "--json")])
+def test_no_input_is_overwritten(monkeypatch, photos, verb, output, option):
+    monkeypatch.setattr(cli, "start", lambda _: pytest.fail("computed first"))
+    Path("input").write_text(HEADER)
+    Path("link").symlink_to("input")
+    for name in ("input", "./photos/../input", "link"):
+        stderr = run(verb, photos[0], option, "input", output, name, exit_code=1).stderr
+        assert stderr.startswith("Error: ") and "is an input and would be overwritten; name another output" in stderr
+        assert "-o" in stderr
+    assert Path("input").read_text() == HEADER
+
+
 def test_a_mistake_leaves_old_outputs_alone(photos):
     Path("scores.csv").write_text("old")
     stderr = run("score", *photos, "-o", "scores.csv", "--recognizer", "none.safetensors", exit_code=1).stderr
