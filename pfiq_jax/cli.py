@@ -25,6 +25,7 @@ from pfiq_jax.recognizers import Recognizer, load_recognizer
 
 MEANING = "Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only."
 NAMED = 10  # files that a warning names before it only counts
+STEM_BYTES = 220  # of an image's name in its outputs', since file systems take no names over 255 bytes
 
 STDOUT = Path("-")
 FILE = click.Path(path_type=Path)
@@ -221,9 +222,10 @@ def output_paths(inputs: Sequence[Path], where: Path, suffix: str) -> list[Path]
     seen: Counter[str] = Counter()
     outputs = []
     for path in inputs:
-        seen[path.stem] += 1
-        number = f"_{seen[path.stem]}" if seen[path.stem] > 1 else ""
-        outputs.append(where / f"{path.stem}_quality{number}{suffix}")
+        stem = os.fsdecode(os.fsencode(path.stem)[:STEM_BYTES])
+        seen[stem] += 1
+        number = f"_{seen[stem]}" if seen[stem] > 1 else ""
+        outputs.append(where / f"{stem}_quality{number}{suffix}")
     return outputs
 
 

@@ -336,9 +336,24 @@ def test_another_recognizer(photos, recognizer, verb, tmp_path):
 
 
 @pytest.mark.parametrize("verb", ["explain", "score"])
-def test_nothing_found(verb):
+def test_nothing_found(photos, verb):
     Path("empty").mkdir()
-    assert run(verb, "empty", exit_code=1).stderr.startswith("Error: empty: no images found; ")
+    name = "x" * 300
+    result = run(verb, photos[0], "empty", "*.webp", name, photos[1], exit_code=1)
+    assert photos[0] in result.stdout and photos[1] in result.stdout
+    assert [line for line in result.stderr.splitlines() if line.startswith("Error: ")] == [
+        "Error: empty: holds no images; give image files, or folders that hold some.",
+        "Error: *.webp: no such file; give an image file.",
+        f"Error: {name}: cannot be read (File name too long); give an image file.",
+    ]
+    assert "3 of 5 files have no score." in result.stderr
+
+
+def test_explain_shortens_a_name_that_would_be_too_long():
+    name = "人" * 83 + ".png"
+    Path(name).write_bytes(DEMO.read_bytes())
+    run("explain", name, "-o", "out")
+    assert len(os.listdir("out")) == 1
 
 
 def test_usage():

@@ -34,10 +34,11 @@ def read_image(path: str | os.PathLike[str]) -> RGB:
         PfiqError: for whatever cannot be read as an image of at most ``MAX_PIXELS``.
     """
     path = Path(path)
-    if not path.is_file():  # said of pipes too, which would wait for ever
-        what = "is a folder" if path.is_dir() else "no such file"
-        raise PfiqError(f"{path}: {what}; give an image file.")
     try:
+        if path.is_dir():
+            raise PfiqError(_about_folder(path))
+        if not path.is_file():  # said of pipes too, which would wait for ever
+            raise PfiqError("no such file; give an image file.")
         with path.open("rb") as file:
             return _decode(file)
     except PfiqError as error:
@@ -47,6 +48,8 @@ def read_image(path: str | os.PathLike[str]) -> RGB:
     except PermissionError as error:
         raise PfiqError(f"{path}: may not be read; change its permissions.") from error
     except Exception as error:  # on damaged files Pillow raises almost anything
+        if isinstance(error, OSError) and error.errno:  # the system's, as for a name too long, and not Pillow's
+            raise PfiqError(f"{path}: cannot be read ({error.strerror}); give an image file.") from error
         reason = "is empty" if path.stat().st_size == 0 else "is damaged, or no image in a known format"
         raise PfiqError(f"{path}: {reason}; give a {', '.join(FORMATS)} file.") from error
 
@@ -56,32 +59,33 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
     A folder stands for the images in it and below, by their suffixes, sorted; hidden ones are left out. A pattern is
     one with ``*``, ``?`` or ``[`` that names no file itself, for shells that leave it to the program. Other paths
-    stay as they are, whether or not there is such a file.
-
-    Raises:
-        PfiqError: for a folder or a pattern with no image, and for a folder that cannot be read.
+    stay as they are, whether or not there is such a file; so do patterns and folders in which nothing is found, and
+    folders that may not be read. ``read_image`` says what is wrong with each.
     """
     found: dict[str, Path] = {}
     for path in [os.fspath(path) for path in paths]:
         is_pattern = glob.has_magic(path) and not os.path.exists(path)
-        matches = sorted(glob.glob(path, recursive=True)) if is_pattern else [path]
-        files = [file for match in matches for file in (_images_below(match) if os.path.isdir(match) else [match])]
-        if not files:
-            raise PfiqError(f"{path}: no images found; give image files, or folders that hold some.")
-        for file in files:
-            found.setdefault(os.path.abspath(file), Path(file))
+        for match in (is_pattern and sorted(glob.glob(path, recursive=True))) or [path]:
+            for file in (os.path.isdir(match) and list(_images_below(match))) or [match]:
+                found.setdefault(os.path.abspath(file), Path(file))
     return list(found.values())
 
 
 def _images_below(folder: str) -> Iterator[str]:
-    def fail(error: OSError) -> None:
-        raise PfiqError(f"{error.filename}: this folder may not be read; change its permissions.") from error
-
-    for place, folders, files in os.walk(folder, onerror=fail):
+    """The images, then the folders that cannot be looked into."""
+    unreadable: list[str] = []
+    for place, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(error.filename)):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
                 yield os.path.join(place, name)
+    yield from unreadable
+
+
+def _about_folder(folder: Path) -> str:
+    os.scandir(folder).close()  # raises if it may not be read
+    what = "is a folder" if any(_images_below(os.fspath(folder))) else "holds no images"
+    return f"{what}; give image files, or folders that hold some."
 
 
 def _decode(file: BinaryIO) -> RGB:

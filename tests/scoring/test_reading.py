@@ -1,5 +1,6 @@
 import io
 import os
+import re
 
 import numpy as np
 import pytest
@@ -149,9 +150,14 @@ def test_too_many_pixels(tmp_path, monkeypatch, limit):
 
 def test_no_file_to_read(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for path, reason in ((tmp_path / "none.png", "no such file"), (tmp_path, "is a folder"), (tmp_path / "pipe", "")):
-        with pytest.raises(PfiqError, match=rf"{path.name}: {reason}.*; give an image file"):
-            read_image(path)
+    reasons = {"none.png": "no such file", "pipe": "no such file", "x" * 300: "cannot be read (File name too long)"}
+    for name, reason in reasons.items():
+        with pytest.raises(PfiqError, match=re.escape(f"{name}: {reason}; give an image file.")):
+            read_image(tmp_path / name)
+    for reason in ("holds no images", "is a folder"):
+        with pytest.raises(PfiqError, match=f"{tmp_path.name}: {reason}; give image files"):
+            read_image(tmp_path)
+        (tmp_path / "face.png").touch()
 
 
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
@@ -161,9 +167,11 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         raise PermissionError
 
     (tmp_path / "face.png").write_bytes(png())
-    monkeypatch.setattr("pathlib.Path.open", refuse)
-    with pytest.raises(PfiqError, match=r"face\.png: may not be read; change its permissions"):
-        read_image(tmp_path / "face.png")
+    for step in ("open", "is_file"):  # the latter in a folder that may not be looked into
+        with monkeypatch.context() as patch:
+            patch.setattr(f"pathlib.Path.{step}", refuse)
+            with pytest.raises(PfiqError, match=r"face\.png: may not be read; change its permissions"):
+                read_image(tmp_path / "face.png")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
@@ -205,17 +213,24 @@ def test_expand_paths(tree, given_paths, found):
     assert [str(path) for path in expand_paths(given_paths)] == found
 
 
-@pytest.mark.parametrize("path", ["empty", "*.webp"])
-def test_nothing_found(tree, path):
+@pytest.mark.parametrize(("path", "reason"), [("empty", "holds no images"), ("*.webp", "no such file")])
+def test_nothing_found(tree, path, reason):
     (tree / "empty").mkdir()
-    with pytest.raises(PfiqError, match="no images found; give"):
-        expand_paths(["b.png", path])
+    assert [str(path) for path in expand_paths(["b.png", path])] == ["b.png", path]
+    with pytest.raises(PfiqError, match=f"{re.escape(path)}: {reason}; give"):
+        read_image(path)
 
 
 def test_a_folder_that_may_not_be_read(tree, monkeypatch):
+    scandir = os.scandir
+
     def refuse(path):
-        raise PermissionError(13, "Permission denied", path)
+        if os.path.basename(path) == "deep":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(PfiqError, match="deep: this folder may not be read; change its permissions"):
-        expand_paths(["deep"])
+    assert [str(path) for path in expand_paths(["deep"])] == ["deep"]
+    assert [str(path) for path in expand_paths(["."])] == ["a.JPG", "b.png", "x[1].png", "deep"]
+    with pytest.raises(PfiqError, match="deep: may not be read; change its permissions"):
+        read_image("deep")

@@ -50,6 +50,7 @@ def test_conversion(backbone, tmp_path):
 def test_mistakes_are_one_sentence(backbone, tmp_path):
     output = tmp_path / "out.safetensors"
     check_mistake(run(tmp_path / "none.pt", output), "no such file")
+    check_mistake(run(tmp_path / ("x" * 300 + ".pt"), output), "cannot be read (File name too long)")
     check_mistake(run(backbone, output, "--architecture", "iresnet50"), "is missing")
     check_mistake(run(backbone, output, "--architecture", "vgg"), "no known architecture")
     check_mistake(run(backbone, tmp_path / "none" / "out.safetensors"), "no such folder for the output")

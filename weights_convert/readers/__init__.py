@@ -51,7 +51,11 @@ def read(path: str | os.PathLike[str]) -> Source:
     """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
-    if not path.is_file():
+    try:
+        is_file = path.is_file()
+    except OSError as error:  # a name too long, or a folder that may not be looked into
+        raise PfiqError(f"{path}: cannot be read ({error.strerror}); give the weights file to convert.") from error
+    if not is_file:
         raise PfiqError(f"{path}: no such file; give the weights file to convert.")
     if reader is None:
         raise PfiqError(f"{path}: its suffix names no known format; give one of {', '.join(READERS)}.")
