@@ -12,7 +12,7 @@ def keep_freed_memory() -> bool:
 
     XLA allocates a call's temporaries, tens of megabytes, anew each time. By default glibc maps blocks of that size
     from the kernel and gives them back on freeing, so that every call touches fresh pages, one page fault for 4 KiB:
-    measured on two cores, 1.2 to 2.6 times the time of a call that finds its memory still there. The
+    measured on two cores, 1.1 to 1.6 times the time of a call that finds its memory still there. The
     price is that the process stays as large as it has ever been.
 
     Returns:

@@ -50,6 +50,6 @@ def plot_pixel_quality(
     for each in axes:
         each.set(xticks=[], yticks=[])
     bar = face.figure.colorbar(scale, ax=[alone, overlay], ticks=(0, 0.5, 1), shrink=0.8)
-    bar.set_label("what a pixel adds to the quality")
+    bar.set_label("how strongly a pixel moves the quality")
     bar.ax.set_yticklabels(("0 little", "0.5", "1 much"))
     return face.figure, axes

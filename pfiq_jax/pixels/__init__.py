@@ -1,4 +1,4 @@
-"""One number a pixel: what it adds to the face's quality."""
+"""One number a pixel: how strongly it moves the face's quality."""
 
 from pfiq_jax.pixels.pixel_quality import PixelQuality, pixel_quality, quality_map
 

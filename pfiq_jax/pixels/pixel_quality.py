@@ -29,7 +29,8 @@ class PixelQuality(NamedTuple):
     Attributes:
         quality: one score an image, as the quality function gives it; higher is better.
         gradient: (height, width, 3) an image, of the regressor's answer, per grey level of RGB 0..255.
-        map: (height, width) an image, in [0, 1]: a pixel's quality; higher is better.
+        map: (height, width) an image, in [0, 1]: a pixel's quality; higher is better. A magnitude: it tells how
+            strongly a pixel moves the quality, not which way.
     """
 
     quality: Float[Array, "*batch"]
@@ -46,7 +47,7 @@ def pixel_quality(
     a: float | None = None,
     b: float = 2.0,
 ) -> PixelQuality:
-    """Quality and its pixel map, from one forward and one backward pass of the network.
+    """Quality and its pixel map, from one forward and one backward pass of the network; higher is better in both.
 
     The regressor has weights w with w . e = Q: it answers the quality Q of this very image from its embedding e. Its
     gradient S with respect to the pixels, as mean magnitude over RGB, gives the map 1 - 1 / (1 + a S^b).
@@ -79,21 +80,21 @@ def pixel_quality(
     """
     check_choice("regressor", regressor, ("least_norm", "published"))
     published = regressor == "published"
-    if published:
-        recognizer = recognizer.without_output_norm()
     batch = as_batch(images, recognizer.preprocessing.size)
     features, pull_to_pixels = jax.vjp(recognizer.features, batch)
 
     if quality is None:
         quality = _plq_quality if published else ser_fiq_closed_form
-    known = recognizer.with_features(features)
-    scores = quality(known, batch) if callable(quality) else jnp.ravel(jnp.asarray(quality, jnp.float32))
+    if callable(quality):
+        quality = quality(recognizer.with_features(features), batch)
+    scores = jnp.ravel(jnp.asarray(quality, jnp.float32))
     if scores.shape != (len(batch),):
         raise PfiqError(f"quality has shape {scores.shape} for {len(batch)} images; give one score an image.")
 
     def regressed(features: Array) -> Array:
-        embedding = recognizer.head(features)
-        return normalize(embedding) if published else embedding
+        if published:
+            return normalize(recognizer.without_output_norm().head(features))
+        return recognizer.head(features)
 
     embedding, pull_to_features = jax.vjp(regressed, features)
     weigh = equal_weights if published else least_norm_weights
@@ -132,9 +133,9 @@ def quality_map(
 
     By default v(10**-3.75) is 0.5.
     """
-    stretched = a * jnp.mean(jnp.abs(gradient), -1) ** b
+    stretched = jnp.minimum(a * jnp.mean(jnp.abs(gradient), -1) ** b, 1e30)
     return stretched / (1 + stretched)  # the same without the cancellation of a small S
 
 
 def _plq_quality(recognizer: Recognizer, images: Array) -> Array:
-    return ser_fiq_closed_form(recognizer, images, dropout_rate=PUBLISHED_DROPOUT_RATE)
+    return ser_fiq_closed_form(recognizer, images, dropout_rate=PUBLISHED_DROPOUT_RATE, output_norm=False)

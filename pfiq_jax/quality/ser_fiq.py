@@ -26,7 +26,7 @@ R = 0.88
 
 SER_FIQ_VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "keras_2020": {"dropout_rate": 0.5, "output_norm": False},
+        "keras_2020": {"dropout_rate": 0.5, "output_norm": False, "scaled": False},
         "mxnet_2021": {"dropout_rate": 0.4},
         "plq": {"dropout_rate": 0.5, "output_norm": False},
         "pytorch": {
@@ -119,6 +119,7 @@ def ser_fiq(
     groups = math.ceil(num_masks / _PAIRED_MASKS)
     masks = jnp.arange(groups * math.ceil(num_masks / groups)).reshape(groups, -1)
 
+    @jax.checkpoint
     def mean_distances_in(group: Array) -> tuple[Array, Array, Array, Array]:
         """Sums over the group's masks: of each one's mean distance to the others, that squared, the mean squared
         distance, and 1."""
@@ -128,7 +129,9 @@ def ser_fiq(
         others = jnp.expand_dims(real / (jnp.sum(real) - 1), (0, 1))
         of_mask = jnp.sum(distances * others, -1)
         of_mask_squared = jnp.sum(jnp.square(distances) * others, -1)
-        return of_mask @ real, jnp.square(of_mask) @ real, of_mask_squared @ real, jnp.sum(real)
+        weights = real[None]
+        first, second, third = (jnp.sum(x * weights, -1) for x in (of_mask, jnp.square(of_mask), of_mask_squared))
+        return first, second, third, jnp.sum(real)
 
     *sums, counts = (jnp.sum(x, 0) for x in jax.lax.map(mean_distances_in, masks))
     mean_distance, mean_square_of_mask, mean_square = (x / counts for x in sums)
@@ -162,7 +165,8 @@ def ser_fiq_closed_form(
 ) -> Float[Array, "*batch"]:
     """Quality as SER-FIQ's limit of many masks, without a random number; higher is better.
 
-    Costs one product with the head's matrix more than the embedding. Differentiable with finite gradients.
+    Costs one product with the head's matrix more than the embedding. Differentiable with finite gradients, in reverse
+    mode only with the bundled network (as all of the library: see ``recognizers/layers.py``).
 
     After the dropout the head is affine, so the embedding is y + n with E[n] = 0 and, for units z and columns W_k of
     the head's matrix, covariance c sum_k z_k^2 W_k W_k^T with c = p / (1 - p). Along y the noise has the relative
@@ -193,14 +197,17 @@ def ser_fiq_closed_form(
     batch = as_batch(images, recognizer.preprocessing.size)
     units, project = recognizer.units_and_projection(recognizer.features(batch))
     embedding, pull_back = jax.vjp(project, units)
+    # Lengths are relative to the embedding's, so any unit will do; this one keeps their fourth powers in range.
+    unit = jax.lax.stop_gradient(1 / jnp.maximum(jnp.max(jnp.abs(embedding), -1, keepdims=True), _TINY))
+    embedding = embedding * unit
     squared_norm = jnp.maximum(jnp.sum(jnp.square(embedding), -1), _TINY)
-    (radial,) = pull_back(embedding)  # y . W_k
+    (radial,) = pull_back(embedding * unit)  # y . W_k
 
     def noise(gains: Array) -> Array:
         return rate / (1 - rate) * jnp.sum(jnp.square(units) * gains, tuple(range(1, units.ndim))) / squared_norm
 
     along = noise(jnp.square(radial) / squared_norm.reshape(-1, *(1,) * (units.ndim - 1)))
-    total = noise(recognizer.network.squared_gains(recognizer.parameters, units)[None])
+    total = noise(recognizer.network.squared_gains(recognizer.parameters, units)[None]) * jnp.square(unit[:, 0])
     move = jnp.maximum(total - along, 0) * (1 + 3 * along)
     shorter = 1 - 1 / (4 * (embedding.shape[-1] - 1))
     mean_distance = safe_sqrt(2 * move / (1 + move)) * shorter

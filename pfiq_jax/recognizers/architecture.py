@@ -4,6 +4,7 @@ import abc
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -39,7 +40,7 @@ class Architecture(abc.ABC):
     def trunk(self, parameters: PyTree[Array], images: Float[Array, "batch height width 3"]) -> Units:
         """Features of preprocessed images, computed in the dtype of the trunk's parameters."""
         dtype = jax.tree.leaves(parameters["trunk"])[0].dtype
-        return nnx.merge(_graph(self.build_trunk), parameters["trunk"])(images.astype(dtype))
+        return nnx.merge(self._graph("trunk"), parameters["trunk"])(images.astype(dtype))
 
     def head(
         self, parameters: PyTree[Array], features: Units, dropout: Callable[[Units], Units] = keep_all
@@ -58,9 +59,9 @@ class Architecture(abc.ABC):
         return {**parameters, "head": {**parameters["head"], "output_norm": identity}}
 
     def _head(self, parameters: PyTree[Array]) -> EmbeddingHead:
-        return nnx.merge(_graph(self.build_head), parameters["head"])
+        return nnx.merge(self._graph("head"), parameters["head"])
 
-
-@functools.cache
-def _graph(build: Callable[[nnx.Rngs], nnx.Module]) -> nnx.GraphDef:
-    return nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))[0]
+    @functools.cache  # noqa: B019 (architectures are few, small, and equal ones share an entry)
+    def _graph(self, part: Literal["trunk", "head"]) -> nnx.GraphDef:
+        build: Callable[[nnx.Rngs], nnx.Module] = self.build_trunk if part == "trunk" else self.build_head
+        return nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))[0]

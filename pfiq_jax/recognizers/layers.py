@@ -43,20 +43,19 @@ def depthwise_conv(
     x: Float[Array, "batch height width channels"], kernel: Float[Array, "3 3 channels"], stride: int
 ) -> Float[Array, "batch new_height new_width channels"]:
     """Depthwise 3x3 convolution with one pixel of zero padding; height and width divide by the stride."""
-    return sum(
-        shifted * jnp.expand_dims(kernel[row, column], (0, 1, 2)) for row, column, shifted in _shifted(x, stride)
-    )
+    return _sum_of_taps(x, kernel, stride)
 
 
-def _shifted(x, stride):
-    """Yields the nine views of the padded input that the nine taps of a 3x3 kernel see."""
+def _sum_of_taps(x, kernel, stride):
     height, width = x.shape[1:3]
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    for row in range(3):
-        for column in range(3):
-            rows = slice(row, row + height - stride + 1, stride)
-            columns = slice(column, column + width - stride + 1, stride)
-            yield row, column, padded[:, rows, columns]
+
+    def tap(row, column):
+        rows = slice(row, row + height - stride + 1, stride)
+        columns = slice(column, column + width - stride + 1, stride)
+        return padded[:, rows, columns] * jnp.expand_dims(kernel[row, column], (0, 1, 2))
+
+    return sum(tap(row, column) for row in range(3) for column in range(3))
 
 
 def _depthwise_forward(x, kernel, stride):
@@ -69,8 +68,9 @@ def _depthwise_backward(stride, residuals, gradient):
         x_gradient = depthwise_conv(gradient, kernel[::-1, ::-1], 1)
     else:
         x_gradient = _transposed_stride_2(gradient, kernel)
-    kernel_gradient = jnp.stack([jnp.sum(shifted * gradient, (0, 1, 2)) for _, _, shifted in _shifted(x, stride)])
-    return x_gradient, kernel_gradient.reshape(kernel.shape)
+    # JAX's own, which also knows what to sum over under shard_map.
+    (kernel_gradient,) = jax.vjp(lambda kernel: _sum_of_taps(x, kernel, stride), kernel)[1](gradient)
+    return x_gradient, kernel_gradient
 
 
 def _transposed_stride_2(gradient, kernel):

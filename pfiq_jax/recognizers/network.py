@@ -8,7 +8,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, PyTree
 
-from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers.embedding_head import keep_all
 
 
@@ -43,14 +42,17 @@ class Functions:
     head_without_dropout: Callable[[PyTree, Array], Array]
 
     def head(self, parameters: PyTree, features: Array, dropout: Callable[[Array], Array] = keep_all) -> Array:
-        return self.head_without_dropout(parameters, dropout(features))
+        with jax.default_matmul_precision("highest"):  # as in the library's own heads
+            embedding = self.head_without_dropout(parameters, dropout(features.astype(jnp.float32)))
+        return embedding.astype(jnp.float32)
 
     def squared_gains(self, parameters: PyTree, units: Array) -> Array:
-        jacobian = jax.jacrev(lambda unit: self.head_without_dropout(parameters, unit[None])[0])(units[0])
+        jacobian = jax.jacrev(lambda unit: self.head(parameters, unit[None])[0])(jnp.zeros(units.shape[1:]))
         return jnp.sum(jnp.square(jacobian), axis=0)
 
     def without_output_norm(self, parameters: PyTree) -> PyTree:
-        raise PfiqError("a head of one's own has no BatchNorm to leave out; leave it out of the function instead.")
+        """The same parameters: a head of one's own is taken as it is."""
+        return parameters
 
 
 @dataclass(frozen=True)

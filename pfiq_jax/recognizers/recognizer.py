@@ -20,7 +20,7 @@ from pfiq_jax.recognizers.preprocessing import PIXELS, Preprocessing
     data_fields=["parameters"],
     meta_fields=["network", "preprocessing", "dropout_rate", "dtype", "provenance"],
 )
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Recognizer:
     """A face recognition network as a pytree: its parameters are the leaves, all else is static.
 
@@ -42,6 +42,10 @@ class Recognizer:
     dropout_rate: float = 0.0
     dtype: str = "float32"
     provenance: tuple[tuple[str, str], ...] = ()
+
+    def __repr__(self) -> str:
+        count = sum(leaf.size for leaf in jax.tree.leaves(self.parameters) if hasattr(leaf, "size"))
+        return f"Recognizer({self.network}, {count:,} parameters, {self.preprocessing})"
 
     @classmethod
     def from_functions(
@@ -109,19 +113,19 @@ class Recognizer:
     def without_output_norm(self) -> "Recognizer":
         """This recogniser without the head's last BatchNorm, as the first SER-FIQ and the PLQ code have it.
 
-        Raises:
-            PfiqError: for a network of one's own, whose head is one function.
+        A head of one's own stays as it is.
         """
         return dataclasses.replace(self, parameters=self.network.without_output_norm(self.parameters))
 
     def with_features(self, features: Array) -> "Recognizer":
         """This recogniser with a trunk that returns known features, so that a function of (recogniser, images)
         can be asked about images whose features are already there, at the price of the head alone."""
-        parameters = {"features": features, "parameters": self.parameters}
+        batch = features.reshape(-1, *features.shape[-3:])
+        parameters = {"features": batch, "parameters": self.parameters}
         return dataclasses.replace(self, parameters=parameters, network=KnownFeatures(self.network))
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a ``.safetensors`` file that ``load_recognizer`` reads back, bit for bit.
+        """Writes a ``.safetensors`` file that ``load_recognizer`` reads back, bit for bit, as float32 values.
 
         Raises:
             PfiqError: for a network of one's own, whose functions no file can hold, and for a place that cannot be

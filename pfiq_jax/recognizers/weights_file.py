@@ -65,7 +65,7 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
 
 
 def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> None:
-    """Writes what ``load_recognizer`` reads back, bit for bit; see ``Recognizer.save``."""
+    """Writes what ``load_recognizer`` reads back; see ``Recognizer.save``."""
     network = recognizer.network
     names = {kind: name for name, kind in ARCHITECTURES.items()}
     if not isinstance(network, Architecture) or type(network) not in names:

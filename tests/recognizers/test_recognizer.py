@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pfiq_jax
-from pfiq_jax import IResNet, PfiqError, Preprocessing, Recognizer, SFace
+from pfiq_jax import IResNet, Preprocessing, Recognizer, SFace
 
 FACE = "astronaut"
 
@@ -114,12 +114,38 @@ def test_squared_gains_of_a_library_head_equal_the_jacobians(recognizer):
     np.testing.assert_allclose(network.squared_gains(parameters, units)[some[1:]], expected, rtol=1e-4)
 
 
-def test_own_head_has_no_last_batch_norm_to_leave_out(own):
-    with pytest.raises(PfiqError, match="leave it out of the function"):
-        own.without_output_norm()
+def test_published_programs_take_a_head_of_ones_own_as_it_is(own):
+    image = np.random.default_rng(0).uniform(0, 255, (8, 8, 3))
+    published = pfiq_jax.pixel_quality(own, image, regressor="published")
+    assert jnp.isfinite(published.gradient).all()
+    plq = pfiq_jax.ser_fiq(jax.random.key(0), own, image, **pfiq_jax.SER_FIQ_VARIANTS["plq"])
+    assert 0 <= plq <= 1
+
+
+@pytest.mark.parametrize("scale", [1e-8, 1.0, 1e8])
+def test_scores_do_not_depend_on_the_scale_of_the_embedding(own, scale):
+    image = np.random.default_rng(0).uniform(0, 255, (8, 8, 3)).astype(np.float32)
+
+    def scaled_head(parameters, features):
+        return own_head(parameters, features) * scale
+
+    other = Recognizer.from_functions(own_trunk, scaled_head, own.parameters, preprocessing=own.preprocessing)
+
+    def score(recognizer, image):
+        return pfiq_jax.ser_fiq_closed_form(recognizer, image, dropout_rate=0.05, scaled=False)
+
+    np.testing.assert_allclose(score(other, image), score(own, image), rtol=1e-5)
+    assert jnp.isfinite(jax.grad(score, 1)(other, image)).all()
+
+
+def test_repr_is_one_line_and_equal_networks_share_their_graph(recognizer):
+    assert len(repr(recognizer)) < 300 and "9,667," in repr(recognizer)
+    assert SFace()._graph("trunk") is SFace()._graph("trunk")
 
 
 def test_known_features_replace_the_trunk(recognizer, faces):
     images = np.stack(list(faces.values())[:2])
     known = recognizer.with_features(recognizer.features(images))
     np.testing.assert_array_equal(known.embed(np.zeros_like(images)), recognizer.embed(images))
+    one = recognizer.with_features(recognizer.features(images[0]))
+    assert pfiq_jax.ser_fiq_closed_form(one, images[0]).shape == ()
