@@ -1,7 +1,6 @@
 """``pfiq``: how useful faces are for recognition, and which pixels make them so."""
 
 import csv
-import errno
 import json
 import os
 import warnings
@@ -22,6 +21,7 @@ from pfiq_jax.cpu_memory import keep_freed_memory
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.plotting import plot_pixel_quality
 from pfiq_jax.recognizers import Recognizer, load_recognizer
+from pfiq_jax.verbs import Verbs
 
 MEANING = "Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only."
 NAMED = 10  # files that a warning names before it only counts
@@ -29,21 +29,6 @@ STEM_BYTES = 220  # of an image's name in its outputs', since file systems take 
 
 STDOUT = Path("-")
 FILE = click.Path(path_type=Path)
-
-
-class Verbs(click.Group):
-    """Verbs whose mistakes end in one sentence on stderr and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Runs the verb."""
-        try:
-            return super().invoke(ctx)
-        except PfiqError as error:
-            raise click.ClickException(str(error)) from error
-        except OSError as error:
-            if error.errno == errno.EPIPE:  # `pfiq ... | head`; click knows what to do
-                raise
-            raise click.ClickException(f"{error.filename or 'the output'}: {error.strerror or error}.") from error
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -1,30 +1,17 @@
 """``weights-convert``: weights of other frameworks to files that ``pfiq_jax`` reads."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import click
 
-# Everything heavy is imported inside the commands, so that --help is there at once.
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.verbs import Verbs
+
+# The runtimes of other frameworks are imported inside the commands, so that --help is there in a second.
 
 
-class Commands(click.Group):
-    """Commands whose mistakes end in one sentence on stderr and exit code 1."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Runs the command."""
-        try:
-            return super().invoke(ctx)
-        except ValueError as error:
-            from pfiq_jax.errors import PfiqError
-
-            if not isinstance(error, PfiqError):
-                raise
-            click.echo(error, err=True)
-            ctx.exit(1)
-
-
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Turns face recognition weights of other frameworks into files that pfiq_jax reads."""
 
@@ -51,7 +38,6 @@ def convert(
     images: Path | None,
 ) -> None:
     """Converts the weights file SOURCE (.onnx, .safetensors, .pt, .pth, .ckpt) to OUTPUT (.safetensors)."""
-    from pfiq_jax.errors import PfiqError
     from weights_convert.convert import convert
     from weights_convert.readers import read
     from weights_convert.verify import sample_images, verify

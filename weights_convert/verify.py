@@ -7,10 +7,10 @@ from pathlib import Path
 
 import jax
 import numpy as np
-from PIL import Image
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers import IResNet, Recognizer
+from pfiq_jax.scoring import read_image
 from weights_convert.mappings import iresnet
 from weights_convert.readers import Source
 
@@ -103,6 +103,8 @@ def torch_embeddings(source: Source, recognizer: Recognizer, pixels: np.ndarray)
 
     model = TorchIResNet(network.depth, network.dim, network.epsilon).eval()
     parameters = {name: torch.tensor(a) for name, a in source.arrays.items() if iresnet.MAPPING.fits(name)}
+    # some frameworks keep a PReLU's slopes as (channels, 1, 1), which `convert` takes too
+    parameters = {name: a.flatten() if name.endswith("prelu.weight") else a for name, a in parameters.items()}
     model.load_state_dict(parameters, strict=False)  # `convert` was strict; here counters of steps may be missing
     with torch.inference_mode():
         return model(torch.tensor(pixels)).numpy()
@@ -128,11 +130,7 @@ def sample_images(folder: str | os.PathLike[str] | None = None) -> np.ndarray:
 
 
 def _read_face(path: Path) -> np.ndarray:
-    try:
-        with Image.open(path) as image:
-            face = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError) as error:
-        raise PfiqError(f"{path}: is no image that can be read; remove it from the folder.") from error
+    face = read_image(path)
     if face.shape != (112, 112, 3):
         raise PfiqError(f"{path}: is {face.shape[1]}x{face.shape[0]} pixels; give aligned 112x112 faces.")
     return face
