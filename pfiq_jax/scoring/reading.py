@@ -27,7 +27,8 @@ def read_image(path: str | os.PathLike[str]) -> RGB:
     """An image file as RGB, upright as its EXIF orientation says; the first frame of an animation.
 
     An alpha channel is dropped rather than blended with a colour that nobody has chosen: networks and published
-    scores have seen the pixels that way. 16-bit images are divided by 257; floating-point ones are taken as 0..1 if
+    scores have seen the pixels that way. 16-bit images are divided by 257, and refused if they go no
+    higher than 255, which only 8-bit pixels in a wider file do; floating-point ones are taken as 0..1 if
     they go no higher than 1, else as 0..255. Colour profiles are ignored.
 
     Raises:
@@ -104,6 +105,11 @@ def _to_8_bit(pixels: np.ndarray) -> np.ndarray:
     low, high = float(pixels.min()), float(pixels.max())
     if pixels.dtype.kind != "f":
         limit = 65535  # older Pillows give 16-bit files as 32-bit ones
+        if 0 <= low and 0 < high <= 255:
+            raise PfiqError(
+                f"has pixels from {low:g} to {high:g}, which are black among {pixels.dtype.itemsize * 8} bits; "
+                "save it with 8 bits a channel."
+            )
     else:
         limit = 1 if high <= 1 else 255
     if not (low >= 0 and high <= limit):  # NaN neither

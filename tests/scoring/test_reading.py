@@ -56,6 +56,15 @@ def test_16_bit_rgb(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "face.ppm"), RGB)
 
 
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("face.png", np.uint16), ("face.tiff", np.uint16), ("face.tiff", np.int32)]
+)
+def test_8_bit_pixels_in_wider_integers(tmp_path, name, dtype):
+    """Scaled as 16-bit pixels they would be black."""
+    with pytest.raises(PfiqError, match=rf"{name}: has pixels from 0 to 255, .*; save it with 8 bits a channel"):
+        read(tmp_path, Image.fromarray(np.arange(256).astype(dtype).reshape(16, 16)), name)
+
+
 @pytest.mark.parametrize("scale", [1, 1 / 255])
 def test_floating_point(tmp_path, scale):
     image = read(tmp_path, Image.fromarray(GREY.astype(np.float32) * np.float32(scale)), "face.tiff")
