@@ -179,6 +179,8 @@ def start(weights: Path | None) -> Recognizer:
     keep_freed_memory()
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in images that can be read
     warnings.filterwarnings("ignore", message="Glyph .* missing")  # of file names that matplotlib has no font for
+    # A damaged entry costs a compilation, and cannot be mended by JAX: it would be told of in every run.
+    warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
     cache = user_cache_path("pfiq_jax")
     configured = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
     if configured is None and is_usable_folder(cache):
@@ -203,6 +205,10 @@ def output_paths(inputs: Sequence[Path], where: Path, suffix: str) -> list[Path]
         if len(inputs) > 1:
             raise click.UsageError(f"{where} is one file, but there are {len(inputs)} images; name a folder.")
         return [where]
+    if where == STDOUT:
+        raise click.UsageError(f"- is stdout, which takes no {suffix} files; name a folder or a {suffix} file.")
+    if where.suffix and not where.is_dir():  # more likely a file of another format than a new folder
+        raise click.UsageError(f"{where} is no {suffix} file; name one, or a folder (made first if it has a dot).")
     where.mkdir(parents=True, exist_ok=True)
     seen: Counter[str] = Counter()
     outputs = []

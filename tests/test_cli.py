@@ -97,6 +97,19 @@ def test_explain_to_named_files(photos):
     assert "is one file, but there are 2 images" in run("explain", *photos[:2], "-o", "x.png", exit_code=2).stderr
 
 
+@pytest.mark.parametrize("option", ["-o", "--npz"])
+@pytest.mark.parametrize(("name", "reason"), [("-", "- is stdout, which takes no"), ("out/x.jpg", "x.jpg is no .")])
+def test_explain_makes_no_folder_of_what_was_meant_as_a_file(option, name, reason):
+    assert reason in run("explain", DEMO, option, name, exit_code=2).stderr
+    assert os.listdir() == []
+
+
+def test_explain_to_a_folder_with_a_dot():
+    Path("v1.0").mkdir()
+    run("explain", DEMO, "-o", "v1.0")
+    assert os.listdir("v1.0") == ["demo_face_quality.png"]
+
+
 def test_explain_with_json_on_stdout_prints_nothing_else_there(photos):
     result = run("explain", photos[0], "--json", "-")
     assert json.loads(result.stdout)[0]["path"] == photos[0]
@@ -398,7 +411,12 @@ def test_as_a_program_in_an_empty_folder(tmp_path):
         assert result.returncode == 0
         assert result.stderr.splitlines() == ["No image given: explaining the bundled demo face.", cli.MEANING]
     assert os.listdir() == ["demo_face_quality.png"]
-    assert any((tmp_path / "cache/pfiq_jax").iterdir())
+    entries = [path for path in (tmp_path / "cache/pfiq_jax").iterdir() if path.name.endswith("-cache")]
+    assert entries
+    for entry in entries:
+        entry.write_bytes(b"damaged")
+    result = program("explain", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert (result.returncode, len(result.stderr.splitlines())) == (0, 2), result.stderr
 
 
 def test_as_a_program_without_a_cache_and_with_a_mistake(tmp_path):
