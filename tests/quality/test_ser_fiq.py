@@ -147,7 +147,8 @@ def test_gradient_memory_is_flat_too():
         image = np.ones((8, 8, 3), np.float32)
         return jax.jit(jax.grad(loss)).lower(image).compile().memory_analysis().temp_size_in_bytes
 
-    assert temporaries(20_000) < 3 * temporaries(200)  # what grows are the masks' numbers and a few sums a group
+    # what grows are the masks' numbers and a few sums a group; kept distance matrices would be 22 MB
+    assert temporaries(20_000) - temporaries(200) < 2**20
 
 
 @pytest.mark.parametrize("method", ["masks", "closed form"])
