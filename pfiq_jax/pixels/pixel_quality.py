@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.images import as_batch
-from pfiq_jax.quality.ser_fiq import PUBLISHED_DROPOUT_RATE, normalize, ser_fiq_closed_form
+from pfiq_jax.quality.ser_fiq import SER_FIQ_VARIANTS, normalize, ser_fiq_closed_form
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 PUBLISHED_A = 10**7.5  # a map of 0.5 at a gradient of 10**-3.75 per grey level
@@ -138,4 +138,4 @@ def quality_map(
 
 
 def _plq_quality(recognizer: Recognizer, images: Array) -> Array:
-    return ser_fiq_closed_form(recognizer, images, dropout_rate=PUBLISHED_DROPOUT_RATE, output_norm=False)
+    return ser_fiq_closed_form(recognizer, images, **SER_FIQ_VARIANTS["plq"])
