@@ -1,7 +1,7 @@
-"""The type-E head of ArcFace networks: BatchNorm, dropout, dense, BatchNorm."""
+"""The heads of recognition networks: pooling?, BatchNorm?, dropout, dense, BatchNorm."""
 
-import functools
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 Units = Float[Array, "batch rows columns channels"]
+Pooling = Literal["none", "mean", "depthwise"]
 
 
 def keep_all(units: Units) -> Units:
@@ -17,31 +18,82 @@ def keep_all(units: Units) -> Units:
 
 
 class EmbeddingHead(nnx.Module):
-    """Features (batch, 7, 7, channels) to a (batch, dim) embedding, not normalised.
+    """Features (batch, rows, columns, channels) to a (batch, dim) embedding, not normalised.
 
-    The dense kernel is (7, 7, channels, dim): the converters permute the flattened CHW order of torch, MXNet and
-    ONNX once. All products run in float32 at highest precision whatever the trunk's dtype, since SER-FIQ reads
-    differences of a few thousandths.
+    Without pooling it is ArcFace's head of type E on a grid of 7x7 units, whose dense kernel is (7, 7, channels, dim):
+    the converters permute the flattened CHW order of torch, MXNet and ONNX once. With pooling, dropout acts on the one
+    unit a channel that is left, and the kernel is (1, 1, channels, dim).
+
+    All products run in float32 at highest precision whatever the trunk's dtype, since SER-FIQ reads differences of a
+    few thousandths.
     """
 
-    def __init__(self, channels: int, dim: int, *, epsilon: float, rngs: nnx.Rngs):
+    def __init__(
+        self,
+        channels: int,
+        dim: int,
+        *,
+        epsilon: float,
+        rngs: nnx.Rngs,
+        pooling: Pooling = "none",
+        input_norm: bool = True,
+        input_epsilon: float | None = None,
+        use_bias: bool = True,
+    ):
         initial = nnx.initializers.lecun_normal(in_axis=(0, 1, 2))
-        norm = functools.partial(nnx.BatchNorm, use_running_average=True, epsilon=epsilon, dtype=jnp.float32, rngs=rngs)
-        self.input_norm = norm(channels)
-        self.kernel = nnx.Param(initial(rngs.params(), (7, 7, channels, dim)))
-        self.bias = nnx.Param(jnp.zeros((dim,)))
-        self.output_norm = norm(dim)
+        self.pool = _build_pool(pooling, channels, rngs)
+        grid = (7, 7) if self.pool is None else (1, 1)
+        self.input_norm = _norm(channels, input_epsilon or epsilon, rngs) if input_norm else None
+        self.kernel = nnx.Param(initial(rngs.params(), (*grid, channels, dim)))
+        self.bias = nnx.Param(jnp.zeros((dim,))) if use_bias else None
+        self.output_norm = _norm(dim, epsilon, rngs)
 
     def __call__(self, features: Units, dropout: Callable[[Units], Units] = keep_all) -> Float[Array, "batch dim"]:
-        units = dropout(self.input_norm(features.astype(jnp.float32)))
+        units = features.astype(jnp.float32)
+        if self.pool is not None:
+            units = self.pool(units)
+        if self.input_norm is not None:
+            units = self.input_norm(units)
         # tensordot is one matrix product; an einsum over three axes runs two to three times slower on CPUs.
-        dense = jnp.tensordot(units, self.kernel[...].astype(jnp.float32), 3, precision=jax.lax.Precision.HIGHEST)
-        return self.output_norm(dense + self.bias[...].astype(jnp.float32)[None])
+        kernel = self.kernel[...].astype(jnp.float32)
+        dense = jnp.tensordot(dropout(units), kernel, 3, precision=jax.lax.Precision.HIGHEST)
+        if self.bias is not None:
+            dense += self.bias[...].astype(jnp.float32)[None]
+        return self.output_norm(dense)
 
-    def squared_gains(self) -> Float[Array, "7 7 channels"]:
+    def squared_gains(self) -> Float[Array, "rows columns channels"]:
         """Squared length of the step that the embedding takes when one unit grows by one."""
         norm = self.output_norm
         assert norm.scale is not None  # for the type checker: it has a scale unless asked to leave it out
         scale = norm.scale[...].astype(jnp.float32) * jax.lax.rsqrt(norm.var[...].astype(jnp.float32) + norm.epsilon)
         kernel = self.kernel[...].astype(jnp.float32)
         return jnp.sum(jnp.square(kernel * jnp.expand_dims(scale, (0, 1, 2))), axis=-1)
+
+
+class MeanPooling(nnx.Module):
+    """The mean over the grid."""
+
+    def __call__(self, features: Units) -> Float[Array, "batch 1 1 channels"]:
+        return jnp.mean(features, (1, 2), keepdims=True)
+
+
+class DepthwisePooling(nnx.Module):
+    """One weight a place and channel of a 7x7 grid (MobileFaceNet's global depthwise convolution)."""
+
+    def __init__(self, channels: int, rngs: nnx.Rngs):
+        initial = nnx.initializers.lecun_normal(in_axis=(0, 1), out_axis=2)
+        self.kernel = nnx.Param(initial(rngs.params(), (7, 7, channels)))
+
+    def __call__(self, features: Units) -> Float[Array, "batch 1 1 channels"]:
+        kernel = self.kernel[...].astype(jnp.float32)
+        return jnp.sum(features * kernel[None], (1, 2), keepdims=True)
+
+
+def _build_pool(pooling: Pooling, channels: int, rngs: nnx.Rngs) -> nnx.Module | None:
+    if pooling == "depthwise":
+        return DepthwisePooling(channels, rngs)
+    return MeanPooling() if pooling == "mean" else None
+
+
+def _norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
+    return nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, dtype=jnp.float32, rngs=rngs)
