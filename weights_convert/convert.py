@@ -1,18 +1,24 @@
 """A source file of weights to a ``Recognizer``."""
 
+import dataclasses
 import hashlib
 import os
-from collections.abc import Mapping
+import re
+import statistics
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from einops import EinopsError
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.recognizers import Recognizer
-from pfiq_jax.recognizers.weights_file import fill
-from weights_convert.mappings import choose
+from pfiq_jax.recognizers import Architecture, Recognizer
+from pfiq_jax.recognizers.weights_file import fill, named_leaves
+from weights_convert.mappings import Fit, choose
 from weights_convert.readers import Source, read
 
 CONVERTER = "weights_convert 1"  # counted up when the same source begins to give other weights
@@ -31,18 +37,20 @@ def convert(
     source: str | os.PathLike[str] | Source,
     *,
     architecture: str | None = None,
-    dtype: Literal["float32", "float16"] = "float32",
+    dtype: Literal["float32", "float16", "bfloat16"] = "float32",
     epsilon: float | None = None,
     license: str | None = None,
+    progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> Recognizer:
     """The recogniser that a weights file of another framework holds.
 
     Args:
-        source: ``.onnx``, ``.safetensors``, ``.pt``, ``.pth`` or ``.ckpt``; or what ``read`` made of it.
-        architecture: its name; by default found from the names of the arrays.
-        dtype: float16 rounds the large kernels, so that ``Recognizer.save`` writes them in half the bytes.
-        epsilon: of every BatchNorm; by default what the file states, or what the framework uses.
+        source: a file of a format in ``readers.READERS``; or what ``readers.read`` made of it.
+        architecture: its name; by default found from the names of the arrays, or the order of the layers.
+        dtype: float16 and bfloat16 round the large kernels, so that ``Recognizer.save`` writes them in half the bytes.
+        epsilon: of every BatchNorm; by default what the file states, or what was published.
         license: what may be done with the weights, written into the saved file.
+        progress: wraps the loop over the arrays, as ``tqdm.tqdm`` does.
 
     Raises:
         PfiqError: for a file that cannot be read (see ``readers.read``) or does not fit the architecture: one message
@@ -52,35 +60,119 @@ def convert(
         source = read(source)
     if epsilon is not None and not 0 < epsilon < 1:
         raise PfiqError(f"{epsilon:g} is no BatchNorm epsilon; give a small positive number, as 1e-5.")
-    name, mapping = choose(source, architecture)
-    network = mapping.build(name, source, epsilon)
-    label = f"{source.path}" if architecture else f"{source.path}, which resembles {name} most"
-    parameters = fill(network, mapping.translate(source), label)
-    if dtype == "float16":
-        parameters = jax.tree.map(_round, parameters)
+    fit = choose(source, architecture)
+    network = configure(fit, source, epsilon)
+    label = f"{source.path}" if architecture else f"{source.path}, which resembles {fit.name} most"
+    parameters = fill(network, translate(fit, network, source, progress), label, names_in_source(fit))
+    if dtype != "float32":
+        parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
-            raise PfiqError(f"{source.path}: has weights beyond float16's range; convert it with --dtype float32.")
-    with source.path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            raise PfiqError(f"{source.path}: has weights beyond {dtype}'s range; convert it with --dtype float32.")
+    published = fit.mapping.preprocessing
+    stated = {"mean": (source.pixels[0],) * 3, "scale": (source.pixels[1],) * 3} if source.pixels else {}
     return Recognizer(
         parameters=parameters,
         network=network,
-        preprocessing=mapping.preprocessing(source),
-        dropout_rate=mapping.dropout_rate,
+        preprocessing=dataclasses.replace(published, **stated),
+        dropout_rate=fit.mapping.dropout_rate if source.dropout_rate is None else source.dropout_rate,
+        dropout_granularity=fit.mapping.dropout_granularity,
         dtype=dtype,
-        provenance=(
-            ("source", source.path.name),
-            ("source_sha256", sha256),
-            ("license", license or LICENSES.get(sha256, UNKNOWN_LICENSE)),
-            ("converter", CONVERTER),
-        ),
+        provenance=tuple(_provenance(fit, source, license)),
     )
 
 
-def _round(leaf: jax.Array) -> jax.Array:
-    """Large kernels to float16's nearest values.
+def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Architecture:
+    """The fitted network with the options that the source's arrays and statements give it."""
+    network = fit.mapping.networks[fit.name]
+    vectors = [array_of(fit, source, f"head.output_norm.{leaf}") for leaf in ("scale", "bias", "mean", "var")]
+    lengths = [vector.size for vector in vectors if vector is not None and vector.ndim == 1 and vector.size]
+    options: dict[str, float] = {"dim": statistics.mode(lengths)} if lengths else {}
+    fields = fit.mapping.epsilons
+    if epsilon is not None and len(fields) > 1:
+        raise PfiqError(f"{source.path}: {fit.name} has several BatchNorm epsilons of its own; leave --epsilon out.")
+    for field, norms in fields.items():
+        means = [leaf.source for name, leaf in fit.leaves.items() if re.fullmatch(rf"({norms})\.mean", name)]
+        stated = {source.epsilons[name] for name in means if name in source.epsilons}
+        if epsilon is not None:
+            options[field] = epsilon
+        elif len(stated) == 1:
+            (options[field],) = stated
+        elif stated:
+            raise PfiqError(
+                f"{source.path}: states several epsilons {sorted(stated)} where {fit.name} has one; overrule with --epsilon."
+            )
+    return dataclasses.replace(network, **options)
+
+
+def translate(
+    fit: Fit, network: Architecture, source: Source, progress: Callable[[list[str]], Iterable[str]] = iter
+) -> dict[str, np.ndarray]:
+    """The source's arrays under the library's names and in its layouts; those left over keep their own names.
+
+    One whose axes cannot be turned stays as it is. So ``weights_file.fill`` sees, and reports, all that is wrong.
+    """
+    shapes = {name: leaf.shape for name, leaf in named_leaves(network.shapes())}
+    arrays = {name: source.arrays[name] for name in fit.left_over}
+    for name in progress([*fit.leaves]):
+        leaf = fit.leaves[name]
+        if leaf.source is None:
+            constant = 1 - _epsilon_of(fit, network, name) if np.isnan(leaf.constant) else leaf.constant
+            arrays[name] = np.full(shapes[name], constant, np.float32)
+        elif leaf.source in source.arrays:
+            arrays[name] = _turn(source.arrays[leaf.source], leaf.layout)
+    return arrays
+
+
+def array_of(fit: Fit, source: Source, name: str) -> np.ndarray | None:
+    """The source's array for a parameter of the library; None where it has none."""
+    leaf = fit.leaves[name]
+    return source.arrays.get(leaf.source) if leaf.source is not None else None
+
+
+def names_in_source(fit: Fit) -> dict[str, str]:
+    """From the library's names to the source's."""
+    return {name: leaf.source for name, leaf in fit.leaves.items() if leaf.source is not None}
+
+
+def _turn(array: np.ndarray, layout: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    try:
+        array = layout(array)
+    except EinopsError:
+        return array
+    is_float = array.dtype.kind not in "biuc"  # bfloat16's kind is "V"
+    return np.ascontiguousarray(array, np.float32) if is_float else array
+
+
+def _epsilon_of(fit: Fit, network: Architecture, name: str) -> float:
+    return next(
+        getattr(network, field) for field, norms in fit.mapping.epsilons.items() if re.fullmatch(rf"({norms})\.var", name)
+    )
+
+
+def _round(leaf: jax.Array, dtype: str) -> jax.Array:
+    """Large kernels to the nearest values of a narrow dtype.
 
     The small ones, in the first layers, are a few hundredths of the bytes and most of the error: on SFace, rounding
-    them too raises the largest error on a face from 9e-4 to 3.0e-3.
+    them too raises float16's largest error on a face from 9e-4 to 3.0e-3.
     """
-    return leaf.astype(jnp.float16).astype(leaf.dtype) if leaf.size >= LARGE else leaf
+    return leaf.astype(dtype).astype(leaf.dtype) if leaf.size >= LARGE else leaf
+
+
+def _provenance(fit: Fit, source: Source, license: str | None) -> Iterable[tuple[str, str]]:
+    sha256 = _sha256(source.path)
+    yield "source", source.path.name
+    yield "source_sha256", sha256
+    if source.companion is not None:
+        yield "companion", source.companion.name
+        yield "companion_sha256", _sha256(source.companion)
+    yield "license", license or LICENSES.get(sha256, UNKNOWN_LICENSE)
+    yield "network", fit.name
+    yield "preprocessing", "stated by the source" if source.pixels else "as published; the source does not state it"
+    if fit.folded:
+        yield "batch_norms", "folded into the layers before them by the exporter; their statistics are lost"
+    yield "converter", CONVERTER
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

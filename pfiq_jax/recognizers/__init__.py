@@ -1,7 +1,9 @@
 """Face recognition networks: image -> features -> embedding."""
 
 from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.inception_resnet import InceptionResNetV1
 from pfiq_jax.recognizers.iresnet import IResNet
+from pfiq_jax.recognizers.mobilefacenet import MobileFaceNet
 from pfiq_jax.recognizers.preprocessing import ARCFACE_MXNET, ARCFACE_TORCH, Preprocessing
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.recognizers.sface import SFace
@@ -12,6 +14,8 @@ __all__ = [
     "ARCFACE_TORCH",
     "Architecture",
     "IResNet",
+    "InceptionResNetV1",
+    "MobileFaceNet",
     "Preprocessing",
     "Recognizer",
     "SFace",

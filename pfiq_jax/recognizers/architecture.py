@@ -4,7 +4,7 @@ import abc
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -13,12 +13,16 @@ from jaxtyping import Array, Float, PyTree
 
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead, Units, keep_all
 
+Part = Literal["trunk", "head", "quality_head"]
+PARTS = get_args(Part)
+
 
 @dataclass(frozen=True)
 class Architecture(abc.ABC):
     """A named network; subclasses are frozen dataclasses of its options, so equal ones compile once.
 
-    Its parameters are a nested dictionary ``{"trunk": ..., "head": ...}`` of arrays.
+    Its parameters are a nested dictionary ``{"trunk": ..., "head": ...}`` of arrays, with ``"quality_head"`` where the
+    network learned one.
     """
 
     @abc.abstractmethod
@@ -29,13 +33,19 @@ class Architecture(abc.ABC):
     def build_head(self, rngs: nnx.Rngs) -> EmbeddingHead:
         """The module from features to the embedding."""
 
+    def build_quality_head(self, rngs: nnx.Rngs) -> nnx.Module | None:
+        """The module from the embedding to a learned quality (batch, 1), for networks that have one."""
+        return None
+
     def initialize(self, key: jax.Array) -> PyTree[Array]:
         """Random parameters."""
-        trunk, head = jax.random.split(key)
-        return {
-            "trunk": nnx.to_pure_dict(nnx.split(self.build_trunk(nnx.Rngs(trunk)))[1]),
-            "head": nnx.to_pure_dict(nnx.split(self.build_head(nnx.Rngs(head)))[1]),
-        }
+        modules = {part: self._build(part, nnx.Rngs(jax.random.fold_in(key, i))) for i, part in enumerate(PARTS)}
+        return {part: nnx.to_pure_dict(nnx.split(module)[1]) for part, module in modules.items() if module is not None}
+
+    def shapes(self) -> PyTree[jax.ShapeDtypeStruct]:
+        """What ``initialize`` would give, without values."""
+        abstract = {part: self._abstract(part)[1] for part in PARTS}
+        return {part: shapes for part, shapes in abstract.items() if shapes}
 
     def trunk(self, parameters: PyTree[Array], images: Float[Array, "batch height width 3"]) -> Units:
         """Features of preprocessed images, computed in the dtype of the trunk's parameters."""
@@ -48,7 +58,15 @@ class Architecture(abc.ABC):
         """Embedding of features; ``dropout`` acts on the units where the network was trained with dropout."""
         return self._head(parameters)(features, dropout)
 
-    def squared_gains(self, parameters: PyTree[Array], units: Units) -> Float[Array, "7 7 channels"]:
+    def learned_quality(
+        self, parameters: PyTree[Array], embedding: Float[Array, "batch dim"]
+    ) -> Float[Array, "batch"] | None:
+        """What the quality head tells from an embedding that is not normalised; None without such a head."""
+        if "quality_head" not in parameters:
+            return None
+        return nnx.merge(self._graph("quality_head"), parameters["quality_head"])(embedding)[:, 0]
+
+    def squared_gains(self, parameters: PyTree[Array], units: Units) -> Float[Array, "rows columns channels"]:
         """Squared length of the step that the embedding takes when one unit grows by one."""
         return self._head(parameters).squared_gains()
 
@@ -61,7 +79,30 @@ class Architecture(abc.ABC):
     def _head(self, parameters: PyTree[Array]) -> EmbeddingHead:
         return nnx.merge(self._graph("head"), parameters["head"])
 
+    def _build(self, part: Part, rngs: nnx.Rngs) -> nnx.Module | None:
+        build = {"trunk": self.build_trunk, "head": self.build_head, "quality_head": self.build_quality_head}
+        return build[part](rngs)
+
+    def _graph(self, part: Part) -> nnx.GraphDef:
+        graph, _ = self._abstract(part)
+        return graph
+
     @functools.cache  # noqa: B019 (architectures are few, small, and equal ones share an entry)
-    def _graph(self, part: Literal["trunk", "head"]) -> nnx.GraphDef:
-        build: Callable[[nnx.Rngs], nnx.Module] = self.build_trunk if part == "trunk" else self.build_head
-        return nnx.split(nnx.eval_shape(lambda: build(nnx.Rngs(0))))[0]
+    def _abstract(self, part: Part) -> tuple[nnx.GraphDef, PyTree]:
+        module = nnx.eval_shape(lambda: self._build(part, ShapeRngs()))
+        graph, state = nnx.split(module)
+        return graph, nnx.to_pure_dict(state)
+
+
+class ShapeRngs(nnx.Rngs):
+    """Keys for building without values: counting them would take most of the time of a deep network."""
+
+    def __init__(self):
+        self.params = OneKey(jax.random.key(0), tag="params")
+
+
+class OneKey(nnx.RngStream):
+    """The same key every time."""
+
+    def __call__(self) -> jax.Array:
+        return self.key[...]

@@ -1,12 +1,15 @@
-"""The improved residual networks of ArcFace (Deng et al. 2019, section 3.1; "LResNet-E-IR").
+"""The improved residual networks of ArcFace (Deng et al. 2019, section 3.1; "LResNet-E-IR"), and their relatives.
 
-Source of the layout: insightface ``arcface_torch/backbones/iresnet.py`` and the MXNet symbol it repeats.
+Source of the layouts: insightface ``arcface_torch/backbones/iresnet.py`` and the MXNet symbol it repeats; AdaFace
+``net.py``; CR-FIQA ``backbones/iresnet.py``.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import jax
+import jax.numpy as jnp
 from flax import nnx
 
 from pfiq_jax.recognizers.architecture import Architecture
@@ -17,6 +20,7 @@ BLOCKS_PER_STAGE: Mapping[int, tuple[int, ...]] = MappingProxyType(
     {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
 )
 WIDTHS = (64, 128, 256, 512)
+REDUCTION = 16  # of the channels inside squeeze-and-excitation
 
 
 @dataclass(frozen=True)
@@ -27,31 +31,41 @@ class IResNet(Architecture):
         depth: 18, 34, 50, 100 or 200.
         dim: length of the embedding.
         epsilon: of every BatchNorm: 1e-5 in torch's networks, 2e-5 in MXNet's and MagFace's.
+        pooled_shortcut: the first shortcut, which need not widen, takes every other pixel as it is (AdaFace) instead
+            of a convolution of it.
+        squeeze_excitation: each block weighs its channels (Hu et al. 2018).
+        quality_head: a dense layer tells quality from the embedding (CR-FIQA).
     """
 
     depth: int = 50
     dim: int = 512
     epsilon: float = 1e-5
+    pooled_shortcut: bool = False
+    squeeze_excitation: bool = False
+    quality_head: bool = False
 
     def build_trunk(self, rngs: nnx.Rngs) -> nnx.Module:
-        return IResNetTrunk(BLOCKS_PER_STAGE[self.depth], epsilon=self.epsilon, rngs=rngs)
+        return IResNetTrunk(self, rngs)
 
     def build_head(self, rngs: nnx.Rngs) -> EmbeddingHead:
         return EmbeddingHead(WIDTHS[-1], self.dim, epsilon=self.epsilon, rngs=rngs)
+
+    def build_quality_head(self, rngs: nnx.Rngs) -> nnx.Linear | None:
+        return nnx.Linear(self.dim, 1, precision="highest", rngs=rngs) if self.quality_head else None
 
 
 class IResNetTrunk(nnx.Module):
     """Stem and four stages, each of which halves height and width."""
 
-    def __init__(self, blocks_per_stage: tuple[int, ...], *, epsilon: float, rngs: nnx.Rngs):
-        self.stem = Stem(WIDTHS[0], epsilon=epsilon, rngs=rngs)
+    def __init__(self, network: IResNet, rngs: nnx.Rngs):
+        self.stem = Stem(WIDTHS[0], epsilon=network.epsilon, rngs=rngs)
         inputs = WIDTHS[:1] + WIDTHS[:-1]
         self.stages = nnx.List(
             nnx.List(
-                Block(channels if block == 0 else width, width, shrink=block == 0, epsilon=epsilon, rngs=rngs)
+                Block(network, channels if block == 0 else width, width, shrink=block == 0, rngs=rngs)
                 for block in range(blocks)
             )
-            for blocks, channels, width in zip(blocks_per_stage, inputs, WIDTHS, strict=True)
+            for blocks, channels, width in zip(BLOCKS_PER_STAGE[network.depth], inputs, WIDTHS, strict=True)
         )
 
     def __call__(self, x):
@@ -75,32 +89,52 @@ class Stem(nnx.Module):
 
 
 class Block(nnx.Module):
-    """BatchNorm, 3x3, BatchNorm, PReLU, 3x3 (stride), BatchNorm, plus the shortcut."""
+    """BatchNorm, 3x3, BatchNorm, PReLU, 3x3 (stride), BatchNorm, squeeze-and-excitation?, plus the shortcut."""
 
-    def __init__(self, channels: int, width: int, *, shrink: bool, epsilon: float, rngs: nnx.Rngs):
+    def __init__(self, network: IResNet, channels: int, width: int, *, shrink: bool, rngs: nnx.Rngs):
+        epsilon = network.epsilon
         self.norm1 = norm(channels, epsilon, rngs)
         self.conv1 = conv3x3(channels, width, rngs=rngs)
         self.norm2 = norm(width, epsilon, rngs)
         self.prelu = PReLU(width, rngs=rngs)
         self.conv2 = conv3x3(width, width, stride=2 if shrink else 1, rngs=rngs)
         self.norm3 = norm(width, epsilon, rngs)
-        self.shortcut = Shortcut(channels, width, epsilon=epsilon, rngs=rngs) if shrink else None
+        self.excitation = SqueezeExcitation(width, rngs=rngs) if network.squeeze_excitation else None
+        self.shrink = shrink
+        projects = shrink and not (network.pooled_shortcut and channels == width)
+        self.shortcut = Shortcut(channels, width, epsilon=epsilon, rngs=rngs) if projects else None
 
     def __call__(self, x):
         y = self.prelu(self.norm2(self.conv1(self.norm1(x))))
         y = self.norm3(self.conv2(y))
+        if self.excitation is not None:
+            y = self.excitation(y)
+        if self.shrink:
+            x = x[:, ::2, ::2]
         return y + (x if self.shortcut is None else self.shortcut(x))
 
 
+class SqueezeExcitation(nnx.Module):
+    """Channels weighed by what their means say (Hu et al. 2018, eq. 2 to 4)."""
+
+    def __init__(self, channels: int, *, rngs: nnx.Rngs):
+        self.squeeze = nnx.Linear(channels, channels // REDUCTION, use_bias=False, rngs=rngs)
+        self.excite = nnx.Linear(channels // REDUCTION, channels, use_bias=False, rngs=rngs)
+
+    def __call__(self, x):
+        means = jnp.mean(x, (1, 2), keepdims=True)
+        return x * jax.nn.sigmoid(self.excite(jax.nn.relu(self.squeeze(means))))
+
+
 class Shortcut(nnx.Module):
-    """1x1 convolution of stride 2 and BatchNorm; a matrix product of every other pixel runs faster."""
+    """1x1 convolution and BatchNorm of every other pixel, as a matrix product, which runs faster."""
 
     def __init__(self, channels: int, width: int, *, epsilon: float, rngs: nnx.Rngs):
         self.conv = nnx.Linear(channels, width, use_bias=False, rngs=rngs)
         self.norm = norm(width, epsilon, rngs)
 
     def __call__(self, x):
-        return self.norm(self.conv(x[:, ::2, ::2]))
+        return self.norm(self.conv(x))
 
 
 def conv3x3(channels: int, width: int, *, stride: int = 1, rngs: nnx.Rngs) -> nnx.Conv:

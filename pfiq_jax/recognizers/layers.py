@@ -35,6 +35,24 @@ class DepthwiseConv(nnx.Module):
         return depthwise_conv(x, self.kernel[...], self.stride)
 
 
+class ConvLayer(nnx.Module):
+    """A convolution of any kind, BatchNorm, PReLU?"""
+
+    def __init__(self, conv: nnx.Module, width: int, *, epsilon: float, rngs: nnx.Rngs, activation: bool = True):
+        self.conv = conv
+        self.norm = nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
+        self.prelu = PReLU(width, rngs=rngs) if activation else None
+
+    def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns new"]:
+        x = self.norm(self.conv(x))
+        return x if self.prelu is None else self.prelu(x)
+
+
+def pointwise(channels: int, width: int, rngs: nnx.Rngs) -> nnx.Linear:
+    """A 1x1 convolution is a matrix product, which XLA runs faster under that name."""
+    return nnx.Linear(channels, width, use_bias=False, rngs=rngs)
+
+
 # XLA's grouped convolution is several times slower on CPUs than nine shifted multiply-adds, and JAX's own
 # gradient of those (nine padded adds) costs six times the forward: hence a backward of the same form.
 # The price is reverse mode only (of any order), since jax.jvp does not pass through a custom_vjp.

@@ -6,7 +6,7 @@ from flax import nnx
 
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
-from pfiq_jax.recognizers.layers import DepthwiseConv, PReLU
+from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, pointwise
 
 STEM_WIDTH = 64
 # Of each stage: the expanded width and the output width of the bottleneck that shrinks, and the number and expanded
@@ -34,3 +34,46 @@ class MobileFaceNet(Architecture):
         return EmbeddingHead(
             FEATURES, self.dim, epsilon=self.head_epsilon, rngs=rngs, pooling="depthwise", input_epsilon=self.epsilon
         )
+
+
+class MobileFaceNetTrunk(nnx.Module):
+    """Stem, a depthwise layer, three stages of bottlenecks, and a pointwise layer."""
+
+    def __init__(self, *, epsilon: float, rngs: nnx.Rngs):
+        stem = nnx.Conv(3, STEM_WIDTH, (3, 3), strides=2, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
+        self.stem = ConvLayer(stem, STEM_WIDTH, epsilon=epsilon, rngs=rngs)
+        self.depthwise = ConvLayer(DepthwiseConv(STEM_WIDTH, rngs=rngs), STEM_WIDTH, epsilon=epsilon, rngs=rngs)
+        stages = []
+        channels = STEM_WIDTH
+        for expanded, width, blocks, expanded_in_blocks in STAGES:
+            shrinking = Bottleneck(channels, expanded, width, stride=2, epsilon=epsilon, rngs=rngs)
+            residual = (
+                Bottleneck(width, expanded_in_blocks, width, stride=1, epsilon=epsilon, rngs=rngs)
+                for _ in range(blocks)
+            )
+            stages.append(nnx.List([shrinking, *residual]))
+            channels = width
+        self.stages = nnx.List(stages)
+        self.last = ConvLayer(pointwise(channels, FEATURES, rngs), FEATURES, epsilon=epsilon, rngs=rngs)
+
+    def __call__(self, x):
+        x = self.depthwise(self.stem(x))
+        for stage in self.stages:
+            for block in stage:
+                x = block(x)
+        return self.last(x)
+
+
+class Bottleneck(nnx.Module):
+    """1x1 expansion, depthwise 3x3, 1x1 projection without activation; plus its input at stride 1."""
+
+    def __init__(self, channels: int, expanded: int, width: int, *, stride: int, epsilon: float, rngs: nnx.Rngs):
+        self.expand = ConvLayer(pointwise(channels, expanded, rngs), expanded, epsilon=epsilon, rngs=rngs)
+        depthwise = DepthwiseConv(expanded, stride=stride, rngs=rngs)
+        self.depthwise = ConvLayer(depthwise, expanded, epsilon=epsilon, rngs=rngs)
+        self.project = ConvLayer(pointwise(expanded, width, rngs), width, epsilon=epsilon, activation=False, rngs=rngs)
+        self.residual = stride == 1
+
+    def __call__(self, x):
+        y = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.residual else y

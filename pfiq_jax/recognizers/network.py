@@ -24,6 +24,9 @@ class Network(Protocol):
     def squared_gains(self, parameters: PyTree, units: Array) -> Array:
         """Squared length of the step that the embedding takes when one unit grows by one, shaped like one unit."""
 
+    def learned_quality(self, parameters: PyTree, embedding: Array) -> Array | None:
+        """What a head trained for it tells of quality, (batch,), from embeddings (batch, dim); None without one."""
+
     def without_output_norm(self, parameters: PyTree) -> PyTree:
         """Parameters whose head ends with its dense layer, up to a factor common to all dimensions."""
 
@@ -50,6 +53,9 @@ class Functions:
         jacobian = jax.jacrev(lambda unit: self.head(parameters, unit[None])[0])(jnp.zeros(units.shape[1:]))
         return jnp.sum(jnp.square(jacobian), axis=0)
 
+    def learned_quality(self, parameters: PyTree, embedding: Array) -> Array | None:
+        return None
+
     def without_output_norm(self, parameters: PyTree) -> PyTree:
         """The same parameters: a head of one's own is taken as it is."""
         return parameters
@@ -69,6 +75,9 @@ class KnownFeatures:
 
     def squared_gains(self, parameters: PyTree, units: Array) -> Array:
         return self.network.squared_gains(parameters["parameters"], units)
+
+    def learned_quality(self, parameters: PyTree, embedding: Array) -> Array | None:
+        return self.network.learned_quality(parameters["parameters"], embedding)
 
     def without_output_norm(self, parameters: PyTree) -> PyTree:
         return {**parameters, "parameters": self.network.without_output_norm(parameters["parameters"])}

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +19,7 @@ from pfiq_jax.recognizers.preprocessing import PIXELS, Preprocessing
 @functools.partial(
     jax.tree_util.register_dataclass,
     data_fields=["parameters"],
-    meta_fields=["network", "preprocessing", "dropout_rate", "dtype", "provenance"],
+    meta_fields=["network", "preprocessing", "dropout_rate", "dropout_granularity", "dtype", "provenance"],
 )
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Recognizer:
@@ -32,6 +33,7 @@ class Recognizer:
         network: the trunk and the head.
         preprocessing: what the network wants done to RGB pixels in 0..255.
         dropout_rate: the rate the head was trained with, 0 where it was trained without.
+        dropout_granularity: what that dropout dropped: "unit" or whole "channel".
         dtype: in which ``save`` writes arrays that lose nothing by it.
         provenance: (name, text) pairs: where the weights come from, their licence, what was verified.
     """
@@ -40,6 +42,7 @@ class Recognizer:
     network: Network
     preprocessing: Preprocessing = PIXELS
     dropout_rate: float = 0.0
+    dropout_granularity: Literal["unit", "channel"] = "unit"
     dtype: str = "float32"
     provenance: tuple[tuple[str, str], ...] = ()
 

@@ -6,7 +6,7 @@ from flax import nnx
 
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
-from pfiq_jax.recognizers.layers import DepthwiseConv, PReLU
+from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, pointwise
 
 STEM_WIDTH = 32
 # Width and stride of the thirteen depthwise and pointwise pairs (MobileNet v1, table 1, without its stem's stride).
@@ -36,14 +36,12 @@ class SFaceTrunk(nnx.Module):
 
     def __init__(self, *, epsilon: float, rngs: nnx.Rngs):
         stem = nnx.Conv(3, STEM_WIDTH, (3, 3), padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
-        layers = [Layer(stem, STEM_WIDTH, epsilon=epsilon, rngs=rngs)]
+        layers = [ConvLayer(stem, STEM_WIDTH, epsilon=epsilon, rngs=rngs)]
         channels = STEM_WIDTH
         for width, stride in PAIRS:
             depthwise = DepthwiseConv(channels, stride=stride, rngs=rngs)
-            layers.append(Layer(depthwise, channels, epsilon=epsilon, rngs=rngs))
-            # A 1x1 convolution is a matrix product, which XLA runs faster under that name.
-            pointwise = nnx.Linear(channels, width, use_bias=False, rngs=rngs)
-            layers.append(Layer(pointwise, width, epsilon=epsilon, rngs=rngs))
+            layers.append(ConvLayer(depthwise, channels, epsilon=epsilon, rngs=rngs))
+            layers.append(ConvLayer(pointwise(channels, width, rngs), width, epsilon=epsilon, rngs=rngs))
             channels = width
         self.layers = nnx.List(layers)
 
@@ -51,15 +49,3 @@ class SFaceTrunk(nnx.Module):
         for layer in self.layers:
             x = layer(x)
         return x
-
-
-class Layer(nnx.Module):
-    """A convolution, BatchNorm, PReLU."""
-
-    def __init__(self, conv: nnx.Module, width: int, *, epsilon: float, rngs: nnx.Rngs):
-        self.conv = conv
-        self.norm = nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
-        self.prelu = PReLU(width, rngs=rngs)
-
-    def __call__(self, x):
-        return self.prelu(self.norm(self.conv(x)))

@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -18,14 +19,21 @@ from jaxtyping import Array, PyTree
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.inception_resnet import InceptionResNetV1
 from pfiq_jax.recognizers.iresnet import IResNet
+from pfiq_jax.recognizers.mobilefacenet import MobileFaceNet
 from pfiq_jax.recognizers.preprocessing import Preprocessing
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.recognizers.sface import SFace
 
 FORMAT_VERSION = 1
 HEADER = "pfiq_jax"  # one metadata entry, since safetensors writes several in random order
-ARCHITECTURES: Mapping[str, type[Architecture]] = {"iresnet": IResNet, "sface": SFace}
+ARCHITECTURES: Mapping[str, type[Architecture]] = {
+    "iresnet": IResNet,
+    "sface": SFace,
+    "mobilefacenet": MobileFaceNet,
+    "inception_resnet_v1": InceptionResNetV1,
+}
 FLOAT_DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -51,6 +59,7 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
             network=network,
             preprocessing=preprocessing,
             dropout_rate=float(header["dropout_rate"]),
+            dropout_granularity=header["dropout_granularity"],
             dtype=header["dtype"],
             provenance=tuple((str(name), str(text)) for name, text in header["provenance"].items()),
         )
@@ -78,6 +87,7 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
         "options": dataclasses.asdict(network),
         "preprocessing": dataclasses.asdict(recognizer.preprocessing),
         "dropout_rate": recognizer.dropout_rate,
+        "dropout_granularity": recognizer.dropout_granularity,
         "dtype": recognizer.dtype,
         "provenance": dict(recognizer.provenance),
     }
@@ -100,30 +110,43 @@ def named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
     return [(jax.tree_util.keystr(path, simple=True, separator="."), leaf) for path, leaf in flat]
 
 
-def fill(network: Architecture, arrays: Mapping[str, np.ndarray], path: str | os.PathLike[str]) -> PyTree[Array]:
+def fill(
+    network: Architecture,
+    arrays: Mapping[str, np.ndarray],
+    path: str | os.PathLike[str],
+    labels: Mapping[str, str] = MappingProxyType({}),
+) -> PyTree[Array]:
     """The parameter tree of a network, filled by name.
+
+    Args:
+        network: whose parameters these are.
+        arrays: by the names of ``named_leaves``.
+        path: of the file, for messages.
+        labels: what messages call arrays that have another name in the file.
 
     Raises:
         PfiqError: one message with every array that is missing, left over, misshapen or not finite.
     """
-    shapes = jax.eval_shape(network.initialize, jax.random.key(0))
+    shapes = network.shapes()
     wanted = dict(named_leaves(shapes))
-    problems = [f"{name} is missing" for name in wanted if name not in arrays]
-    problems += [f"{name} is not part of the network" for name in arrays if name not in wanted]
+    label = {name: labels.get(name, name) for name in (*wanted, *arrays)}
+    problems = [f"{label[name]} is missing" for name in wanted if name not in arrays]
+    problems += [f"{label[name]} is not part of the network" for name in arrays if name not in wanted]
     for name in wanted.keys() & arrays.keys():
-        array = arrays[name]
-        if array.shape != wanted[name].shape:
-            problems.append(f"{name} has shape {array.shape} instead of {wanted[name].shape}")
+        array, shape = arrays[name], wanted[name].shape
+        if array.shape != shape:
+            place = f" as {name}" if label[name] != name else ""
+            problems.append(f"{label[name]} has shape {array.shape} instead of {shape}{place}")
         elif str(array.dtype) not in FLOAT_DTYPES:
-            problems.append(f"{name} has dtype {array.dtype} instead of one of {', '.join(FLOAT_DTYPES)}")
+            problems.append(f"{label[name]} has dtype {array.dtype} instead of one of {', '.join(FLOAT_DTYPES)}")
         elif not np.isfinite(array).all():
-            problems.append(f"{name} holds NaN or infinite values")
+            problems.append(f"{label[name]} holds NaN or infinite values")
     if problems:
         raise PfiqError(
             f"{path}: does not fit {network}: {'; '.join(sorted(problems))}. "
             "Give a whole, undamaged file, or name another architecture."
         )
-    leaves = [jnp.asarray(arrays[name].astype(np.float32)) for name in wanted]
+    leaves = [jnp.asarray(np.asarray(arrays[name], np.float32)) for name in wanted]
     return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
 
 

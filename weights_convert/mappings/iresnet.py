@@ -1,88 +1,92 @@
-"""IResNet under the names of insightface's ``arcface_torch``, which CR-FIQA, GraFIQs and many others keep."""
+"""IResNet as insightface's torch code and those who built on it name it, and as its MXNet symbols do."""
 
-import re
-from collections.abc import Collection
+from collections.abc import Iterator
+from types import MappingProxyType
 
-from pfiq_jax.errors import PfiqError
-from pfiq_jax.recognizers import ARCFACE_TORCH, IResNet
+from pfiq_jax.recognizers import ARCFACE_MXNET, IResNet, Preprocessing
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
-from weights_convert.mappings.layouts import convolution, dense, pointwise, same, slopes
-from weights_convert.mappings.mapping import Mapping, Rule, length
-from weights_convert.readers.source import Source
+from weights_convert.mappings.conventions import CONV, DENSE, KERAS, LINEAR, MMDNN, MXNET, NORM, POINTWISE, PRELU
+from weights_convert.mappings.mapping import Mapping, Part
 
-TORCH_EPSILON = 1e-5
-DEPTHS = {f"iresnet{depth}": depth for depth in BLOCKS_PER_STAGE}
-
-
-def norm(source: str, target: str) -> tuple[Rule, ...]:
-    """The four arrays of a BatchNorm."""
-    names = {"weight": "scale", "bias": "bias", "running_mean": "mean", "running_var": "var"}
-    return tuple(Rule(rf"{source}\.{theirs}", f"{target}.{ours}", same) for theirs, ours in names.items())
-
-
-def stage(number: int) -> tuple[Rule, ...]:
-    """All blocks of a stage, counted from 1 in the source and from 0 in the library."""
-    source, target = rf"layer{number}\.(\d+)", rf"trunk.stages.{number - 1}.\1"
-    return (
-        *norm(rf"{source}\.bn1", f"{target}.norm1"),
-        Rule(rf"{source}\.conv1\.weight", f"{target}.conv1.kernel", convolution),
-        *norm(rf"{source}\.bn2", f"{target}.norm2"),
-        Rule(rf"{source}\.prelu\.weight", f"{target}.prelu.slope", slopes),
-        Rule(rf"{source}\.conv2\.weight", f"{target}.conv2.kernel", convolution),
-        *norm(rf"{source}\.bn3", f"{target}.norm3"),
-        Rule(rf"{source}\.downsample\.0\.weight", f"{target}.shortcut.conv.kernel", pointwise),
-        *norm(rf"{source}\.downsample\.1", f"{target}.shortcut.norm"),
-    )
-
-
-RULES = (
-    Rule(r"conv1\.weight", "trunk.stem.conv.kernel", convolution),
-    *norm("bn1", "trunk.stem.norm"),
-    Rule(r"prelu\.weight", "trunk.stem.prelu.slope", slopes),
-    *(rule for number in (1, 2, 3, 4) for rule in stage(number)),
-    *norm("bn2", "head.input_norm"),
-    Rule(r"fc\.weight", "head.kernel", dense),
-    Rule(r"fc\.bias", "head.bias", same),
-    *norm("features", "head.output_norm"),
-)
-IGNORED = (
-    r".*\.num_batches_tracked",  # a counter of training steps
-    # the classifier over the training identities: of PartialFC, and of the headers that others train with
+MXNET_EPSILON = 2e-5
+CLASSIFIERS = (  # over the training identities: of PartialFC, and of the headers that others train with
     r"weight",
-    r"partial_fc\.weight",
+    r"(partial_fc|parallel_fc|header|fc)\.(weight|kernel)",
     r"head\.(weight|kernel)",
 )
 
 
-def identify(names: Collection[str]) -> str:
-    """The depth whose numbers of blocks are nearest to those in the file."""
-    found = [len({m[1] for name in names if (m := re.match(rf"layer{n}\.(\d+)\.", name))}) for n in (1, 2, 3, 4)]
+def torch_parts(network: IResNet) -> Iterator[Part]:
+    """Names of ``arcface_torch/backbones/iresnet.py``."""
+    yield Part("conv1", "trunk.stem.conv", CONV)
+    yield Part("bn1", "trunk.stem.norm", NORM)
+    yield Part("prelu", "trunk.stem.prelu", PRELU)
+    for stage, blocks in enumerate(BLOCKS_PER_STAGE[network.depth]):
+        for block in range(blocks):
+            source, target = f"layer{stage + 1}.{block}", f"trunk.stages.{stage}.{block}"
+            yield Part(f"{source}.bn1", f"{target}.norm1", NORM)
+            yield Part(f"{source}.conv1", f"{target}.conv1", CONV)
+            yield Part(f"{source}.bn2", f"{target}.norm2", NORM)
+            yield Part(f"{source}.prelu", f"{target}.prelu", PRELU)
+            yield Part(f"{source}.conv2", f"{target}.conv2", CONV)
+            yield Part(f"{source}.bn3", f"{target}.norm3", NORM)
+            if block == 0:
+                yield Part(f"{source}.downsample.0", f"{target}.shortcut.conv", POINTWISE)
+                yield Part(f"{source}.downsample.1", f"{target}.shortcut.norm", NORM)
+    yield Part("bn2", "head.input_norm", NORM)
+    yield Part("fc", "head", DENSE)
+    yield Part("features", "head.output_norm", NORM)
+    if network.quality_head:
+        yield Part("qs", "quality_head", LINEAR)
 
-    def distance(architecture: str) -> int:
-        blocks = BLOCKS_PER_STAGE[DEPTHS[architecture]]
-        return sum(abs(there - wanted) for there, wanted in zip(found, blocks, strict=True))
 
-    return min(DEPTHS, key=distance)
+def mxnet_parts(network: IResNet) -> Iterator[Part]:
+    """Names of insightface's LResNet-E-IR symbols, which MMdnn's Keras networks keep."""
+    yield Part("conv0", "trunk.stem.conv", CONV)
+    yield Part("bn0", "trunk.stem.norm", NORM)
+    yield Part("relu0", "trunk.stem.prelu", PRELU)
+    for stage, blocks in enumerate(BLOCKS_PER_STAGE[network.depth]):
+        for block in range(blocks):
+            source, target = f"stage{stage + 1}_unit{block + 1}", f"trunk.stages.{stage}.{block}"
+            yield Part(f"{source}_bn1", f"{target}.norm1", NORM)
+            yield Part(f"{source}_conv1", f"{target}.conv1", CONV)
+            yield Part(f"{source}_bn2", f"{target}.norm2", NORM)
+            yield Part(f"{source}_relu1", f"{target}.prelu", PRELU)
+            yield Part(f"{source}_conv2", f"{target}.conv2", CONV)
+            yield Part(f"{source}_bn3", f"{target}.norm3", NORM)
+            if block == 0:
+                yield Part(f"{source}_conv1sc", f"{target}.shortcut.conv", POINTWISE)
+                yield Part(f"{source}_sc", f"{target}.shortcut.norm", NORM)
+    yield Part("bn1", "head.input_norm", NORM)
+    yield Part(("pre_fc1", "fc1"), "head", DENSE)
+    yield Part("fc1", "head.output_norm", NORM)
 
 
-def build(architecture: str, source: Source, epsilon: float | None) -> IResNet:
-    """The network; the length of the embedding is that of ``fc.bias``."""
-    stated = {value for name, value in source.attributes.items() if name.endswith(".epsilon")}
-    if epsilon is None and len(stated) > 1:
-        raise PfiqError(f"{source.path}: states several BatchNorm epsilons {sorted(stated)}; overrule with --epsilon.")
-    return IResNet(
-        depth=DEPTHS[architecture],
-        dim=length(source, "fc.bias", IResNet.dim),
-        epsilon=epsilon if epsilon is not None else next(iter(stated), TORCH_EPSILON),
+def networks(name: str, **options) -> MappingProxyType[str, IResNet]:
+    """The networks of every depth, under names as ``{name}100``."""
+    return MappingProxyType({f"{name}{depth}": IResNet(depth, **options) for depth in BLOCKS_PER_STAGE})
+
+
+ARCFACE = Mapping(networks("iresnet"), torch_parts, ignored=CLASSIFIERS)
+MAGFACE = Mapping(  # the quality is the embedding's length
+    networks("magface_iresnet", epsilon=MXNET_EPSILON),
+    torch_parts,
+    ignored=CLASSIFIERS,
+    prefix="features.",
+    preprocessing=Preprocessing(scale=(1 / 255,) * 3, channel_order="BGR"),
+    dropout_rate=0.4,
+    dropout_granularity="channel",
+)
+CR_FIQA = Mapping(
+    networks("cr_fiqa_iresnet", quality_head=True), torch_parts, ignored=CLASSIFIERS, dropout_rate=0.4
+)
+ARCFACE_2018, ARCFACE_MMDNN, ARCFACE_KERAS = (
+    Mapping(
+        networks("iresnet", epsilon=MXNET_EPSILON),
+        mxnet_parts,
+        convention,
+        preprocessing=ARCFACE_MXNET,
+        dropout_rate=0.4,
     )
-
-
-MAPPING = Mapping(
-    architectures=tuple(DEPTHS),
-    rules=RULES,
-    ignored=IGNORED,
-    identify=identify,
-    build=build,
-    preprocessing=lambda _: ARCFACE_TORCH,
-    dropout_rate=0.0,  # arcface_torch trains without
+    for convention in (MXNET, MMDNN, KERAS)
 )

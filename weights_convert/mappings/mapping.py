@@ -1,82 +1,172 @@
-"""What every mapping is: a table of names and layouts."""
+"""What every mapping is: a table of a network's layers under the names that one kind of source gives them."""
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections import abc
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
-from einops import EinopsError
 
-from pfiq_jax.recognizers import Architecture, Preprocessing
-from weights_convert.readers.source import Source
+from pfiq_jax.recognizers import ARCFACE_TORCH, Architecture, Preprocessing
+from weights_convert.mappings.conventions import NORM, TORCH, Convention, Kind, Layout, same
+from weights_convert.readers import Source
 
-Layout = Callable[[np.ndarray], np.ndarray]
-
-
-def length(source: Source, vector: str, default: int) -> int:
-    """The number of entries of a source's vector; the default, where it is missing or empty and will be reported."""
-    return source.arrays[vector].size if vector in source.arrays and source.arrays[vector].size else default
+COUNTERS = r"(.*\.)?num_batches_tracked"  # of training steps
+IDENTITY_VARIANCE = np.nan  # stands for 1 - epsilon, which is known later
 
 
 @dataclass(frozen=True)
-class Rule:
-    """Where an array goes and how its axes are turned.
+class Part:
+    """A layer with parameters.
 
     Attributes:
-        source: regular expression of a whole source name.
-        target: template of the library's name for it, as ``weights_file.named_leaves`` gives it.
-        layout: from the source's axes to the library's.
+        source: its name in the source; several where sources differ; none for a BatchNorm that they do without.
+        target: its name in the library, as ``trunk.stem.conv``.
+        kind: what its arrays are.
+        defaults: what those leaves are that a source may lack.
     """
 
-    source: str
+    source: str | tuple[str, ...]
     target: str
-    layout: Layout
+    kind: Kind
+    defaults: abc.Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """Where a parameter of the library comes from: an array of the source, or a constant."""
+
+    source: str | None = None
+    layout: Layout = same
+    constant: float = 0.0
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """From the arrays of a source to the parameters of an architecture.
+    """From the arrays of one kind of source to the parameters of a family of networks.
 
     Attributes:
-        architectures: the names that it serves.
-        rules: at most one fits a source name.
+        networks: by the names that people call them.
+        parts: (network) -> its layers, in the order in which the source runs them, with the deepest branch first
+            where branches are added.
+        convention: of the framework that names the arrays.
         ignored: regular expressions of the source arrays that are no part of the network.
-        identify: the nearest of ``architectures``, from names alone.
-        build: (architecture's name, source, BatchNorm epsilon or None for the source's own) -> network.
-        preprocessing: what the network wants done to RGB pixels in 0..255.
-        dropout_rate: the rate the network was trained with.
+        prefix: of all names in the checkpoints as published; tells networks apart that are named alike.
+        preprocessing: what the network wants done to RGB pixels in 0..255, if the source does not state it.
+        dropout_rate: the network was trained with, if the source does not state it.
+        dropout_granularity: what the network's dropout dropped.
+        epsilons: from the network's fields to regular expressions of the BatchNorms that have them.
     """
 
-    architectures: tuple[str, ...]
-    rules: tuple[Rule, ...]
-    ignored: tuple[str, ...]
-    identify: Callable[[Collection[str]], str]
-    build: Callable[[str, Source, float | None], Architecture]
-    preprocessing: Callable[[Source], Preprocessing]
-    dropout_rate: float
+    networks: abc.Mapping[str, Architecture]
+    parts: Callable[..., Iterable[Part]]
+    convention: Convention = TORCH
+    ignored: tuple[str, ...] = ()
+    prefix: str = ""
+    preprocessing: Preprocessing = ARCFACE_TORCH
+    dropout_rate: float = 0.0
+    dropout_granularity: str = "unit"
+    epsilons: abc.Mapping[str, str] = field(default_factory=lambda: {"epsilon": ".*"})
 
-    def fits(self, name: str) -> bool:
-        """Whether a source array is part of the network, going by its name."""
-        return any(re.fullmatch(rule.source, name) for rule in self.rules)
+    def ignores(self, name: str) -> bool:
+        """Whether a source array is known to be no part of the network."""
+        return any(re.fullmatch(pattern, name) for pattern in (COUNTERS, *self.ignored))
 
-    def translate(self, source: Source) -> dict[str, np.ndarray]:
-        """The arrays under the library's names and in its layouts; one that fits no rule keeps its own name.
 
-        So ``weights_file.fill`` sees, and reports, all that is wrong with a file at once.
-        """
-        arrays: dict[str, np.ndarray] = {}
-        for name, array in source.arrays.items():
-            if any(re.fullmatch(pattern, name) for pattern in self.ignored):
-                continue
-            target, array = self._apply(name, array)
-            arrays[target if target not in arrays else f"{name}, a second {target},"] = array
-        return arrays
+@dataclass(frozen=True)
+class Fit:
+    """A mapping laid on a source.
 
-    def _apply(self, name: str, array: np.ndarray) -> tuple[str, np.ndarray]:
-        for rule in self.rules:
-            if match := re.fullmatch(rule.source, name):
-                try:
-                    return match.expand(rule.target), rule.layout(array)
-                except EinopsError:  # a shape that cannot be turned is reported as it is
-                    return match.expand(rule.target), array
-        return name, array
+    Attributes:
+        name: of the network.
+        mapping: the table.
+        leaves: by the library's names.
+        left_over: arrays of the source that the mapping does not know.
+        prefix: that the source puts before the table's names.
+        folded: whether BatchNorms of the source are folded into the layers before them.
+    """
+
+    name: str
+    mapping: Mapping
+    leaves: abc.Mapping[str, Leaf]
+    left_over: tuple[str, ...]
+    prefix: str = ""
+    folded: bool = False
+
+    def likeness(self, source: Source) -> tuple[float, bool]:
+        """How near it is, in 0..1, and whether its prefix is the published one; the greater the nearer."""
+        wanted = [leaf.source for leaf in self.leaves.values() if leaf.source is not None]
+        found = sum(name in source.arrays for name in wanted)
+        return found / (len(wanted) + len(self.left_over)), self.prefix == self.mapping.prefix
+
+
+def fit_names(mapping: Mapping, name: str, source: Source) -> Fit:
+    """Lays a mapping on a source by the names of its arrays, whatever prefix they share."""
+    parts = tuple(mapping.parts(mapping.networks[name]))
+    prefix = _shared_prefix(mapping, parts, source)
+    leaves: dict[str, Leaf] = {}
+    for part in parts:
+        if not part.source:
+            leaves |= _identity(part)
+            continue
+        defaults = {**(mapping.convention.norm_defaults if part.kind is NORM else {}), **part.defaults}
+        for leaf, layout in mapping.convention.layouts(part.kind).items():
+            spellings = [prefix + spelling for spelling in _spellings(mapping, part, leaf)]
+            found = next((spelling for spelling in spellings if spelling in source.arrays), None)
+            if found is None and leaf in defaults:
+                leaves[f"{part.target}.{leaf}"] = Leaf(constant=defaults[leaf])
+            else:
+                leaves[f"{part.target}.{leaf}"] = Leaf(found or spellings[0], layout)
+    return Fit(name, mapping, leaves, _left_over(mapping, leaves, source, prefix), prefix)
+
+
+def fit_order(mapping: Mapping, name: str, source: Source) -> Fit | None:
+    """Lays a mapping on a source by the order of its layers; None where their kinds or their number differ.
+
+    Exporters fold a BatchNorm into the layer before it, which gets a bias, and give new names to what they change. A
+    BatchNorm that is not there becomes the identity, with that bias.
+    """
+    layers = list(reversed(source.layers))
+    leaves: dict[str, Leaf] = {}
+    spare_bias = None  # of a convolution that has none in the library
+    folded = False
+    for part in mapping.parts(mapping.networks[name]):
+        there = bool(part.source and layers and layers[-1].kind == part.kind.operation)
+        arrays = dict(layers.pop().arrays) if there else {}
+        if part.kind is NORM and not there:
+            leaves |= _identity(part, Leaf(spare_bias) if spare_bias else Leaf())
+            folded = folded or bool(part.source)
+        elif there and spare_bias is None:
+            for leaf, layout in part.kind.channels_first.items():
+                leaves[f"{part.target}.{leaf}"] = Leaf(arrays.pop(leaf, None), layout)
+        else:
+            return None
+        spare_bias = arrays.get("bias")
+    if layers or spare_bias is not None:
+        return None
+    return Fit(name, mapping, leaves, _left_over(mapping, leaves, source), folded=folded)
+
+
+def _identity(part: Part, bias: Leaf = Leaf()) -> dict[str, Leaf]:  # noqa: B008 (frozen)
+    constants = {"scale": Leaf(constant=1.0), "bias": bias, "mean": Leaf(), "var": Leaf(constant=IDENTITY_VARIANCE)}
+    return {f"{part.target}.{leaf}": constant for leaf, constant in constants.items()}
+
+
+def _spellings(mapping: Mapping, part: Part, leaf: str) -> list[str]:
+    layers = (part.source,) if isinstance(part.source, str) else part.source
+    return [mapping.convention.names[part.kind.operation][leaf].format(layer) for layer in layers]
+
+
+def _shared_prefix(mapping: Mapping, parts: tuple[Part, ...], source: Source) -> str:
+    """What stands before the names of the table's layers in most of the source's names, as ``backbone.``."""
+    names = {spelling for part in parts for leaf in part.kind.channels_first for spelling in _spellings(mapping, part, leaf)}
+    probes = [spelling for part in (parts[0], parts[-1]) for leaf in part.kind.channels_first for spelling in _spellings(mapping, part, leaf)]
+    prefixes = {name.removesuffix(probe) for name in source.arrays for probe in probes if name.endswith(probe)}
+    wrappers = ["", *sorted(prefix for prefix in prefixes if prefix.endswith("."))]
+    return max(wrappers, key=lambda prefix: sum(prefix + name in source.arrays for name in names))
+
+
+def _left_over(mapping: Mapping, leaves: abc.Mapping[str, Leaf], source: Source, prefix: str = "") -> tuple[str, ...]:
+    used = {leaf.source for leaf in leaves.values()}
+    unused = [name for name in source.arrays if name not in used]
+    return tuple(name for name in unused if not (mapping.ignores(name) or mapping.ignores(name.removeprefix(prefix))))

@@ -1,0 +1,66 @@
+"""FaceNet's Inception-ResNet-v1 as facenet-pytorch names it."""
+
+import dataclasses
+from collections.abc import Iterator
+
+from pfiq_jax.recognizers import ARCFACE_MXNET, InceptionResNetV1
+from pfiq_jax.recognizers.inception_resnet import BLOCK8, BLOCK17, BLOCK35, MIXED_6A, MIXED_7A, Branches
+from weights_convert.mappings.conventions import (
+    BIASED_POINTWISE,
+    CONV,
+    NORM,
+    POINTWISE,
+    UNBIASED_POOLED_DENSE,
+    Kind,
+)
+from weights_convert.mappings.mapping import Mapping, Part
+
+
+def layer(source: str, target: str, kind: Kind) -> Iterator[Part]:
+    """A convolution and its BatchNorm."""
+    yield Part(f"{source}.conv", f"{target}.conv", kind)
+    yield Part(f"{source}.bn", f"{target}.norm", NORM)
+
+
+def branches(name: str, layout: Branches) -> Iterator[Part]:
+    """A branch of one layer is that layer in the source, one of several a Sequential."""
+    for number, branch in enumerate(layout):
+        for place, conv in enumerate(branch):
+            source = f"{name}.branch{number}" + (f".{place}" if len(branch) > 1 else "")
+            kind = POINTWISE if conv.size == (1, 1) else CONV
+            yield from layer(source, f"trunk.{name}.branches.{number}.{place}", kind)
+
+
+def block(name: str, layout: Branches) -> Iterator[Part]:
+    """Branches and their projection."""
+    yield from branches(name, layout)
+    yield Part(f"{name}.conv2d", f"trunk.{name}.projection", BIASED_POINTWISE)
+
+
+def repeat(name: str, layout: Branches, times: int) -> Iterator[Part]:
+    """Blocks of one layout."""
+    for number in range(times):
+        yield from block(f"{name}.{number}", layout)
+
+
+def parts(network: InceptionResNetV1) -> Iterator[Part]:
+    """Names are those of the library, but for the last layers."""
+    for name in ("conv2d_1a", "conv2d_2a", "conv2d_2b", "conv2d_3b", "conv2d_4a", "conv2d_4b"):
+        yield from layer(name, f"trunk.{name}", POINTWISE if name == "conv2d_3b" else CONV)
+    yield from repeat("repeat_1", BLOCK35, 5)
+    yield from branches("mixed_6a", MIXED_6A)
+    yield from repeat("repeat_2", BLOCK17, 10)
+    yield from branches("mixed_7a", MIXED_7A)
+    yield from repeat("repeat_3", BLOCK8, 5)
+    yield from block("block8", BLOCK8)
+    yield Part("last_linear", "head", UNBIASED_POOLED_DENSE)
+    yield Part("last_bn", "head.output_norm", NORM)
+
+
+FACENET = Mapping(
+    {"facenet": InceptionResNetV1()},
+    parts,
+    ignored=(r"logits\.(weight|bias)",),  # the classifier over the training identities
+    preprocessing=dataclasses.replace(ARCFACE_MXNET, size=(160, 160)),
+    dropout_rate=0.6,
+)

@@ -1,0 +1,56 @@
+"""MobileFaceNet as insightface's MXNet symbol "y1" names it."""
+
+from collections.abc import Iterator
+
+from pfiq_jax.recognizers import ARCFACE_MXNET, MobileFaceNet
+from pfiq_jax.recognizers.mobilefacenet import STAGES
+from weights_convert.mappings.conventions import (
+    CONV,
+    DEPTHWISE,
+    MXNET,
+    NORM,
+    POINTWISE,
+    POOLED_DENSE,
+    PRELU,
+    Kind,
+)
+from weights_convert.mappings.mapping import Mapping, Part
+
+
+def layer(source: str, target: str, kind: Kind, *, activation: bool = True) -> Iterator[Part]:
+    """A convolution, BatchNorm, PReLU?"""
+    yield Part(f"{source}_conv2d", f"{target}.conv", kind)
+    yield Part(f"{source}_batchnorm", f"{target}.norm", NORM)
+    if activation:
+        yield Part(f"{source}_relu", f"{target}.prelu", PRELU)
+
+
+def bottleneck(source: str, target: str) -> Iterator[Part]:
+    """1x1, depthwise 3x3, 1x1."""
+    yield from layer(f"{source}_conv_sep", f"{target}.expand", POINTWISE)
+    yield from layer(f"{source}_conv_dw", f"{target}.depthwise", DEPTHWISE)
+    yield from layer(f"{source}_conv_proj", f"{target}.project", POINTWISE, activation=False)
+
+
+def parts(network: MobileFaceNet) -> Iterator[Part]:
+    """The source counts the stages from 3, and names the bottleneck between two stages by both."""
+    yield from layer("conv_1", "trunk.stem", CONV)
+    yield from layer("conv_2_dw", "trunk.depthwise", DEPTHWISE)
+    for stage, (_, _, blocks, _) in enumerate(STAGES):
+        yield from bottleneck(f"dconv_{stage + 2}{stage + 3}", f"trunk.stages.{stage}.0")
+        for block in range(blocks):
+            yield from bottleneck(f"res_{stage + 3}_block{block}", f"trunk.stages.{stage}.{block + 1}")
+    yield from layer("conv_6sep", "trunk.last", POINTWISE)
+    yield Part("conv_6dw7_7_conv2d", "head.pool", DEPTHWISE)
+    yield Part("conv_6dw7_7_batchnorm", "head.input_norm", NORM)
+    yield Part(("pre_fc1", "fc1"), "head", POOLED_DENSE)
+    yield Part("fc1", "head.output_norm", NORM)
+
+
+MOBILEFACENET = Mapping(
+    {"mobilefacenet": MobileFaceNet()},
+    parts,
+    MXNET,
+    preprocessing=ARCFACE_MXNET,
+    epsilons={"epsilon": r"trunk\..*|head\.input_norm", "head_epsilon": r"head\.output_norm"},
+)
