@@ -63,7 +63,8 @@ def convert(
     fit = choose(source, architecture)
     network = configure(fit, source, epsilon)
     label = f"{source.path}" if architecture else f"{source.path}, which resembles {fit.name} most"
-    parameters = fill(network, translate(fit, network, source, progress), label, names_in_source(fit))
+    labels = {name: array for array, name in fit.sources().items()}
+    parameters = fill(network, translate(fit, network, source, progress), label, labels)
     if dtype != "float32":
         parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
@@ -99,7 +100,8 @@ def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Archite
             (options[field],) = stated
         elif stated:
             raise PfiqError(
-                f"{source.path}: states several epsilons {sorted(stated)} where {fit.name} has one; overrule with --epsilon."
+                f"{source.path}: states several epsilons {sorted(stated)} for {fit.name}, which has one {field}; "
+                "give the file as published."
             )
     return dataclasses.replace(network, **options)
 
@@ -129,11 +131,6 @@ def array_of(fit: Fit, source: Source, name: str) -> np.ndarray | None:
     return source.arrays.get(leaf.source) if leaf.source is not None else None
 
 
-def names_in_source(fit: Fit) -> dict[str, str]:
-    """From the library's names to the source's."""
-    return {name: leaf.source for name, leaf in fit.leaves.items() if leaf.source is not None}
-
-
 def _turn(array: np.ndarray, layout: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     try:
         array = layout(array)
@@ -145,7 +142,9 @@ def _turn(array: np.ndarray, layout: Callable[[np.ndarray], np.ndarray]) -> np.n
 
 def _epsilon_of(fit: Fit, network: Architecture, name: str) -> float:
     return next(
-        getattr(network, field) for field, norms in fit.mapping.epsilons.items() if re.fullmatch(rf"({norms})\.var", name)
+        getattr(network, field)
+        for field, norms in fit.mapping.epsilons.items()
+        if re.fullmatch(rf"({norms})\.var", name)
     )
 
 

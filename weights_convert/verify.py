@@ -1,22 +1,44 @@
 """The source network and its conversion, run on the same images."""
 
+import contextlib
 import dataclasses
 import os
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.recognizers import IResNet, Recognizer
-from pfiq_jax.scoring import read_image
-from weights_convert.mappings import iresnet
+from pfiq_jax.recognizers import PIXELS, Recognizer
+from pfiq_jax.recognizers.architecture import PARTS
+from pfiq_jax.scoring import expand_paths, read_face
+from weights_convert.mappings import Fit, choose
 from weights_convert.readers import Source
+from weights_convert.runtimes import mxnet, onnx, torch
 
 NUM_RANDOM_IMAGES = 4
 # Some five to twenty times what sound conversions show (4e-6 and 5e-4 on a hundred layers); a swapped array shows 1.
-TOLERANCES = {"float32": 1e-4, "float16": 5e-3}
+TOLERANCES = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 4e-2}
+
+
+class Difference(NamedTuple):
+    """How far a layer of a conversion is from its source's.
+
+    Attributes:
+        source: first array of the layer in the source.
+        target: the layer in the library.
+        error: relative.
+    """
+
+    source: str
+    target: str
+    error: float
 
 
 def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recognizer:
@@ -25,18 +47,22 @@ def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recogn
     Args:
         source: as ``readers.read`` gave it; run by ONNX Runtime or torch.
         recognizer: what ``convert`` made of it.
-        images: (batch, 112, 112, 3) uint8, RGB.
+        images: (batch, height, width, 3) uint8, RGB, of the recogniser's size.
 
     Raises:
-        PfiqError: where the error is beyond the tolerance of the recogniser's dtype, or the source cannot be run.
+        PfiqError: where the error is beyond the tolerance of the recogniser's dtype, with the first layers that differ;
+            or where the source cannot be run.
     """
     runtime, expected = source_embeddings(source, recognizer, images)
     error = relative_error(expected, embeddings(recognizer, images))
     tolerance = TOLERANCES[recognizer.dtype]
     if not error <= tolerance:  # NaN is beyond it too
+        beyond = [each for each in differences(source, recognizer, images[:1]) if not each.error <= tolerance]
+        layers = ", ".join(f"{each.source} -> {each.target} by {each.error:.1e}" for each in beyond[:3])
         raise PfiqError(
             f"{source.path}: its conversion differs from it by {error:.1e} of the embedding, where {tolerance:g} is "
-            "tolerated; check --epsilon, and whether the file is what its names say."
+            f"tolerated; the first layers that differ are {layers or 'in the head'}; check --epsilon, and whether the "
+            "file is what its names say."
         )
     line = f"largest relative error of {len(images)} embeddings against {runtime}: {error:.1e}"
     return dataclasses.replace(recognizer, provenance=(*recognizer.provenance, ("verified", line)))
@@ -49,88 +75,107 @@ def relative_error(expected: np.ndarray, found: np.ndarray) -> float:
 
 
 def embeddings(recognizer: Recognizer, images: np.ndarray) -> np.ndarray:
-    """(batch, 112, 112, 3) images to (batch, dim), one by one, so that any number compiles once."""
+    """(batch, height, width, 3) images to (batch, dim), one by one, so that any number compiles once."""
     embed = jax.jit(lambda recognizer, image: recognizer.embed(image))
     return np.stack([embed(recognizer, image) for image in images])
 
 
 def source_embeddings(source: Source, recognizer: Recognizer, images: np.ndarray) -> tuple[str, np.ndarray]:
     """The name of the runtime of a source's format, and the source network's embeddings there."""
-    pixels: np.ndarray = images.transpose(0, 3, 1, 2).astype(np.float32)
-    if isinstance(recognizer.network, IResNet):  # SFace's graph does its preprocessing itself
-        pixels = (pixels / 255 - 0.5) / 0.5
+    runtime, embedding, _ = _run(source, recognizer, images, layers=False)
+    return runtime, embedding
+
+
+def differences(source: Source, recognizer: Recognizer, images: np.ndarray) -> list[Difference]:
+    """How far each layer's output is from the source's, in the order in which they run."""
+    _, _, theirs = _run(source, recognizer, images, layers=True)
+    ours = layer_outputs(recognizer, images)
+    result: list[Difference] = []
+    fit = _fit(source, recognizer)
+    name = None
+    for part in fit.mapping.parts(recognizer.network):
+        leaves = [fit.leaves[f"{part.target}.{leaf}"].source for leaf in part.kind.channels_first]
+        first = next((leaf for leaf in leaves if leaf in theirs), None)
+        if first is None:  # the source folded this BatchNorm into the layer before
+            result = result[:-1]
+        name = first or name
+        if name is not None and part.target in ours:
+            expected = theirs[name]
+            expected = np.moveaxis(expected, 1, -1) if expected.ndim == 4 else expected
+            result.append(Difference(name, part.target, relative_error(expected, ours[part.target])))
+    return result
+
+
+def layer_outputs(recognizer: Recognizer, images: np.ndarray) -> dict[str, np.ndarray]:
+    """What each module gives, by its name in the library, as ``trunk.stem.conv``."""
+    outputs: dict[str, np.ndarray] = {}
+    x = recognizer.preprocessing(jnp.asarray(images, jnp.float32))
+    for part in PARTS:
+        if part in recognizer.parameters:
+            module = recognizer.network.module(part, recognizer.parameters)
+            with _recorded(module, part, outputs):
+                x = module(x)
+    return outputs
+
+
+@contextlib.contextmanager
+def _recorded(module: nnx.Module, part: str, outputs: dict[str, np.ndarray]) -> Iterator[None]:
+    """While it lasts, what a module's children, or it itself if it has none, give is written into ``outputs``."""
+    modules = {".".join(map(str, (part, *path))): child for path, child in nnx.iter_modules(module)}
+    if len(modules) > 1:
+        del modules[part]
+    names = {id(child): name for name, child in modules.items()}
+
+    def recorded(call: Callable) -> Callable:
+        def call_and_record(self, *arguments):
+            output = call(self, *arguments)
+            if id(self) in names:
+                outputs[names[id(self)]] = np.asarray(output)
+            return output
+
+        return call_and_record
+
+    with contextlib.ExitStack() as stack:  # Python looks calls up in the class
+        for kind in {type(child) for child in modules.values()} - {nnx.List}:
+            stack.enter_context(mock.patch.object(kind, "__call__", recorded(kind.__call__)))
+        yield
+
+
+def _fit(source: Source, recognizer: Recognizer) -> Fit:
+    return choose(source, dict(recognizer.provenance).get("network"))
+
+
+def _run(
+    source: Source, recognizer: Recognizer, images: np.ndarray, *, layers: bool
+) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
+    preprocessing = recognizer.preprocessing
+    if source.pixels is not None:  # the source's graph does the rest itself
+        preprocessing = dataclasses.replace(preprocessing, mean=PIXELS.mean, scale=PIXELS.scale)
+    pixels: np.ndarray = np.asarray(preprocessing(jnp.asarray(images, jnp.float32))).transpose(0, 3, 1, 2)
     try:
         if source.path.suffix.lower() == ".onnx":
-            return "ONNX Runtime", onnx_embeddings(source, pixels)
-        return "torch", torch_embeddings(source, recognizer, pixels)
+            return "ONNX Runtime", *onnx.run(source, pixels, layers=layers)
+        if source.path.suffix.lower() == ".params":
+            return "the MXNet symbol under torch", *mxnet.run(source, pixels, layers=layers)
+        fit = _fit(source, recognizer)
+        return "torch", *torch.run(source, pixels, fit, recognizer.network, layers=layers)
     except ImportError as error:
         raise PfiqError(f"{source.path}: running it needs {error.name}; pip install 'pfiq-jax[verify]'.") from error
 
 
-def onnx_embeddings(source: Source, pixels: np.ndarray) -> np.ndarray:
-    """The source graph under ONNX Runtime, on (batch, 3, 112, 112) float32 pixels as it wants them."""
-    import onnx
-    import onnxruntime
-
-    model = onnx.load(source.path)
-    # Quantisers leave inputs behind that nodes now compute or nothing reads, and ONNX Runtime refuses such graphs.
-    made = {name for node in model.graph.node for name in node.output} | {a.name for a in model.graph.initializer}
-    consumed = {name for node in model.graph.node for name in node.input}
-    fed = [value for value in model.graph.input if value.name in consumed - made]
-    del model.graph.input[:]
-    model.graph.input.extend(fed)
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        # one by one, since SFace's graph is fixed at batch 1
-        return np.concatenate([session.run(None, {fed[0].name: image[None]})[0] for image in pixels])
-    except Exception as error:  # ONNX Runtime's exceptions share no other base
-        reason = str(error).strip().split("\n")[0]
-        raise PfiqError(
-            f"{source.path}: ONNX Runtime cannot run it ({reason}); convert it without --verify."
-        ) from error
-
-
-def torch_embeddings(source: Source, recognizer: Recognizer, pixels: np.ndarray) -> np.ndarray:
-    """The source arrays in a torch network of the same architecture, on (batch, 3, 112, 112) float32 pixels."""
-    network = recognizer.network
-    if not isinstance(network, IResNet):
-        raise PfiqError(f"{source.path}: only an IResNet can be run under torch; convert it without --verify.")
-    import torch
-
-    from weights_convert.torch_iresnet import TorchIResNet
-
-    model = TorchIResNet(network.depth, network.dim, network.epsilon).eval()
-    parameters = {name: torch.tensor(a) for name, a in source.arrays.items() if iresnet.MAPPING.fits(name)}
-    # some frameworks keep a PReLU's slopes as (channels, 1, 1), which `convert` takes too
-    parameters = {name: a.flatten() if name.endswith("prelu.weight") else a for name, a in parameters.items()}
-    model.load_state_dict(parameters, strict=False)  # `convert` was strict; here counters of steps may be missing
-    with torch.inference_mode():
-        return model(torch.tensor(pixels)).numpy()
-
-
-def sample_images(folder: str | os.PathLike[str] | None = None) -> np.ndarray:
-    """Random pixels, the bundled face, and the faces of a folder: (batch, 112, 112, 3) uint8, RGB.
+def sample_images(size: tuple[int, int], folder: str | os.PathLike[str] | None = None) -> np.ndarray:
+    """Random pixels, the bundled face, and the faces of a folder: (batch, height, width, 3) uint8, RGB.
 
     Args:
-        folder: of aligned 112x112 faces; any file in it that is no image is an error.
+        size: height and width; faces of another size are resized.
+        folder: of aligned faces, at any depth.
 
     Raises:
-        PfiqError: for a folder that is missing or empty, and for files that are no 112x112 images.
+        PfiqError: for a folder that is missing or holds no image, and for images that cannot be read.
     """
-    random = np.random.default_rng(0).integers(0, 256, (NUM_RANDOM_IMAGES, 112, 112, 3), np.uint8)
+    height, width = size
+    random = np.random.default_rng(0).integers(0, 256, (NUM_RANDOM_IMAGES, height, width, 3), np.uint8)
     paths = [Path(str(resources.files("pfiq_jax") / "bundled/demo_face.png"))]
     if folder is not None:
-        faces = sorted(path for path in Path(folder).glob("*") if path.is_file())
-        if not faces:
-            raise PfiqError(f"{folder}: no folder with images; give one of aligned 112x112 faces.")
-        paths += faces
-    return np.stack([*random, *map(_read_face, paths)])
-
-
-def _read_face(path: Path) -> np.ndarray:
-    face = read_image(path)
-    if face.shape != (112, 112, 3):
-        raise PfiqError(f"{path}: is {face.shape[1]}x{face.shape[0]} pixels; give aligned 112x112 faces.")
-    return face
+        paths += expand_paths([folder])
+    return np.stack([*random, *(read_face(path, size).image for path in paths)])

@@ -4,7 +4,7 @@ from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.inception_resnet import InceptionResNetV1
 from pfiq_jax.recognizers.iresnet import IResNet
 from pfiq_jax.recognizers.mobilefacenet import MobileFaceNet
-from pfiq_jax.recognizers.preprocessing import ARCFACE_MXNET, ARCFACE_TORCH, Preprocessing
+from pfiq_jax.recognizers.preprocessing import ARCFACE_MXNET, ARCFACE_TORCH, PIXELS, Preprocessing
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.recognizers.sface import SFace
 from pfiq_jax.recognizers.weights_file import load_recognizer
@@ -12,6 +12,7 @@ from pfiq_jax.recognizers.weights_file import load_recognizer
 __all__ = [
     "ARCFACE_MXNET",
     "ARCFACE_TORCH",
+    "PIXELS",
     "Architecture",
     "IResNet",
     "InceptionResNetV1",

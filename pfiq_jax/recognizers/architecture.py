@@ -4,7 +4,7 @@ import abc
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -50,25 +50,25 @@ class Architecture(abc.ABC):
     def trunk(self, parameters: PyTree[Array], images: Float[Array, "batch height width 3"]) -> Units:
         """Features of preprocessed images, computed in the dtype of the trunk's parameters."""
         dtype = jax.tree.leaves(parameters["trunk"])[0].dtype
-        return nnx.merge(self._graph("trunk"), parameters["trunk"])(images.astype(dtype))
+        return self.module("trunk", parameters)(images.astype(dtype))
 
     def head(
         self, parameters: PyTree[Array], features: Units, dropout: Callable[[Units], Units] = keep_all
     ) -> Float[Array, "batch dim"]:
         """Embedding of features; ``dropout`` acts on the units where the network was trained with dropout."""
-        return self._head(parameters)(features, dropout)
+        return self.module("head", parameters)(features, dropout)
 
     def learned_quality(
         self, parameters: PyTree[Array], embedding: Float[Array, "batch dim"]
-    ) -> Float[Array, "batch"] | None:
+    ) -> Float[Array, " batch"] | None:
         """What the quality head tells from an embedding that is not normalised; None without such a head."""
         if "quality_head" not in parameters:
             return None
-        return nnx.merge(self._graph("quality_head"), parameters["quality_head"])(embedding)[:, 0]
+        return self.module("quality_head", parameters)(embedding)[:, 0]
 
     def squared_gains(self, parameters: PyTree[Array], units: Units) -> Float[Array, "rows columns channels"]:
         """Squared length of the step that the embedding takes when one unit grows by one."""
-        return self._head(parameters).squared_gains()
+        return self.module("head", parameters).squared_gains()
 
     def without_output_norm(self, parameters: PyTree[Array]) -> PyTree[Array]:
         """Parameters whose last BatchNorm only multiplies all dimensions by one factor."""
@@ -76,16 +76,14 @@ class Architecture(abc.ABC):
         identity = {name: jnp.full_like(norm[name], name in ("scale", "var")) for name in norm}
         return {**parameters, "head": {**parameters["head"], "output_norm": identity}}
 
-    def _head(self, parameters: PyTree[Array]) -> EmbeddingHead:
-        return nnx.merge(self._graph("head"), parameters["head"])
+    def module(self, part: Part, parameters: PyTree[Array]) -> Any:
+        """The module of a part, with its parameters."""
+        graph, _ = self._abstract(part)
+        return nnx.merge(graph, parameters[part])
 
     def _build(self, part: Part, rngs: nnx.Rngs) -> nnx.Module | None:
         build = {"trunk": self.build_trunk, "head": self.build_head, "quality_head": self.build_quality_head}
         return build[part](rngs)
-
-    def _graph(self, part: Part) -> nnx.GraphDef:
-        graph, _ = self._abstract(part)
-        return graph
 
     @functools.cache  # noqa: B019 (architectures are few, small, and equal ones share an entry)
     def _abstract(self, part: Part) -> tuple[nnx.GraphDef, PyTree]:

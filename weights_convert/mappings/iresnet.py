@@ -77,9 +77,7 @@ MAGFACE = Mapping(  # the quality is the embedding's length
     dropout_rate=0.4,
     dropout_granularity="channel",
 )
-CR_FIQA = Mapping(
-    networks("cr_fiqa_iresnet", quality_head=True), torch_parts, ignored=CLASSIFIERS, dropout_rate=0.4
-)
+CR_FIQA = Mapping(networks("cr_fiqa_iresnet", quality_head=True), torch_parts, ignored=CLASSIFIERS, dropout_rate=0.4)
 ARCFACE_2018, ARCFACE_MMDNN, ARCFACE_KERAS = (
     Mapping(
         networks("iresnet", epsilon=MXNET_EPSILON),

@@ -95,9 +95,13 @@ class Fit:
 
     def likeness(self, source: Source) -> tuple[float, bool]:
         """How near it is, in 0..1, and whether its prefix is the published one; the greater the nearer."""
-        wanted = [leaf.source for leaf in self.leaves.values() if leaf.source is not None]
+        wanted = self.sources()
         found = sum(name in source.arrays for name in wanted)
         return found / (len(wanted) + len(self.left_over)), self.prefix == self.mapping.prefix
+
+    def sources(self) -> dict[str, str]:
+        """From the source's names, of those arrays too that it lacks, to the library's."""
+        return {leaf.source: name for name, leaf in self.leaves.items() if leaf.source is not None}
 
 
 def fit_names(mapping: Mapping, name: str, source: Source) -> Fit:
@@ -147,7 +151,7 @@ def fit_order(mapping: Mapping, name: str, source: Source) -> Fit | None:
     return Fit(name, mapping, leaves, _left_over(mapping, leaves, source), folded=folded)
 
 
-def _identity(part: Part, bias: Leaf = Leaf()) -> dict[str, Leaf]:  # noqa: B008 (frozen)
+def _identity(part: Part, bias: Leaf = Leaf()) -> dict[str, Leaf]:
     constants = {"scale": Leaf(constant=1.0), "bias": bias, "mean": Leaf(), "var": Leaf(constant=IDENTITY_VARIANCE)}
     return {f"{part.target}.{leaf}": constant for leaf, constant in constants.items()}
 
@@ -159,11 +163,15 @@ def _spellings(mapping: Mapping, part: Part, leaf: str) -> list[str]:
 
 def _shared_prefix(mapping: Mapping, parts: tuple[Part, ...], source: Source) -> str:
     """What stands before the names of the table's layers in most of the source's names, as ``backbone.``."""
-    names = {spelling for part in parts for leaf in part.kind.channels_first for spelling in _spellings(mapping, part, leaf)}
-    probes = [spelling for part in (parts[0], parts[-1]) for leaf in part.kind.channels_first for spelling in _spellings(mapping, part, leaf)]
+
+    def names_of(parts: Iterable[Part]) -> set[str]:
+        return {name for part in parts for leaf in part.kind.channels_first for name in _spellings(mapping, part, leaf)}
+
+    probes = names_of((parts[0], parts[-1]))
     prefixes = {name.removesuffix(probe) for name in source.arrays for probe in probes if name.endswith(probe)}
-    wrappers = ["", *sorted(prefix for prefix in prefixes if prefix.endswith("."))]
-    return max(wrappers, key=lambda prefix: sum(prefix + name in source.arrays for name in names))
+    candidates = ["", *sorted(prefix for prefix in prefixes if prefix.endswith("."))]
+    wanted = names_of(parts)
+    return max(candidates, key=lambda prefix: sum(prefix + name in source.arrays for name in wanted))
 
 
 def _left_over(mapping: Mapping, leaves: abc.Mapping[str, Leaf], source: Source, prefix: str = "") -> tuple[str, ...]:

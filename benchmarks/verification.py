@@ -1,0 +1,116 @@
+"""Do conversions tell persons apart as their sources do? Verification accuracy on pairs of Labeled Faces in the Wild.
+
+python -m benchmarks.verification ../shared/data
+
+For SFace and MobileFaceNet y1, ours and the source network run by its own runtime, on the same pairs and folds.
+Cosine similarity, no flip; in each of ten folds the threshold that is best on the other nine.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from pfiq_jax import Recognizer
+from pfiq_jax.cpu_memory import keep_freed_memory
+from pfiq_jax.scoring import read_image
+from weights_convert.convert import convert
+from weights_convert.readers import Source, read
+from weights_convert.verify import source_embeddings
+
+WEIGHTS = {
+    "SFace": "sface/face_recognition_sface_2021dec_int8bq.onnx",
+    "MobileFaceNet y1": "mobilefacenet_y1/model-0000.params",
+}
+FOLDS = 10
+FMR = 1e-3
+BATCH = 32
+
+Pairs = list[tuple[Path, Path, bool]]
+
+
+def read_pairs(table: Path, folder: Path) -> Pairs:
+    """LFW's own table: name, i, j are two images of one person; name, i, name, j are of two."""
+
+    def image(name: str, number: str) -> Path:
+        return folder / name / f"{name}_{int(number):04}.jpg"
+
+    rows = [line.split("\t") for line in table.read_text().splitlines()]
+    return [
+        (image(row[0], row[1]), image(row[-2] if len(row) == 4 else row[0], row[-1]), len(row) == 3) for row in rows
+    ]
+
+
+def accuracies(similarities: np.ndarray, mated: np.ndarray) -> np.ndarray:
+    """The accuracy in each fold, at the threshold with the highest accuracy on all others.
+
+    Folds take every tenth of the mated and of the non-mated pairs.
+    """
+    folds = np.empty(len(mated), int)
+    for kind in (True, False):
+        folds[mated == kind] = np.arange((mated == kind).sum()) % FOLDS
+    thresholds = np.unique(similarities)
+    correct = (similarities[:, None] >= thresholds) == mated[:, None]
+    best = [thresholds[correct[folds != fold].mean(0).argmax()] for fold in range(FOLDS)]
+    return np.array([((similarities >= best[fold]) == mated)[folds == fold].mean() for fold in range(FOLDS)])
+
+
+def true_accept_rate(similarities: np.ndarray, mated: np.ndarray) -> float:
+    """The share of mated pairs above the threshold that FMR of the non-mated pairs exceed."""
+    return float((similarities[mated] > np.quantile(similarities[~mated], 1 - FMR, method="higher")).mean())
+
+
+def embeddings_of(images: Sequence[np.ndarray], embed: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Unit embeddings, computed in batches of one size."""
+    padded = [*images, *[images[0]] * (-len(images) % BATCH)]
+    batches = [np.stack(padded[start : start + BATCH]) for start in range(0, len(padded), BATCH)]
+    embeddings = np.concatenate([np.asarray(embed(batch)) for batch in tqdm(batches, disable=None)])[: len(images)]
+    return embeddings / np.linalg.norm(embeddings, axis=-1, keepdims=True)
+
+
+def row(name: str, similarities: np.ndarray, mated: np.ndarray) -> str:
+    """One row of the table."""
+    folds = accuracies(similarities, mated)
+    rate = true_accept_rate(similarities, mated)
+    return f"| {name} | {100 * folds.mean():.2f} +- {100 * folds.std(ddof=1):.2f} | {100 * rate:.2f} |"
+
+
+@click.command(help=__doc__.split("\n")[0])
+@click.argument("data", type=click.Path(path_type=Path, exists=True))
+@click.option("-o", "--output", type=click.Path(path_type=Path))
+def main(data: Path, output: Path | None) -> None:
+    keep_freed_memory()
+    pairs = read_pairs(data / "lfw_dev_pairs.txt", data / "lfw_dev")
+    paths = sorted({path for *both, _ in pairs for path in both})
+    images = [read_image(path) for path in paths]
+    place = {path: index for index, path in enumerate(paths)}
+    first, second = (np.array([place[pair[side]] for pair in pairs]) for side in (0, 1))
+    mated = np.array([pair[2] for pair in pairs])
+    ours = jax.jit(Recognizer.embed)
+    lines = ["| network | accuracy, % | TAR at FMR 1e-3, % |", "|---|---:|---:|"]
+    for name, weights in WEIGHTS.items():
+        source: Source = read(data / "weights" / weights)
+        recognizer = convert(source)
+        runtime, _ = source_embeddings(source, recognizer, images[0][None])
+
+        def theirs(batch: np.ndarray, source=source, recognizer=recognizer) -> np.ndarray:
+            return source_embeddings(source, recognizer, batch)[1]
+
+        for label, embed in (("pfiq_jax", lambda batch, r=recognizer: ours(r, batch)), (runtime, theirs)):
+            units = embeddings_of(images, embed)
+            lines.append(row(f"{name}, {label}", np.sum(units[first] * units[second], axis=-1), mated))
+    text = (
+        f"{mated.sum()} mated and {(~mated).sum()} non-mated pairs of LFW, {len(images)} faces, {FOLDS} folds.\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )
+    click.echo(text)
+    if output:
+        output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
