@@ -1,4 +1,4 @@
-"""Files to arrays: names, quantisation, and every way a file can be bad."""
+"""Files to arrays: names, and every way a file can be bad."""
 
 import os
 import pickle
@@ -13,7 +13,6 @@ from safetensors.numpy import save_file
 
 from pfiq_jax import PfiqError
 from weights_convert.readers import READERS, Source, read
-from weights_convert.readers.onnx import dequantize
 
 WEIGHT = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
 
@@ -82,31 +81,6 @@ def test_safetensors_of_any_float_become_float32(tmp_path):
     arrays = read(tmp_path / "a.safetensors").arrays
     assert arrays["w"].dtype == np.float32
     assert arrays["steps"].dtype == np.int64
-
-
-def test_onnx_arrays_have_the_names_from_before_quantisation(onnx, tmp_path):
-    small_onnx(onnx, tmp_path / "a.onnx")
-    source = read(tmp_path / "a.onnx")
-    assert source.arrays.keys() == {"w", "bn_gamma", "bn_beta", "bn_mean", "bn_var"}
-    assert source.attributes == {"bn.epsilon": 2e-5}
-    data = np.arange(6, dtype=np.float32)[None]
-    (expected,) = onnx.reference.ReferenceEvaluator(str(tmp_path / "a.onnx")).run(None, {"data": data})
-    product = data @ source.arrays["w"]
-    np.testing.assert_allclose((product - 1) / np.sqrt(1 + 2e-5) + 1, expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    "scale_shape, axis, block_size",
-    [((), 1, 0), ((1,), 1, 0), ((3,), 0, 0), ((6,), 1, 0), ((6,), -1, 0), ((3, 2), 1, 4), ((2, 6), 0, 2)],
-)
-def test_dequantize_agrees_with_onnx(scale_shape, axis, block_size, onnx):
-    x = np.arange(-9, 9, dtype=np.int8).reshape(3, 6)
-    scale = np.arange(1, 1 + np.prod(scale_shape, dtype=int), dtype=np.float32).reshape(scale_shape)
-    zero_point = np.arange(scale.size, dtype=np.int8).reshape(scale_shape)
-    node = onnx.helper.make_node("DequantizeLinear", ["x", "s", "z"], ["y"], axis=axis, block_size=block_size)
-    evaluator = onnx.reference.ReferenceEvaluator(node)
-    (expected,) = evaluator.run(None, {"x": x, "s": scale, "z": zero_point})
-    np.testing.assert_array_equal(dequantize(x, scale, zero_point, axis=axis, block_size=block_size), expected)
 
 
 @pytest.mark.parametrize("suffix", READERS)

@@ -1,85 +1,64 @@
-"""``.onnx`` graphs, block-quantised ones included."""
+"""``.onnx`` files, with their weights inside or in a second file beside them, quantised ones included."""
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
+from pfiq_jax.errors import PfiqError
+from weights_convert.readers.onnx_graph import Graph
 from weights_convert.readers.source import Source
 
-QUANTISED_SUFFIX = "_quantized"  # that ONNX quantisers put behind the name of the array they replace
+if TYPE_CHECKING:
+    import onnx
 
 
 def read(path: Path) -> Source:
-    """The arrays that the graph computes with, and the float attributes of its nodes as ``node.attribute``.
+    """The parameters of the graph's layers, and whatever else of more than one number it computes with.
 
-    A quantised array is multiplied out to float32 and goes by the name it had before.
+    A quantised array is multiplied out to float32 and goes by the name it had before; ``Graph`` says the rest.
     """
-    import onnx
-    from onnx import numpy_helper
-
-    graph = onnx.load(path).graph
-    if not graph.node:  # protobuf takes an empty file for an empty message
-        raise ValueError("it holds no graph")
-    values = {array.name: numpy_helper.to_array(array) for array in graph.initializer}
-    names = {name: name for name in values}
-    arrays: dict[str, np.ndarray] = {}
-    for node in graph.node:
-        inputs = [name for name in node.input if name]
-        attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
-        if node.op_type in CONSTANT_FOLDS and all(name in values for name in inputs):
-            output = node.output[0]
-            values[output] = CONSTANT_FOLDS[node.op_type](*(values[name] for name in inputs), **attributes)
-            names[output] = names[inputs[0]].removesuffix(QUANTISED_SUFFIX)
-            continue
-        for name in inputs:
-            if name in values and arrays.setdefault(names[name], values[name]) is not values[name]:
-                raise ValueError(f"two arrays go by the name {names[name]}")
+    model, beside = load(path)
+    graph = Graph(model.graph, path)
     return Source(
         path,
-        {name: array.astype(np.float32) if array.dtype.kind == "f" else array for name, array in arrays.items()},
-        {
-            f"{node.name or node.output[0]}.{attribute.name}": _shortest(attribute.f)
-            for node in graph.node
-            for attribute in node.attribute
-            if attribute.type == onnx.AttributeProto.FLOAT
-        },
+        graph.arrays,
+        epsilons=graph.epsilons,
+        pixels=graph.pixels,
+        dropout_rate=graph.dropout_rate,
+        layers=tuple(graph.layers),
+        companion=beside.pop() if len(beside) == 1 else None,
     )
 
 
-def dequantize(
-    x: np.ndarray, scale: np.ndarray, zero_point: Any = 0, *, axis: int = 1, block_size: int = 0, **_: Any
-) -> np.ndarray:
-    """``(x - zero_point) * scale`` in float32, by the rules of ONNX's ``DequantizeLinear``.
+def load(path: Path) -> tuple["onnx.ModelProto", set[Path]]:
+    """The model with its weights inside, and the files beside it that they came from.
 
-    Args:
-        x: quantised array of any shape.
-        scale: one for all of ``x``; or one an index of ``axis``; or, with a ``block_size``, shaped like ``x`` but for
-            ``axis``, where each of its entries serves ``block_size`` entries of ``x``.
-        zero_point: shaped like ``scale``.
-        axis: see ``scale``.
-        block_size: see ``scale``.
+    Raises:
+        PfiqError: for weights that are said to lie elsewhere than beside the model, or do not lie there whole.
     """
+    import onnx
+    from onnx import external_data_helper
 
-    def spread(parameter: Any) -> np.ndarray:
-        parameter = np.asarray(parameter, np.float32)
-        if block_size and parameter.ndim:
-            return np.repeat(parameter, block_size, axis).take(range(x.shape[axis]), axis)
-        if parameter.ndim == 1 and parameter.size > 1:
-            return np.expand_dims(parameter, [other for other in range(x.ndim) if other != axis % x.ndim])
-        return parameter
-
-    return (x.astype(np.float32) - spread(zero_point)) * spread(scale)
-
-
-def _reshape(x: np.ndarray, shape: np.ndarray, **_: Any) -> np.ndarray:
-    return x.reshape(shape)
+    model = onnx.load(path, load_external_data=False)
+    if not model.graph.node:  # protobuf takes an empty file for an empty message
+        raise ValueError("it holds no graph")
+    tensors = [*model.graph.initializer, *(a.t for node in model.graph.node for a in node.attribute if a.HasField("t"))]
+    outside = [tensor for tensor in tensors if external_data_helper.uses_external_data(tensor)]
+    beside = {_file_beside(path, tensor) for tensor in outside}
+    for tensor in outside:
+        external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
+    return model, beside
 
 
-def _shortest(number: float) -> float:
-    """The decimal that someone wrote, where the file holds the float32 nearest to it."""
-    return float(str(np.float32(number)))
-
-
-CONSTANT_FOLDS: Mapping[str, Callable[..., np.ndarray]] = {"DequantizeLinear": dequantize, "Reshape": _reshape}
+def _file_beside(path: Path, tensor: "onnx.TensorProto") -> Path:
+    """The file that holds a tensor, and holds all of it."""
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    location = entries.get("location", "")
+    file = path.parent / location
+    if Path(location).is_absolute() or ".." in Path(location).parts or file.is_symlink():
+        raise PfiqError(f"{path}: keeps weights in {location}, where only a file beside it is read; move that there.")
+    if not file.is_file():
+        raise PfiqError(f"{path}: keeps weights in {location or 'a file'}, which is missing; put that beside it.")
+    start, length = (int(entries.get(key, 0)) for key in ("offset", "length"))
+    if not 0 <= start <= start + length <= file.stat().st_size:
+        raise PfiqError(f"{path}: keeps weights beyond the end of {location}; download or export both files again.")
+    return file

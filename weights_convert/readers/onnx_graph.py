@@ -1,0 +1,235 @@
+"""What an ONNX graph computes with: its layers with parameters in order, and what it does to the pixels before them."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+import jax.numpy as jnp
+import numpy as np
+
+from pfiq_jax.errors import PfiqError
+from weights_convert.readers.onnx_constants import FOLDS
+from weights_convert.readers.source import Layer
+
+if TYPE_CHECKING:
+    import onnx
+
+DOMAINS = ("", "ai.onnx", "com.microsoft")  # elsewhere an operation may share one of these names and differ
+QUANTISED_SUFFIX = "_quantized"  # that ONNX quantisers put behind the name of the array they replace
+INTEGER_OPERATIONS = ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")
+TRANSPARENT = ("Identity", "Cast", "QuantizeLinear", "DequantizeLinear")  # but for rounding
+LAYERS: Mapping[str, tuple[Literal["conv", "norm", "prelu", "dense"], tuple[str, ...]]] = MappingProxyType(
+    {
+        "Conv": ("conv", ("kernel", "bias")),
+        "BatchNormalization": ("norm", ("scale", "bias", "mean", "var")),
+        "PRelu": ("prelu", ("slope",)),
+        "Gemm": ("dense", ("kernel", "bias")),
+        "MatMul": ("dense", ("kernel",)),
+    }
+)
+ARITHMETIC: Mapping[str, Callable[[float, float, float], tuple[float, float]]] = MappingProxyType(
+    {  # from the mean and scale before, and the number, to mean and scale
+        "Add": lambda mean, scale, number: (mean - number / scale, scale),
+        "Sub": lambda mean, scale, number: (mean + number / scale, scale),
+        "Mul": lambda mean, scale, number: (mean, scale * number),
+        "Div": lambda mean, scale, number: (mean, scale / number),
+    }
+)
+CHANNEL_AXES = MappingProxyType({"conv": -3, "dense": -1})  # of the outputs of layers that may have a bias
+
+
+class Graph:
+    """A graph, walked through once from its pixels to its embedding.
+
+    Attributes:
+        arrays: the parameters of the layers, each under a name of its own: where two layers share an array, the second
+            has it as ``name#2``. Dense kernels are (out, in). Whatever else of more than one number the graph computes
+            with is here too, so that no conversion loses it unseen.
+        layers: in the order in which the graph runs them.
+        outputs: the graph's names for what the layers give.
+        epsilons: of the BatchNorms, by the name of their array of means.
+        pixels: (mean, scale) where the graph begins with (pixels - mean) * scale.
+        dropout_rate: of the last Dropout that drops anything.
+
+    Raises:
+        PfiqError: for a graph that computes in integers, branches, makes its weights itself, or does more to its
+            pixels than arithmetic with single numbers.
+    """
+
+    def __init__(self, graph: "onnx.GraphProto", path: Path):
+        from onnx import numpy_helper
+
+        self.arrays: dict[str, np.ndarray] = {}
+        self.layers: list[Layer] = []
+        self.outputs: list[str] = []
+        self.epsilons: dict[str, float] = {}
+        self.pixels: tuple[float, float] | None = None
+        self.dropout_rate: float | None = None
+        self._path = path
+        self._values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        if len(self._values) < len(graph.initializer):
+            raise ValueError("two of its arrays have one name")
+        self._names = {name: name for name in self._values}  # that arrays made of these go by
+        fed = {value.name for value in graph.input} - self._values.keys()
+        self._makers = dict.fromkeys(fed, "graph input")
+        self._readers = Counter(name for node in graph.node for name in node.input)
+        self._readers.update(value.name for value in graph.output)
+        self._prepared = dict.fromkeys(fed, (0.0, 1.0))  # what is (pixels - mean) * scale: mean and scale
+        self._unbiased: dict[str, int] = {}  # what an addition may yet give a bias: the index of its layer
+        for node in graph.node:
+            self._check(node)
+            self._visit(node)
+
+    def _check(self, node: "onnx.NodeProto") -> None:
+        from onnx import AttributeProto
+
+        if node.op_type in INTEGER_OPERATIONS:
+            raise PfiqError(
+                f"{self._path}: computes in integers ({node.op_type}); give the float model it was made of."
+            )
+        if any(attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for attribute in node.attribute):
+            raise PfiqError(f"{self._path}: branches or loops ({node.op_type}); export the network without that.")
+        for name in filter(None, node.input):
+            if name not in self._values and name not in self._makers:
+                raise ValueError(f"nothing makes the {name} that a {node.op_type} reads")
+        for name in filter(None, node.output):  # quantisers leave graph inputs behind that nodes now make
+            if name in self._values or self._makers.get(name, "graph input") != "graph input":
+                raise ValueError(f"{name} is made twice")
+            self._makers[name] = node.op_type
+
+    def _visit(self, node: "onnx.NodeProto") -> None:
+        from onnx import helper
+
+        operation = node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
+        inputs = list(node.input)
+        while inputs and not inputs[-1]:  # optional ones
+            inputs.pop()
+        output = node.output[0]
+        attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+        if operation in FOLDS and all(name in self._values for name in inputs):
+            self._values[output] = FOLDS[operation](*(self._values[name] for name in inputs), **attributes)
+            # exporters let parameters of equal values share an array by an Identity with the parameter's own name
+            named = operation in ("Constant", "Identity")
+            self._names[output] = output if named else self._names[inputs[0]].removesuffix(QUANTISED_SUFFIX)
+        elif operation in LAYERS and (operation != "MatMul" or self._is_matrix(inputs[1])):
+            self._add_layer(operation, inputs, output, attributes)
+        elif operation in TRANSPARENT and inputs[0] not in self._values:
+            self._pass_on(inputs[0], output)
+        elif operation == "Dropout":
+            ratio = self._values[inputs[1]] if any(inputs[1:2]) else np.float32(attributes.get("ratio", 0.5))
+            self.dropout_rate = shortest(ratio) or self.dropout_rate
+        elif not self._adds_bias(operation, inputs, output) and not self._prepares(operation, inputs, output):
+            for name in inputs:  # shapes, axes and pads are int64, and no weights are
+                if name in self._values and self._values[name].size > 1 and self._values[name].dtype != np.int64:
+                    self._keep(name, self._values[name])
+
+    def _is_matrix(self, name: str) -> bool:
+        return name in self._values and self._values[name].ndim == 2
+
+    def _add_layer(self, operation: str, inputs: list[str], output: str, attributes: Mapping[str, Any]) -> None:
+        kind, roles = LAYERS[operation]
+        data, *names = inputs
+        if not self.layers:
+            self.pixels = self._begin(data)
+        if not len(roles) - (roles[-1] == "bias") <= len(names) <= len(roles):
+            raise ValueError(f"a {operation} has {len(names)} parameters")
+        for name in names:
+            if name not in self._values:
+                raise PfiqError(
+                    f"{self._path}: computes the parameters of a {operation} in the graph ({self._makers.get(name)}); "
+                    "export it with constant folding."
+                )
+            if not jnp.issubdtype(self._values[name].dtype, jnp.floating):
+                raise ValueError(f"{name}, of a {operation}, is {self._values[name].dtype}")
+        parameters = {role: self._values[name] for role, name in zip(roles, names, strict=False)}
+        if kind == "dense":
+            parameters = dense(parameters["kernel"], parameters.get("bias"), **attributes)
+        arrays = {role: self._keep(name, parameters[role]) for role, name in zip(parameters, names, strict=True)}
+        if kind == "norm":
+            self.epsilons[arrays["mean"]] = shortest(np.float32(attributes.get("epsilon", 1e-5)))
+        if kind in CHANNEL_AXES and "bias" not in arrays:
+            self._unbiased[output] = len(self.layers)
+        self.layers.append(Layer(kind, arrays))
+        self.outputs.append(output)
+
+    def _begin(self, data: str) -> tuple[float, float] | None:
+        """Mean and scale of what the first layer reads, None where it reads the pixels themselves."""
+        if data not in self._prepared:
+            raise PfiqError(
+                f"{self._path}: its first layer reads what a {self._makers.get(data)} makes of the pixels, where only "
+                "arithmetic with single numbers can be converted; export the network without that."
+            )
+        return None if self._prepared[data] == (0.0, 1.0) else self._prepared[data]
+
+    def _keep(self, name: str, array: np.ndarray) -> str:
+        """The name of its own that an array gets in ``arrays``."""
+        own, number = self._names[name], 1
+        while own in self.arrays:
+            number += 1
+            own = f"{self._names[name]}#{number}"
+        self.arrays[own] = array
+        return own
+
+    def _pass_on(self, data: str, output: str) -> None:
+        if data in self._prepared:
+            self._prepared[output] = self._prepared[data]
+        if data in self._unbiased and self._readers[data] == 1:
+            self._unbiased[output] = self._unbiased[data]
+
+    def _operands(self, inputs: list[str]) -> tuple[str, str]:
+        """What varies and what is constant, where an operation has one of each, else empty names."""
+        constants = [name for name in inputs if name in self._values]
+        varying = [name for name in inputs if name not in self._values]
+        return (varying[0], constants[0]) if len(varying) == len(constants) == 1 else ("", "")
+
+    def _adds_bias(self, operation: str, inputs: list[str], output: str) -> bool:
+        """Whether this adds one number a channel to a layer that had no bias, and now has."""
+        data, constant = self._operands(inputs)
+        if operation != "Add" or data not in self._unbiased or self._readers[data] > 1:
+            return False
+        index = self._unbiased[data]
+        layer, bias = self.layers[index], self._values[constant]
+        axis, length = CHANNEL_AXES[layer.kind], len(self.arrays[layer.arrays["kernel"]])
+        if bias.ndim < -axis or not bias.size == bias.shape[axis] == length:
+            return False
+        self.layers[index] = Layer(layer.kind, {**layer.arrays, "bias": self._keep(constant, bias.reshape(-1))})
+        self.outputs[index] = output
+        return True
+
+    def _prepares(self, operation: str, inputs: list[str], output: str) -> bool:
+        """Whether this is arithmetic of the pixels with a single number."""
+        data, constant = self._operands(inputs)
+        if operation not in ARITHMETIC or data not in self._prepared:
+            return False
+        numbers = self._values[constant]
+        if (operation in ("Sub", "Div") and inputs[0] != data) or np.unique(numbers).size != 1:
+            return False
+        self._prepared[output] = ARITHMETIC[operation](*self._prepared[data], float(numbers.flat[0]))
+        return True
+
+
+def dense(
+    kernel: np.ndarray,
+    bias: np.ndarray | None = None,
+    *,
+    alpha: float = 1,
+    beta: float = 1,
+    transA: int = 0,
+    transB: int = 0,
+) -> dict[str, np.ndarray]:
+    """Kernel (out, in) and bias (out,) of ONNX's ``Gemm`` or ``MatMul``."""
+    if kernel.ndim != 2 or transA:
+        raise ValueError("a Gemm is no dense layer")
+    kernel = kernel if transB else kernel.T
+    scaled = {"kernel": kernel if alpha == 1 else kernel * kernel.dtype.type(alpha)}
+    if bias is not None:
+        bias = np.broadcast_to(bias, (1, len(kernel)))[0]
+        scaled["bias"] = bias if beta == 1 else bias * bias.dtype.type(beta)
+    return scaled
+
+
+def shortest(number: np.ndarray | np.floating) -> float:
+    """The decimal that someone wrote, where the file holds the float nearest to it."""
+    return float(str(number))
