@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pfiq_jax.errors import PfiqError
-from weights_convert.readers import onnx, safetensors, torch
+from weights_convert.readers import keras, mmdnn, onnx, safetensors, torch
 from weights_convert.readers.source import Source
 
 __all__ = ["READERS", "Source", "read"]
@@ -23,17 +23,19 @@ class Reader:
     Attributes:
         format: its name in messages.
         read: may raise anything; ``read`` below turns it into one sentence.
-        extra: of this package, that installs what ``read`` imports.
     """
 
     format: str
     read: Callable[[Path], Source]
-    extra: str = "convert"
 
 
-TORCH = Reader("torch state dict", torch.read, extra="verify")
+KERAS = Reader("Keras HDF5", keras.read)
+TORCH = Reader("torch state dict", torch.read)
 READERS: Mapping[str, Reader] = MappingProxyType(
     {
+        ".h5": KERAS,
+        ".hdf5": KERAS,
+        ".npy": Reader("MMdnn weights", mmdnn.read),
         ".onnx": Reader("ONNX", onnx.read),
         ".safetensors": Reader("safetensors", safetensors.read),
         ".pt": TORCH,
@@ -65,7 +67,7 @@ def read(path: str | os.PathLike[str]) -> Source:
         raise
     except ImportError as error:
         raise PfiqError(
-            f"{path}: reading it needs the package {error.name}; pip install 'pfiq-jax[{reader.extra}]'."
+            f"{path}: reading it needs the package {error.name}; pip install 'pfiq-jax[convert]'."
         ) from error
     except Exception as error:  # the parsers raise a dozen kinds on damaged bytes, all with the same mend
         reason = str(error).strip().split("\n")[0] or type(error).__name__

@@ -9,8 +9,10 @@ from weights_convert.readers.source import Source
 
 
 def read(path: Path) -> Source:
-    """Every array of the file."""
+    """Every array of the file; bfloat16, which NumPy lacks, becomes float32."""
     with safe_open(path, framework="numpy") as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys()}
-    floats = [name for name, array in arrays.items() if array.dtype.kind not in "biuc"]  # bfloat16's kind is "V"
-    return Source(path, arrays | {name: arrays[name].astype(np.float32) for name in floats})
+        return Source(path, {name: _array(file.get_tensor(name)) for name in file.keys()})
+
+
+def _array(array: np.ndarray) -> np.ndarray:
+    return array.astype(np.float32) if array.dtype.kind == "V" else array

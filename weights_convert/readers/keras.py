@@ -1,0 +1,64 @@
+"""``.h5`` and ``.hdf5`` files: the weights, or the whole model, that Keras saved."""
+
+import math
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pfiq_jax.errors import PfiqError
+from weights_convert.readers.source import Source
+
+if TYPE_CHECKING:
+    import h5py
+
+WHOLE_MODEL = "model_weights/"  # where a whole model has its weights, beside those of the optimizer
+NAMELESS = re.compile(r"(.*/)?vars/\d+")
+
+
+def read(path: Path) -> Source:
+    """Every array as ``layer/name``, the last two parts of its path, as ``bn0/moving_mean``.
+
+    The model's configuration, which may hold code, stays unread; so do links, which may lead to other files.
+    """
+    import h5py
+
+    members: dict[str, h5py.HLObject] = {}
+    with h5py.File(path, "r") as file:
+        file.visititems(members.__setitem__)  # it follows no links
+        datasets = {name: member for name, member in members.items() if isinstance(member, h5py.Dataset)}
+        datasets = {name: d for name, d in datasets.items() if name.startswith(WHOLE_MODEL)} or datasets
+        if any(map(NAMELESS.fullmatch, datasets)):
+            raise PfiqError(
+                f"{path}: numbers its arrays instead of naming them, as Keras 3 saves weights; "
+                "load it there and save the whole model with `model.save('model.h5')`."
+            )
+        if sum(map(_nbytes, datasets.values())) > path.stat().st_size:
+            raise ValueError("its arrays are larger than itself")
+        arrays: dict[str, np.ndarray] = {}
+        for long_name, dataset in datasets.items():
+            name = "/".join(long_name.split("/")[-2:]).removesuffix(":0")
+            if name in arrays:
+                raise ValueError(f"two arrays go by the name {name}")
+            arrays[name] = _array(path, dataset)
+    return Source(path, arrays)
+
+
+def _nbytes(dataset: "h5py.Dataset") -> int:
+    return math.prod(dataset.shape) * dataset.dtype.itemsize
+
+
+def _array(path: Path, dataset: "h5py.Dataset") -> np.ndarray:
+    """The array, where it lies in the file in one piece, as Keras writes it."""
+    import h5py
+
+    layout = dataset.id.get_create_plist()
+    if layout.get_layout() not in (h5py.h5d.CONTIGUOUS, h5py.h5d.COMPACT) or layout.get_external_count():
+        raise PfiqError(
+            f"{path}: {dataset.name} is compressed, cut into chunks or kept in another file; "
+            "rewrite it with `h5repack -l CONTI -f NONE`."
+        )
+    if dataset.dtype.kind not in "biuf" or dataset.id.get_storage_size() != _nbytes(dataset):
+        raise ValueError(f"{dataset.name} is no array of numbers")
+    return dataset[()]
