@@ -46,6 +46,7 @@ def load(path: Path) -> tuple["onnx.ModelProto", set[Path]]:
     beside = {_file_beside(path, tensor) for tensor in outside}
     for tensor in outside:
         external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
+        tensor.data_location = onnx.TensorProto.DEFAULT  # which older onnx leaves to its caller
     return model, beside
 
 
