@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pfiq_jax.errors import PfiqError
-from weights_convert.readers import keras, mmdnn, onnx, safetensors, torch
+from weights_convert.readers import keras, mmdnn, mxnet, onnx, safetensors, torch
 from weights_convert.readers.source import Source
 
 __all__ = ["READERS", "Source", "read"]
@@ -37,6 +37,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         ".hdf5": KERAS,
         ".npy": Reader("MMdnn weights", mmdnn.read),
         ".onnx": Reader("ONNX", onnx.read),
+        ".params": Reader("MXNet", mxnet.read),
         ".safetensors": Reader("safetensors", safetensors.read),
         ".pt": TORCH,
         ".pth": TORCH,
@@ -45,8 +46,12 @@ READERS: Mapping[str, Reader] = MappingProxyType(
 )
 
 
-def read(path: str | os.PathLike[str]) -> Source:
+def read(path: str | os.PathLike[str], symbol: str | os.PathLike[str] | None = None) -> Source:
     """The arrays of a weights file, by the reader that its suffix names. No code in the file is ever run.
+
+    Args:
+        path: the file.
+        symbol: the graph of an MXNet file; by default the one beside it.
 
     Raises:
         PfiqError: for a file that is missing, empty, truncated, of no known format, or that would run code.
@@ -61,8 +66,10 @@ def read(path: str | os.PathLike[str]) -> Source:
         raise PfiqError(f"{path}: no such file; give the weights file to convert.")
     if reader is None:
         raise PfiqError(f"{path}: its suffix names no known format; give one of {', '.join(READERS)}.")
+    if symbol is not None and reader.read is not mxnet.read:
+        raise PfiqError(f"{symbol}: only a .params file has a symbol; give none with {path.name}.")
     try:
-        return reader.read(path)
+        return reader.read(path) if symbol is None else mxnet.read(path, Path(symbol))
     except PfiqError:
         raise
     except ImportError as error:

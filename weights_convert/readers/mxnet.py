@@ -1,0 +1,162 @@
+"""MXNet's ``.params`` files, with the ``-symbol.json`` that goes with each."""
+
+import math
+import re
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+from pfiq_jax.errors import PfiqError
+from weights_convert.readers.mxnet_symbol import NORM_EPSILON, VARIABLE, Node, Symbol, read_symbol
+from weights_convert.readers.source import Source
+
+LIST = 0x112
+V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA  # files older than V1 have the number of dimensions in this place
+DENSE = 0
+DTYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8"}
+MAX_DIMENSIONS = 32
+UNKNOWN_SHAPE = 2**32 - 1
+PREFIX = re.compile("^(arg|aux):")
+
+
+def read(path: Path, symbol: Path | None = None) -> Source:
+    """The arrays that the graph computes its first output from, in the file's own dtypes and without a copy.
+
+    A gamma that its BatchNorm holds fixed is 1 whatever the file says.
+
+    Args:
+        path: the ``.params`` file.
+        symbol: its graph; by default ``model-symbol.json`` beside ``model-0000.params``.
+
+    Raises:
+        PfiqError: where there is no graph.
+        ValueError: for a file of another format, or a damaged one.
+    """
+    symbol = _find_symbol(path) if symbol is None else symbol
+    if not symbol.is_file():
+        raise PfiqError(f"{symbol}: no such file; give the -symbol.json file that belongs to {path.name}.")
+    arrays = _read_arrays(path)
+    try:
+        return _join(path, arrays, symbol)
+    except (ValueError, ArithmeticError, RecursionError) as error:
+        raise ValueError(f"{symbol.name}: {error}") from error
+
+
+def _find_symbol(path: Path) -> Path:
+    names = dict.fromkeys(f"{stem}-symbol.json" for stem in (re.sub(r"-\d+$", "", path.stem), path.stem))
+    for name in names:
+        if (symbol := path.with_name(name)).is_file():
+            return symbol
+    raise PfiqError(
+        f"{path}: the graph that it belongs to is not beside it; put {' or '.join(names)} there, or give its path."
+    )
+
+
+class _Cursor:
+    """Takes one value after the other from a file, and none that goes beyond its end."""
+
+    def __init__(self, path: Path):
+        self.rest = np.asarray(np.memmap(path, np.uint8, "r"))
+
+    def take(self, dtype: str, count: int) -> np.ndarray:
+        size = count * np.dtype(dtype).itemsize
+        if size > len(self.rest):
+            raise ValueError("it ends too early")
+        taken, self.rest = self.rest[:size], self.rest[size:]
+        return taken.view(dtype)
+
+    def number(self, dtype: str) -> int:
+        return int(self.take(dtype, 1)[0])
+
+    def count(self, smallest: int) -> int:
+        """How many records follow, each of ``smallest`` bytes at least."""
+        count = self.number("<u8")
+        if count * smallest > len(self.rest):
+            raise ValueError("it ends too early")
+        return count
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Every array of the file, by its name without the prefix."""
+    cursor = _Cursor(path)
+    if cursor.number("<u8") != LIST:
+        raise ValueError("it does not begin as one")
+    cursor.number("<u8")  # reserved
+    arrays = [_read_array(cursor) for _ in range(cursor.count(4))]
+    names = [bytes(cursor.take("u1", cursor.count(1))).decode() for _ in range(cursor.count(8))]
+    names = [PREFIX.sub("", name) for name in names]
+    if len(names) != len(arrays) or len(set(names)) != len(names):
+        raise ValueError("it has not one name for each array")
+    if cursor.rest.size:
+        raise ValueError("it goes on behind its end")
+    return {name: array for name, array in zip(names, arrays, strict=True) if array is not None}
+
+
+def _read_array(cursor: _Cursor) -> np.ndarray | None:
+    """The next array; None for one that was saved before it had a shape."""
+    version = cursor.number("<u4")
+    if version in (V2, V3) and cursor.number("<i4") != DENSE:
+        raise ValueError("it has sparse arrays")
+    num_dimensions, dimension = (cursor.number("<u4"), "<u8") if version in (V1, V2, V3) else (version, "<u4")
+    if num_dimensions == (UNKNOWN_SHAPE if version == V3 else 0):
+        return None
+    if num_dimensions > MAX_DIMENSIONS:
+        raise ValueError(f"it has an array of {num_dimensions} dimensions")
+    shape = cursor.take(dimension, num_dimensions).tolist()
+    cursor.take("<i4", 2)  # the device that it was on
+    code = cursor.number("<i4")
+    if code not in DTYPES:
+        raise ValueError(f"it has an array of the unknown dtype {code}")
+    return cursor.take(DTYPES[code], math.prod(shape)).reshape(shape)
+
+
+def _join(path: Path, arrays: dict[str, np.ndarray], symbol_path: Path) -> Source:
+    symbol = read_symbol(symbol_path)
+    names = {node.name for operation in symbol.operations for node in operation.inputs if node.operation == VARIABLE}
+    arrays = {name: array for name, array in arrays.items() if name in names}
+    epsilons = {}
+    for node in symbol.operations:
+        if node.operation == "BatchNorm":
+            if len(node.inputs) != 5:
+                raise ValueError(f"{node.name!r} does not read its four arrays")
+            _, gamma, _, mean, _ = (input.name for input in node.inputs)
+            epsilons[mean] = node.fraction("eps", NORM_EPSILON)
+            if node.flag("fix_gamma", True) and gamma in arrays:
+                arrays[gamma] = np.ones_like(arrays[gamma])
+    dropout_rates = [node.fraction("p", 0.5) for node in symbol.operations if node.operation == "Dropout"]
+    return Source(
+        path,
+        arrays,
+        epsilons,
+        pixels=_pixels(symbol),
+        dropout_rate=dropout_rates[-1] if dropout_rates else None,
+        companion=symbol_path,
+    )
+
+
+def _pixels(symbol: Symbol) -> tuple[float, float] | None:
+    """(mean, scale) where (pixels - mean) * scale is what the operations with one number at the beginning amount to."""
+    readers: dict[Node, list[Node]] = defaultdict(list)
+    for operation in symbol.operations:
+        for input in operation.inputs:
+            readers[input].append(operation)
+    mean, scale, node = 0.0, 1.0, symbol.data
+    while len(readers[node]) == 1:
+        (node,) = readers[node]
+        match node.operation:
+            case "_minus_scalar":
+                mean += node.number("scalar") / scale
+            case "_plus_scalar":
+                mean -= node.number("scalar") / scale
+            case "_mul_scalar":
+                scale *= node.number("scalar")
+            case "_div_scalar":
+                scale /= node.number("scalar")
+            case "identity":
+                pass
+            case _:
+                break
+        if scale == 0 or not math.isfinite(mean) or not math.isfinite(scale):
+            raise ValueError(f"{node.name!r} leaves nothing of the pixels")
+    return None if (mean, scale) == (0.0, 1.0) else (mean, scale)
