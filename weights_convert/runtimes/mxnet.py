@@ -1,0 +1,154 @@
+"""MXNet's graphs, run under torch by the rules of MXNet's operations."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pfiq_jax.errors import PfiqError
+from weights_convert.readers import Source
+from weights_convert.readers.mxnet_symbol import NORM_EPSILON, VARIABLE, Node, read_symbol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The embeddings, and what the operations with parameters give.
+
+    Args:
+        source: as ``readers.read`` gave it.
+        pixels: (batch, 3, height, width) float32, as the graph wants them.
+        layers: keep the outputs of the operations that have parameters.
+
+    Returns:
+        Embeddings (batch, dim), and the kept outputs by the name of the first array that each reads.
+
+    Raises:
+        PfiqError: for a graph with other operations than ``OPERATIONS``, or one that does not fit arrays or pixels.
+    """
+    import torch
+
+    assert source.companion is not None  # a source of this format always has one
+    symbol = read_symbol(source.companion)
+    last_reader = {input: node for node in symbol.operations for input in node.inputs}
+    values = {symbol.data: torch.tensor(pixels)}
+    outputs = {}
+    for node in symbol.operations:
+        if node.operation not in OPERATIONS:
+            raise PfiqError(
+                f"{source.companion}: has the operation {node.operation!r}, which is not known here; "
+                "convert it without --verify."
+            )
+        parameters = [input.name for input in node.inputs if input.operation == VARIABLE and input not in values]
+        try:
+            inputs = [values[input] if input in values else _parameter(source, input.name) for input in node.inputs]
+            with torch.inference_mode():
+                values[node] = OPERATIONS[node.operation](node, *inputs)
+        except Exception as error:  # damaged graphs give each operation its own ways to fail
+            reason = str(error).strip().split("\n")[0]
+            raise PfiqError(
+                f"{source.companion}: its node {node.name!r} cannot be run ({reason}); convert it without --verify."
+            ) from error
+        if layers and parameters:
+            outputs[parameters[0]] = values[node].numpy()
+        for input in node.inputs:  # a batch of all layers' outputs takes gigabytes
+            if last_reader[input] is node:
+                values.pop(input, None)
+    return values[symbol.operations[-1]].numpy(), outputs
+
+
+def _parameter(source: Source, name: str) -> "Tensor":
+    import torch
+
+    if name not in source.arrays:
+        raise ValueError(f"there is no array {name!r}")
+    return torch.tensor(source.arrays[name], dtype=torch.float32)
+
+
+def _activation(node: Node, x: "Tensor") -> "Tensor":
+    kind = node.attributes.get("act_type")
+    if kind not in ("relu", "sigmoid", "tanh"):
+        raise ValueError(f"act_type {kind!r} is not known")
+    return getattr(x, kind)()
+
+
+def _batch_norm(node: Node, x: "Tensor", gamma: "Tensor", beta: "Tensor", mean: "Tensor", var: "Tensor") -> "Tensor":
+    from torch.nn import functional
+
+    return functional.batch_norm(x, mean, var, gamma, beta, eps=node.fraction("eps", NORM_EPSILON))
+
+
+def _concat(node: Node, *inputs: "Tensor") -> "Tensor":
+    import torch
+
+    return torch.cat(inputs, int(node.number("dim", 1)))
+
+
+def _convolution(node: Node, x: "Tensor", weight: "Tensor", bias: "Tensor | None" = None) -> "Tensor":
+    from torch.nn import functional
+
+    stride, pad, dilate = node.integers("stride", 1), node.integers("pad", 0), node.integers("dilate", 1)
+    return functional.conv2d(x, weight, bias, stride, pad, dilate, int(node.number("num_group", 1)))
+
+
+def _fully_connected(node: Node, x: "Tensor", weight: "Tensor", bias: "Tensor | None" = None) -> "Tensor":
+    from torch.nn import functional
+
+    return functional.linear(x.flatten(1) if node.flag("flatten", True) else x, weight, bias)
+
+
+def _l2_normalization(node: Node, x: "Tensor") -> "Tensor":
+    mode = node.attributes.get("mode", "instance")
+    axes = {"instance": range(1, x.ndim), "channel": [1], "spatial": range(2, x.ndim)}[mode]
+    return x / (x.square().sum(tuple(axes), keepdim=True) + node.number("eps", 1e-10)).sqrt()
+
+
+def _leaky_relu(node: Node, x: "Tensor", gamma: "Tensor | None" = None) -> "Tensor":
+    kind = node.attributes.get("act_type", "leaky")
+    if kind == "prelu" and gamma is not None:
+        return x.prelu(gamma.flatten())
+    if kind == "leaky":
+        return x.where(x > 0, node.number("slope", 0.25) * x)
+    raise ValueError(f"act_type {kind!r} is not known")
+
+
+def _pooling(node: Node, x: "Tensor") -> "Tensor":
+    from torch.nn import functional
+
+    kind = node.attributes.get("pool_type", "max")
+    if kind not in ("max", "avg"):
+        raise ValueError(f"pool_type {kind!r} is not known")
+    if node.flag("global_pool", False):
+        return x.amax((2, 3), keepdim=True) if kind == "max" else x.mean((2, 3), keepdim=True)
+    kernel, stride, pad = node.integers("kernel", 0), node.integers("stride", 1), node.integers("pad", 0)
+    ceil = node.attributes.get("pooling_convention", "valid") == "full"
+    if kind == "max":
+        return functional.max_pool2d(x, kernel, stride, pad, ceil_mode=ceil)
+    return functional.avg_pool2d(x, kernel, stride, pad, ceil, node.flag("count_include_pad", True))
+
+
+OPERATIONS: Mapping[str, Callable[..., "Tensor"]] = MappingProxyType(
+    {
+        "Activation": _activation,
+        "BatchNorm": _batch_norm,
+        "BlockGrad": lambda node, x: x,
+        "Concat": _concat,
+        "Convolution": _convolution,
+        "Dropout": lambda node, x: x,
+        "Flatten": lambda node, x: x.flatten(1),
+        "FullyConnected": _fully_connected,
+        "L2Normalization": _l2_normalization,
+        "LeakyReLU": _leaky_relu,
+        "Pooling": _pooling,
+        "_div_scalar": lambda node, x: x / node.number("scalar"),
+        "_minus_scalar": lambda node, x: x - node.number("scalar"),
+        "_mul_scalar": lambda node, x: x * node.number("scalar"),
+        "_plus_scalar": lambda node, x: x + node.number("scalar"),
+        "broadcast_add": lambda node, x, y: x + y,
+        "broadcast_mul": lambda node, x, y: x * y,
+        "elemwise_add": lambda node, x, y: x + y,
+        "identity": lambda node, x: x,
+    }
+)
