@@ -22,7 +22,7 @@ import pfiq_jax
 from benchmarks.torch_sface import TorchSFace
 from pfiq_jax import ARCFACE_TORCH, IResNet, Recognizer, load_recognizer
 from pfiq_jax.cpu_memory import keep_freed_memory
-from weights_convert.torch_iresnet import TorchIResNet
+from weights_convert.torch_networks.iresnet import TorchIResNet
 
 NUM_MASKS = 100
 RATE = 0.5

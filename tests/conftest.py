@@ -1,6 +1,8 @@
+import dataclasses
 import functools
 import importlib
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -36,6 +38,22 @@ def recognizer() -> pfiq_jax.Recognizer:
 
 
 @pytest.fixture(scope="session")
+def facenet() -> pfiq_jax.Recognizer:
+    """FaceNet with random kernels: a recogniser of another size, with a head that pools."""
+    generator = np.random.default_rng(0)
+
+    def initialize(path, leaf):
+        if path[-1].key == "kernel":
+            return generator.normal(0, (2 * leaf.shape[-1] / leaf.size) ** 0.5, leaf.shape).astype(np.float32)
+        return np.full(leaf.shape, path[-1].key in ("scale", "var"), np.float32)
+
+    network = pfiq_jax.InceptionResNetV1()
+    parameters = jax.device_put(jax.tree_util.tree_map_with_path(initialize, network.shapes()))
+    preprocessing = dataclasses.replace(pfiq_jax.ARCFACE_MXNET, size=(160, 160))
+    return pfiq_jax.Recognizer(parameters, network, preprocessing, dropout_rate=0.6)
+
+
+@pytest.fixture(scope="session")
 def faces(data: Path) -> dict[str, np.ndarray]:
     """Aligned faces, (112, 112, 3) uint8 RGB, by names as ``skimage/astronaut``."""
     folder = data / "faces" / "aligned112"
@@ -59,29 +77,41 @@ def torch(required: Callable[[str], ModuleType]) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def random_iresnet(torch: ModuleType) -> Callable:
-    """IResNets whose every parameter and statistic is random, so that no two can be swapped unnoticed."""
-    from weights_convert.torch_iresnet import TorchIResNet
+def randomize(torch: ModuleType) -> Callable:
+    """Makes every parameter and statistic of a network random, so that no two can be swapped unnoticed."""
 
-    def build(depth: int, dim: int = 512, epsilon: float = 1e-5):
-        generator = torch.Generator().manual_seed(depth)
+    def fill(model, seed: int):
+        generator = torch.Generator().manual_seed(seed)
 
         def uniform(tensor, low: float, high: float) -> None:
             tensor.data.uniform_(low, high, generator=generator)
 
-        model = TorchIResNet(depth, dim, epsilon).eval()
         for name, module in model.named_modules():
             if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
                 torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+                if module.bias is not None:
+                    uniform(module.bias, -1.0, 1.0)
             elif isinstance(module, torch.nn.PReLU):
                 uniform(module.weight, 0.05, 0.4)
             elif isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-                # residual branches as small as in trained networks: else a hundred of them explode
-                uniform(module.weight, *((0.1, 0.3) if name.endswith("bn3") else (0.5, 1.5)))
-                uniform(module.bias, -0.5, 0.5)
+                if module.affine:
+                    # residual branches as small as in trained networks: else a hundred of them explode
+                    closes_branch = re.search(r"bn3$|res_layer\.[45]$", name)
+                    uniform(module.weight, *((0.1, 0.3) if closes_branch else (0.5, 1.5)))
+                    uniform(module.bias, -0.5, 0.5)
                 uniform(module.running_mean, -0.5, 0.5)
                 uniform(module.running_var, 0.5, 2.0)
-        uniform(model.fc.bias, -1.0, 1.0)
-        return model
+        return model.eval()
+
+    return fill
+
+
+@pytest.fixture(scope="session")
+def random_iresnet(randomize: Callable) -> Callable:
+    """IResNets with random parameters."""
+    from weights_convert.torch_networks.iresnet import TorchIResNet
+
+    def build(depth: int, dim: int = 512, epsilon: float = 1e-5):
+        return randomize(TorchIResNet(depth, dim, epsilon), seed=depth)
 
     return build

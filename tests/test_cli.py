@@ -348,6 +348,23 @@ def test_another_recognizer(photos, recognizer, verb, tmp_path):
     assert run(verb, photos[0], "--recognizer", "own.safetensors").stdout == run(verb, photos[0]).stdout
 
 
+def test_a_recognizer_of_another_size(facenet):
+    facenet.save("facenet.safetensors")
+    own = ("--recognizer", "facenet.safetensors")
+    assert "squeezed to 160x160" in run("explain", DEMO, "--npz", "squeezed.npz", *own).stderr
+    with np.load("squeezed.npz") as arrays:
+        np.testing.assert_array_equal(arrays["image"], scoring.read_face(DEMO, (160, 160)).image)
+        assert arrays["map"].shape == (160, 160)
+
+    aligned = align(scoring.read_image(DEMO), ARCFACE_TEMPLATE, size=(160, 160))
+    Image.fromarray(aligned).save("aligned.png")
+    Path("landmarks.csv").write_text(f"{HEADER}{DEMO},{POINTS}\n")
+    scores = [run("score", *arguments, *own) for arguments in ([DEMO, "--landmarks", "landmarks.csv"], ["aligned.png"])]
+    assert all("squeezed" not in result.stderr for result in scores)
+    by_landmarks, as_it_is = (rows(result.stdout)[0]["raw_quality"] for result in scores)
+    assert by_landmarks == as_it_is
+
+
 @pytest.mark.parametrize("verb", ["explain", "score"])
 def test_nothing_found(photos, verb):
     Path("empty").mkdir()

@@ -65,7 +65,7 @@ def test_float16_overflow_is_said(iresnet_source):
 
 @pytest.mark.parametrize("depth", [18, 34, 50, 100, 200])
 def test_every_depth_is_found_by_its_names(depth, torch):
-    from weights_convert.torch_iresnet import TorchIResNet
+    from weights_convert.torch_networks.iresnet import TorchIResNet
 
     with torch.device("meta"):
         model = TorchIResNet(depth, 512, 1e-5)

@@ -1,7 +1,4 @@
-"""IResNet in torch, with the module names of insightface's ``arcface_torch``: what conversions are compared with.
-
-Written from the description of the layout (methods: Deng et al. 2019, section 3.1), and imported only to verify.
-"""
+"""IResNet with the module names of insightface's ``arcface_torch``; the layout is of Deng et al. 2019, section 3.1."""
 
 from collections.abc import Iterator
 
@@ -35,9 +32,9 @@ class Block(nn.Module):
 
 
 class TorchIResNet(nn.Module):
-    """(batch, 3, 112, 112) in -1..1, RGB, to (batch, dim)."""
+    """(batch, 3, 112, 112) in -1..1, RGB, to (batch, dim), from which CR-FIQA's quality head ``qs`` tells quality."""
 
-    def __init__(self, depth: int, dim: int, epsilon: float):
+    def __init__(self, depth: int, dim: int, epsilon: float, quality_head: bool = False):
         super().__init__()
         self.conv1 = nn.Conv2d(3, WIDTHS[0], 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(WIDTHS[0], epsilon)
@@ -50,6 +47,8 @@ class TorchIResNet(nn.Module):
         self.bn2 = nn.BatchNorm2d(WIDTHS[-1], epsilon)
         self.fc = nn.Linear(WIDTHS[-1] * 7 * 7, dim)
         self.features = nn.BatchNorm1d(dim, epsilon)
+        if quality_head:
+            self.qs = nn.Linear(dim, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Embeddings, not normalised."""

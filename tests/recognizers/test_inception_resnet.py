@@ -1,0 +1,146 @@
+"""FaceNet's network against torch, and that all scores and maps work on what is not 112x112 and pools."""
+
+import dataclasses
+import functools
+import re
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import pfiq_jax
+from pfiq_jax import InceptionResNetV1, Recognizer, load_recognizer, pixel_quality, ser_fiq, ser_fiq_closed_form
+from pfiq_jax.recognizers.weights_file import fill
+
+NAMES = (  # of facenet-pytorch, and ours
+    (r"^(?!last_)", "trunk."),
+    (r"branch(\d)\.(?=conv|bn)", r"branch\1.0."),  # a branch of one layer is no list there
+    (r"branch(\d)", r"branches.\1"),
+    (r"conv2d\.weight", "projection.kernel"),
+    (r"conv2d\.bias", "projection.bias"),
+    (r"conv\.weight", "conv.kernel"),
+    (r"last_linear\.weight", "head.kernel"),
+    (r"last_bn", "head.output_norm"),
+    (r"\.bn\.", ".norm."),
+    (r"running_", ""),
+    (r"norm\.weight", "norm.scale"),
+)
+
+
+def parameters_of(model):
+    """The library's parameters from facenet-pytorch's."""
+    arrays = {}
+    for name, tensor in model.state_dict().items():
+        if name.endswith("num_batches_tracked"):
+            continue
+        for theirs, ours in NAMES:
+            name = re.sub(theirs, ours, name)
+        array = tensor.numpy()
+        if array.ndim == 4:
+            array = array.transpose(2, 3, 1, 0)
+            array = array[0, 0] if array.shape[:2] == (1, 1) else array
+        elif array.ndim == 2:
+            array = array.T[None, None]
+        arrays[name] = array
+    return fill(InceptionResNetV1(), arrays, "facenet.pt")
+
+
+@pytest.fixture(scope="module")
+def images():
+    """The bundled face, and it in other light, so that these tests run without other data."""
+    with Image.open(Path(pfiq_jax.__file__).parent / "bundled/demo_face.png") as image:
+        face = np.asarray(image.convert("RGB").resize((160, 160)))
+    return np.stack([face, face // 2])
+
+
+@pytest.fixture(scope="module")
+def features(facenet, images):
+    return jax.jit(Recognizer.features)(facenet, images)
+
+
+@pytest.mark.parity
+def test_features_and_embedding_match_torch(torch, randomize, facenet, faces):
+    from weights_convert.torch_networks.facenet import TorchInceptionResNetV1
+
+    model = randomize(TorchInceptionResNetV1(512, 1e-3), seed=0)
+    resized = [Image.fromarray(face).resize((160, 160)) for face in list(faces.values())[::10]]
+    noise = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
+    images = np.stack([*map(np.asarray, resized), *noise])
+    with torch.inference_mode():
+        pixels = (torch.tensor(images.transpose(0, 3, 1, 2), dtype=torch.float32) - 127.5) / 128
+        features, embedding = model.features(pixels).permute(0, 2, 3, 1), model(pixels)
+
+    recognizer = dataclasses.replace(facenet, parameters=parameters_of(model))
+    found = jax.jit(Recognizer.features)(recognizer, images)
+    for theirs, ours in ((features, found), (embedding, recognizer.head(found))):
+        theirs, ours = theirs.numpy().reshape(len(images), -1), ours.reshape(len(images), -1)
+        errors = np.linalg.norm(ours - theirs, axis=-1) / np.linalg.norm(theirs, axis=-1)
+        assert errors.max() < 1e-5
+
+
+def test_parameter_count_is_the_published_one():
+    """That of facenet-pytorch's network without its classifier: trainable parameters, no running statistics."""
+    flat, _ = jax.tree_util.tree_flatten_with_path(InceptionResNetV1().shapes())
+    assert sum(leaf.size for path, leaf in flat if path[-1].key not in ("mean", "var")) == 23_482_624
+
+
+def test_dropout_acts_on_the_means_of_the_features(facenet, features):
+    assert features.shape == (2, 3, 3, 1792)
+    units, project = facenet.units_and_projection(features)
+    np.testing.assert_allclose(units, features.mean((1, 2), keepdims=True), rtol=1e-5, atol=1e-6)
+    assert project(units).shape == (2, 512)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.6])
+def test_closed_form_is_the_limit_of_many_masks(facenet, features, images, rate):
+    known = facenet.with_features(features)
+    masks = ser_fiq(jax.random.key(0), known, images, num_masks=2000, dropout_rate=rate, scaled=False)
+    np.testing.assert_allclose(ser_fiq_closed_form(known, images, dropout_rate=rate, scaled=False), masks, atol=3e-3)
+
+
+def test_vmap(facenet, features, images):
+    mapped = jax.jit(jax.vmap(Recognizer.features, (None, 0)))(facenet, images)
+    np.testing.assert_allclose(mapped, features, rtol=1e-4, atol=1e-4 * float(features.max()))
+
+
+@pytest.mark.parametrize("function", [ser_fiq_closed_form, functools.partial(ser_fiq, jax.random.key(0), num_masks=6)])
+def test_gradients_of_scores_are_finite(function, facenet, features, images):
+    def total(known):
+        return jnp.sum(function(known, images, scaled=False))
+
+    gradients = jax.tree.leaves(jax.jit(jax.grad(total))(facenet.with_features(features)))
+    assert all(jnp.isfinite(leaf).all() for leaf in gradients)
+    assert all(jnp.abs(leaf).max() > 0 for leaf in gradients if leaf.shape == features.shape)
+
+
+def test_pixel_quality_and_its_gradients_are_finite(facenet, images):
+    def total(recognizer, images):
+        result = pixel_quality(recognizer, images, quality=functools.partial(ser_fiq_closed_form, scaled=False))
+        return sum(map(jnp.sum, result)), result
+
+    gradients, result = jax.jit(jax.grad(total, (0, 1), has_aux=True))(facenet, images[:1].astype(np.float32))
+    assert result.map.shape == (1, 160, 160)
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves((gradients, result)))
+    assert all(jnp.abs(gradient).max() > 0 for gradient in (gradients[1], result.gradient))
+
+
+def test_lowers_for_cpu_cuda_and_tpu(facenet, images):
+    exported = jax.export.export(jax.jit(pixel_quality), platforms=("cpu", "cuda", "tpu"))(facenet, images)
+    assert exported.platforms == ("cpu", "cuda", "tpu")
+
+
+def test_save_is_the_inverse_of_load(facenet, tmp_path):
+    facenet.save(tmp_path / "facenet.safetensors")
+    again = load_recognizer(tmp_path / "facenet.safetensors")
+    assert jax.tree.structure(again) == jax.tree.structure(facenet)
+    jax.tree.map(np.testing.assert_array_equal, again, facenet)
+
+
+def test_trunk_in_bfloat16(facenet, features, images):
+    half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), facenet)
+    rounded = jax.jit(Recognizer.features)(half, images)
+    assert rounded.dtype == jnp.bfloat16
+    assert jnp.linalg.norm(rounded.astype(jnp.float32) - features) < 0.1 * jnp.linalg.norm(features)
