@@ -1,4 +1,3 @@
-import dataclasses
 import functools
 import importlib
 import os
@@ -49,7 +48,7 @@ def facenet() -> pfiq_jax.Recognizer:
 
     network = pfiq_jax.InceptionResNetV1()
     parameters = jax.device_put(jax.tree_util.tree_map_with_path(initialize, network.shapes()))
-    preprocessing = dataclasses.replace(pfiq_jax.ARCFACE_MXNET, size=(160, 160))
+    preprocessing = pfiq_jax.Preprocessing(size=(160, 160), mean=(127.5,) * 3, scale=(1 / 128,) * 3)
     return pfiq_jax.Recognizer(parameters, network, preprocessing, dropout_rate=0.6)
 
 

@@ -116,6 +116,7 @@ def test_gradients_of_scores_are_finite(function, facenet, features, images):
     assert all(jnp.abs(leaf).max() > 0 for leaf in gradients if leaf.shape == features.shape)
 
 
+@pytest.mark.slow
 def test_pixel_quality_and_its_gradients_are_finite(facenet, images):
     def total(recognizer, images):
         result = pixel_quality(recognizer, images, quality=functools.partial(ser_fiq_closed_form, scaled=False))
