@@ -6,16 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pfiq_jax.errors import PfiqError
-
-ARCFACE_TEMPLATE = (
-    (38.2946, 51.6963),
-    (73.5318, 51.5014),
-    (56.0252, 71.7366),
-    (41.5493, 92.3655),
-    (70.7299, 92.2041),
-)
-"""Where the five landmarks lie in a 112x112 crop, (x, y) in pixels with (0, 0) the centre of the first: the person's
-right eye (left in the image), left eye, tip of the nose, right and left corner of the mouth."""
+from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 
 def align(
@@ -23,8 +14,9 @@ def align(
     landmarks: Sequence[Sequence[float]] | np.ndarray,
     *,
     size: tuple[int, int] = (112, 112),
+    template: Sequence[Sequence[float]] | None = None,
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """The face, turned, scaled and shifted so that its landmarks come to lie on the ArcFace template.
+    """The face, turned, scaled and shifted so that its landmarks come to lie on a template.
 
     The least-squares similarity (Umeyama 1991, without reflection), sampled bilinearly, black outside the image: what
     ``cv2.warpAffine`` gives, and the networks were trained on, up to its rounding to 1/32 pixel. Like there, nothing
@@ -33,7 +25,8 @@ def align(
     Args:
         image: RGB.
         landmarks: five (x, y) in pixels of the image, in the order of ``ARCFACE_TEMPLATE``.
-        size: height and width of the crop; the template grows with it.
+        size: height and width of the crop.
+        template: five (x, y) in pixels of the crop; None for ``ARCFACE_TEMPLATE``, which grows with the crop.
 
     Raises:
         PfiqError: for landmarks that are not five finite points, or do not lie like those of a face.
@@ -44,10 +37,11 @@ def align(
     if points.shape != (5, 2) or not np.isfinite(points).all():
         raise PfiqError(f"landmarks are {points.tolist()}; give five finite (x, y) points in pixels of the image.")
     height, width = size
-    template = np.asarray(ARCFACE_TEMPLATE) * (width / 112, height / 112)
+    if template is None:
+        template = np.asarray(ARCFACE_TEMPLATE) * (width / 112, height / 112)
 
     # With points as complex numbers, every similarity without reflection is z -> a z + b.
-    source, target = points @ (1, 1j), template @ (1, 1j)
+    source, target = points @ (1, 1j), np.asarray(template) @ (1, 1j)
     centred, wanted = source - source.mean(), target - target.mean()
     product, lengths = np.vdot(centred, wanted), np.linalg.norm(centred) * np.linalg.norm(wanted)
     if not abs(product) > 0.5 * lengths:  # 0.78 for a face in profile, 0.2 where left and right are swapped

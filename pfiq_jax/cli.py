@@ -5,7 +5,7 @@ import json
 import os
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -85,12 +85,13 @@ def explain(
     inputs = [*paths, landmarks, weights]
     check_writable([path for path in (*pictures, *archives, json_file) if path], [path for path in inputs if path])
     recognizer = start(weights)
+    read = reader_of(recognizer, points)
 
     records, squeezed, problems = [], [], []
     try:
         for path, picture, archive in zip(paths, pictures, archives, strict=True):
             try:
-                face = scoring.read_face(path, recognizer.preprocessing.size, points)
+                face = read(path)
             except PfiqError as error:
                 problems.append(str(error))
                 continue
@@ -149,7 +150,7 @@ def score(images: tuple[str, ...], output: Path, landmarks: Path | None, weights
     points = landmarks_of(landmarks, paths)
     check_writable([output], [path for path in (*paths, landmarks, weights) if path])
     recognizer = start(weights)
-    size = recognizer.preprocessing.size
+    read = reader_of(recognizer, points)
 
     squeezed, problems = [], []
     with (
@@ -159,7 +160,7 @@ def score(images: tuple[str, ...], output: Path, landmarks: Path | None, weights
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("path", "quality", "raw_quality"))
         try:
-            for scores in scoring.score_files(recognizer, paths, lambda path: scoring.read_face(path, size, points)):
+            for scores in scoring.score_files(recognizer, paths, read):
                 table.writerows(
                     (each.path, f"{each.quality:.6g}", f"{each.raw_quality:.6g}") for each in scores if not each.problem
                 )
@@ -188,6 +189,12 @@ def start(weights: Path | None) -> Recognizer:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     return load_recognizer(weights)
+
+
+def reader_of(recognizer: Recognizer, points: dict[str, scoring.Points] | None) -> Callable[[Path], scoring.Face]:
+    """Reads faces as the recogniser wants them."""
+    wanted = recognizer.preprocessing
+    return lambda path: scoring.read_face(path, wanted.size, points, wanted.template)
 
 
 def is_usable_folder(folder: Path) -> bool:

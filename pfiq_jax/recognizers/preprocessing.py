@@ -7,6 +7,19 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
+Points = tuple[tuple[float, float], ...]
+
+ARCFACE_TEMPLATE: Points = (
+    (38.2946, 51.6963),
+    (73.5318, 51.5014),
+    (56.0252, 71.7366),
+    (41.5493, 92.3655),
+    (70.7299, 92.2041),
+)
+"""Where the five landmarks lie in a 112x112 crop, (x, y) in pixels with (0, 0) the centre of the first: the person's
+right eye (left in the image), left eye, tip of the nose, right and left corner of the mouth."""
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """From RGB pixels in 0..255 to a network's input: ``(pixels - mean) * scale``, channels in its own order.
@@ -16,12 +29,15 @@ class Preprocessing:
         mean: of the three channels, in the network's order, in grey levels.
         scale: of the three channels, in the network's order, per grey level.
         channel_order: of the network's input. The library's own order is always RGB.
+        template: where the five landmarks lay in the crops that the network was trained on, as in
+            ``ARCFACE_TEMPLATE``; None where that is unknown, or where it was trained on a detector's boxes.
     """
 
     size: tuple[int, int] = (112, 112)
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     channel_order: Literal["RGB", "BGR"] = "RGB"
+    template: Points | None = None
 
     def __post_init__(self):
         lengths = [len(self.size), len(self.mean), len(self.scale)]
@@ -42,8 +58,8 @@ class Preprocessing:
 PIXELS = Preprocessing()
 """RGB in 0..255, as they are."""
 
-ARCFACE_TORCH = Preprocessing(mean=(127.5,) * 3, scale=(1 / 127.5,) * 3)
+ARCFACE_TORCH = Preprocessing(mean=(127.5,) * 3, scale=(1 / 127.5,) * 3, template=ARCFACE_TEMPLATE)
 """Of insightface's ``arcface_torch``: (x / 255 - 0.5) / 0.5."""
 
-ARCFACE_MXNET = Preprocessing(mean=(127.5,) * 3, scale=(1 / 128,) * 3)
+ARCFACE_MXNET = Preprocessing(mean=(127.5,) * 3, scale=(1 / 128,) * 3, template=ARCFACE_TEMPLATE)
 """Of insightface's MXNet symbols and of SFace, which do it inside the network."""

@@ -177,4 +177,4 @@ def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value

@@ -12,11 +12,10 @@ from PIL import Image
 
 from pfiq_jax.alignment import align
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.recognizers.preprocessing import Points
 from pfiq_jax.scoring.reading import read_image
 
 LANDMARK_COLUMNS = tuple(f"{axis}{point}" for point in range(1, 6) for axis in "xy")  # x1, y1, ..., x5, y5
-
-Points = tuple[tuple[float, float], ...]
 
 
 class Face(NamedTuple):
@@ -31,13 +30,19 @@ class Face(NamedTuple):
     squeezed: bool
 
 
-def read_face(path: Path, size: tuple[int, int], landmarks: Mapping[str, Points] | None = None) -> Face:
+def read_face(
+    path: Path,
+    size: tuple[int, int],
+    landmarks: Mapping[str, Points] | None = None,
+    template: Points | None = None,
+) -> Face:
     """The face in an image file: aligned by its landmarks; without any, as it is or else resized.
 
     Args:
         path: the image.
         size: height and width wanted.
         landmarks: five points of every image, by absolute path, as ``read_landmarks`` gives them.
+        template: where they come to lie; see ``align``.
 
     Raises:
         PfiqError: for an image that cannot be read, and for landmarks that are missing or not a face's.
@@ -48,7 +53,7 @@ def read_face(path: Path, size: tuple[int, int], landmarks: Mapping[str, Points]
         if points is None:
             raise PfiqError(f"{path}: has no landmarks; add a row for it to the landmarks file.")
         try:
-            return Face(align(image, points, size=size), squeezed=False)
+            return Face(align(image, points, size=size, template=template), squeezed=False)
         except PfiqError as error:
             raise PfiqError(f"{path}: {error}") from error
     if image.shape[:2] == size:

@@ -61,6 +61,6 @@ FACENET = Mapping(
     {"facenet": InceptionResNetV1()},
     parts,
     ignored=(r"logits\.(weight|bias)",),  # the classifier over the training identities
-    preprocessing=dataclasses.replace(ARCFACE_MXNET, size=(160, 160)),
+    preprocessing=dataclasses.replace(ARCFACE_MXNET, size=(160, 160), template=None),  # trained on boxes of MTCNN
     dropout_rate=0.6,
 )

@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, IResNet, Preprocessing
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
+from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 from weights_convert.mappings.conventions import CONV, DENSE, KERAS, LINEAR, MMDNN, MXNET, NORM, POINTWISE, PRELU
 from weights_convert.mappings.mapping import Mapping, Part
 
@@ -73,7 +74,7 @@ MAGFACE = Mapping(  # the quality is the embedding's length
     torch_parts,
     ignored=CLASSIFIERS,
     prefix="features.",
-    preprocessing=Preprocessing(scale=(1 / 255,) * 3, channel_order="BGR"),
+    preprocessing=Preprocessing(scale=(1 / 255,) * 3, channel_order="BGR", template=ARCFACE_TEMPLATE),
     dropout_rate=0.4,
     dropout_granularity="channel",
 )

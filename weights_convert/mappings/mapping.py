@@ -135,7 +135,8 @@ def fit_order(mapping: Mapping, name: str, source: Source) -> Fit | None:
     spare_bias = None  # of a convolution that has none in the library
     folded = False
     for part in mapping.parts(mapping.networks[name]):
-        there = bool(part.source and layers and layers[-1].kind == part.kind.operation)
+        folded_away = part.kind is NORM and (spare_bias is not None or not part.source)
+        there = bool(layers and not folded_away and layers[-1].kind == part.kind.operation)
         arrays = dict(layers.pop().arrays) if there else {}
         if part.kind is NORM and not there:
             leaves |= _identity(part, Leaf(spare_bias) if spare_bias else Leaf())

@@ -37,6 +37,7 @@ ARITHMETIC: Mapping[str, Callable[[float, float, float], tuple[float, float]]] =
         "Div": lambda mean, scale, number: (mean, scale / number),
     }
 )
+MEETINGS = ("Add", "Mul", "Sum")  # of branches, in whichever order
 CHANNEL_AXES = MappingProxyType({"conv": -3, "dense": -1})  # of the outputs of layers that may have a bias
 
 
@@ -47,7 +48,8 @@ class Graph:
         arrays: the parameters of the layers, each under a name of its own: where two layers share an array, the second
             has it as ``name#2``. Dense kernels are (out, in). Whatever else of more than one number the graph computes
             with is here too, so that no conversion loses it unseen.
-        layers: in the order in which the graph runs them.
+        layers: in the order in which the graph runs them, the deepest branch first where branches meet: exporters
+            write the others down before it or behind it.
         outputs: the graph's names for what the layers give.
         epsilons: of the BatchNorms, by the name of their array of means.
         pixels: (mean, scale) where the graph begins with (pixels - mean) * scale.
@@ -77,10 +79,14 @@ class Graph:
         self._readers = Counter(name for node in graph.node for name in node.input)
         self._readers.update(value.name for value in graph.output)
         self._prepared = dict.fromkeys(fed, (0.0, 1.0))  # what is (pixels - mean) * scale: mean and scale
+        self._made_by: dict[str, int] = {}  # the index of the layer that makes a value
         self._unbiased: dict[str, int] = {}  # what an addition may yet give a bias: the index of its layer
         for node in graph.node:
             self._check(node)
             self._visit(node)
+        order = self._running_order(graph)
+        self.layers = [self.layers[index] for index in order]
+        self.outputs = [self.outputs[index] for index in order]
 
     def _check(self, node: "onnx.NodeProto") -> None:
         from onnx import AttributeProto
@@ -125,6 +131,31 @@ class Graph:
                 if name in self._values and self._values[name].size > 1 and self._values[name].dtype != np.int64:
                     self._keep(name, self._values[name])
 
+    def _running_order(self, graph: "onnx.GraphProto") -> list[int]:
+        """The layers' indices, each behind those that it depends on."""
+        depths: dict[str, int] = {}  # layers one behind the other
+        sources: dict[str, list[str]] = {}
+        for node in graph.node:
+            inputs = [name for name in node.input if name in depths]
+            depth = max((depths[name] for name in inputs), default=0)
+            for output in node.output:
+                depths[output] = depth + (output in self._made_by)
+                sources[output] = sorted(inputs, key=lambda name: -depths[name]) if node.op_type in MEETINGS else inputs
+        order: list[int] = []
+        seen: set[str] = set()
+        waiting = list(self._made_by)  # the last one first, which all others lead to
+        while waiting:
+            name = waiting.pop()
+            if name in seen:
+                continue
+            if before := [source for source in sources[name] if source not in seen]:
+                waiting += [name, *reversed(before)]
+                continue
+            seen.add(name)
+            if name in self._made_by:
+                order.append(self._made_by[name])
+        return order
+
     def _is_matrix(self, name: str) -> bool:
         return name in self._values and self._values[name].ndim == 2
 
@@ -149,6 +180,7 @@ class Graph:
         arrays = {role: self._keep(name, parameters[role]) for role, name in zip(parameters, names, strict=True)}
         if kind == "norm":
             self.epsilons[arrays["mean"]] = shortest(np.float32(attributes.get("epsilon", 1e-5)))
+        self._made_by[output] = len(self.layers)
         if kind in CHANNEL_AXES and "bias" not in arrays:
             self._unbiased[output] = len(self.layers)
         self.layers.append(Layer(kind, arrays))
