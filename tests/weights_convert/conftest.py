@@ -13,6 +13,11 @@ def onnx(required) -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def h5py(required) -> ModuleType:
+    return required("h5py")
+
+
+@pytest.fixture(scope="session")
 def onnxruntime(required) -> ModuleType:
     return required("onnxruntime")
 

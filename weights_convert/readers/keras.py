@@ -1,6 +1,5 @@
 """``.h5`` and ``.hdf5`` files: the weights, or the whole model, that Keras saved."""
 
-import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,28 +28,29 @@ def read(path: Path) -> Source:
         file.visititems(members.__setitem__)  # it follows no links
         datasets = {name: member for name, member in members.items() if isinstance(member, h5py.Dataset)}
         datasets = {name: d for name, d in datasets.items() if name.startswith(WHOLE_MODEL)} or datasets
+        if not datasets:
+            raise ValueError("it holds no arrays")
         if any(map(NAMELESS.fullmatch, datasets)):
             raise PfiqError(
                 f"{path}: numbers its arrays instead of naming them, as Keras 3 saves weights; "
                 "load it there and save the whole model with `model.save('model.h5')`."
             )
-        if sum(map(_nbytes, datasets.values())) > path.stat().st_size:
-            raise ValueError("its arrays are larger than itself")
+        left = path.stat().st_size
         arrays: dict[str, np.ndarray] = {}
         for long_name, dataset in datasets.items():
+            _check(path, dataset)
+            left -= dataset.nbytes
+            if left < 0:
+                raise ValueError("its arrays are larger than itself")
             name = "/".join(long_name.split("/")[-2:]).removesuffix(":0")
             if name in arrays:
                 raise ValueError(f"two arrays go by the name {name}")
-            arrays[name] = _array(path, dataset)
+            arrays[name] = dataset[()]
     return Source(path, arrays)
 
 
-def _nbytes(dataset: "h5py.Dataset") -> int:
-    return math.prod(dataset.shape) * dataset.dtype.itemsize
-
-
-def _array(path: Path, dataset: "h5py.Dataset") -> np.ndarray:
-    """The array, where it lies in the file in one piece, as Keras writes it."""
+def _check(path: Path, dataset: "h5py.Dataset") -> None:
+    """Refuses what is no array of numbers in the file itself and in one piece, as Keras writes it."""
     import h5py
 
     layout = dataset.id.get_create_plist()
@@ -59,6 +59,5 @@ def _array(path: Path, dataset: "h5py.Dataset") -> np.ndarray:
             f"{path}: {dataset.name} is compressed, cut into chunks or kept in another file; "
             "rewrite it with `h5repack -l CONTI -f NONE`."
         )
-    if dataset.dtype.kind not in "biuf" or dataset.id.get_storage_size() != _nbytes(dataset):
+    if dataset.dtype.kind not in "biuf" or not dataset.size or dataset.id.get_storage_size() != dataset.nbytes:
         raise ValueError(f"{dataset.name} is no array of numbers")
-    return dataset[()]

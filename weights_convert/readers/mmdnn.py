@@ -20,19 +20,22 @@ def read(path: Path) -> Source:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         shape, _, dtype = HEADERS[npy.read_magic(content)](content)
         array = Unpickler(content).load() if shape == () and dtype.hasobject else None
+        left = len(content)
     match array:
         case Object(state=(_, (), _, _, [Object("dict", entries=layers)])) if layers:
-            return Source(path, {name: _array(name, value) for name, value in _flat(layers).items()})
-    raise ValueError("it holds no dictionary of layers")
-
-
-def _flat(layers: dict[str, Any]) -> dict[str, Any]:
-    arrays: dict[str, Any] = {}
-    for layer, content in layers.items():
-        if not isinstance(content, Object):
-            raise ValueError(f"{layer} holds no dictionary of arrays")
-        arrays |= {f"{layer}.{name}": value for name, value in content.entries.items()}
-    return arrays
+            pass
+        case _:
+            raise ValueError("it holds no dictionary of layers")
+    arrays: dict[str, np.ndarray] = {}
+    for layer, weights in layers.items():
+        if not isinstance(weights, Object) or weights.name != "dict":
+            raise ValueError(f"{layer} is no dictionary of arrays")
+        for name, value in weights.entries.items():
+            arrays[f"{layer}.{name}"] = array = _array(f"{layer}.{name}", value)
+            left -= array.nbytes
+            if left < 0:  # a pickle may name the same text many times, and each would become bytes of its own
+                raise ValueError("its arrays are larger than itself")
+    return Source(path, arrays)
 
 
 def _array(name: str, value: Any) -> np.ndarray:

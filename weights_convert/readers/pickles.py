@@ -49,7 +49,7 @@ class Unpickler(pickle._Unpickler):
     the file says. Text of Python 2 comes as bytes.
 
     Attributes:
-        persistent_ids: references to what lies outside the pickle, which stay as they are.
+        persistent_ids: the references to what lies outside the pickle.
     """
 
     stack: list[Any]
@@ -67,9 +67,9 @@ class Unpickler(pickle._Unpickler):
     def get_extension(self, code: int) -> NoReturn:
         raise pickle.UnpicklingError(f"it refers to class {code} of a registry of Python's")
 
-    def persistent_load(self, pid: Any) -> Any:
+    def persistent_load(self, pid: Any) -> Object:
         self.persistent_ids.append(pid)
-        return pid
+        return Object("persistent_id", (pid,))
 
     def load_empty_dictionary(self) -> None:
         self.stack.append(Object("dict"))
@@ -90,8 +90,9 @@ class Unpickler(pickle._Unpickler):
             self.stack[-1][key] = value
 
     dispatch[pickle.DICT[0]] = load_dict
-    # Both take a class and arguments from the stack; and sets may be lists, for nobody asks what is in them.
+    # What does the same to the stack without making an object, hashing, or asking for memory before the bytes are read.
     dispatch[pickle.NEWOBJ[0]] = dispatch[pickle.REDUCE[0]]
+    dispatch[pickle.BYTEARRAY8[0]] = dispatch[pickle.BINBYTES8[0]]
     dispatch[pickle.EMPTY_SET[0]] = dispatch[pickle.EMPTY_LIST[0]]
     dispatch[pickle.ADDITEMS[0]] = dispatch[pickle.APPENDS[0]]
     dispatch[pickle.FROZENSET[0]] = dispatch[pickle.LIST[0]]

@@ -17,6 +17,7 @@ from weights_convert.readers.source import Source
 
 STATE_DICTS = ("state_dict", "model_state_dict", "model", "backbone", "net")  # the names they have in checkpoints
 DATA_PARALLEL = "module"
+OTHER_MACHINE = "it was written by a machine of another byte order"
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # of the format before torch 1.6, which is no zip
 DTYPES: Mapping[str, np.dtype] = {
     f"torch.{name}Storage": np.dtype(dtype)
@@ -51,27 +52,35 @@ def read(path: Path) -> Source:
 def _unzip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Storages]:
     """The pickled object and its storages, whose checksums ``zipfile`` compares on reading; torch does not."""
     records = {record.filename.partition("/")[2]: record for record in archive.infolist()}
-    if any(record.compress_type != zipfile.ZIP_STORED for record in records.values()):
-        raise ValueError("it is compressed")  # which torch never does
-    if sum(max(record.file_size, record.compress_size) for record in records.values()) > size:
+    if sum(record.compress_size for record in records.values()) > size:
         raise ValueError("it announces more bytes than it has")
-    if "byteorder" in records and archive.read(records["byteorder"]) != b"little":
-        raise ValueError("it was written by a machine of another byte order")
-    content = Unpickler(io.BytesIO(archive.read(records["data.pkl"]))).load()
-    return content, lambda key: archive.read(records[f"data/{key!s}"])
+
+    def content(name: str) -> bytes:
+        if records[name].compress_type != zipfile.ZIP_STORED:
+            raise ValueError("it is compressed, as torch never does")
+        return archive.read(records[name])
+
+    if "byteorder" in records and content("byteorder") != b"little":
+        raise ValueError(OTHER_MACHINE)
+    return Unpickler(io.BytesIO(content("data.pkl"))).load(), lambda key: content(f"data/{key!s}")
 
 
 def _unpack(file: mmap.mmap) -> tuple[Any, Storages]:
     """The same from the format before torch 1.6: five pickles, then the storages, each behind its length."""
     if Unpickler(file).load() != MAGIC_NUMBER:
         raise ValueError("it begins with no magic number")
-    _version, _system = Unpickler(file).load(), Unpickler(file).load()
+    _version, system = Unpickler(file).load(), Unpickler(file).load()
+    if not system.entries["little_endian"]:
+        raise ValueError(OTHER_MACHINE)
     unpickler = Unpickler(file)
     content, keys = unpickler.load(), Unpickler(file).load()
     widths = {}
     for pid in unpickler.persistent_ids:
-        kind, key = _storage(pid)
-        widths[key] = DTYPES[kind].itemsize
+        if pid[0] not in ("module", b"module"):  # of a whole model, with its source code
+            kind, key = _storage(pid)
+            widths[key] = DTYPES[kind].itemsize
+    if keys != sorted(widths):
+        raise ValueError("it holds other storages than it refers to")
     storages = {}
     for key in keys:
         length = widths[key] * int.from_bytes(file.read(8), "little")
@@ -125,7 +134,8 @@ def _array(tensor: Object, flat: Callable[[str, str | bytes], np.ndarray]) -> np
         ):
             return _array(data, flat)
         case Object(
-            "torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2", (pid, offset, shape, strides, *_)
+            "torch._utils._rebuild_tensor" | "torch._utils._rebuild_tensor_v2",
+            (Object("persistent_id", (pid,)), offset, shape, strides, *_),
         ):
             storage = flat(*_storage(pid))
             width = storage.itemsize
