@@ -62,4 +62,6 @@ def exhausting() -> list[bytes]:
         b"]q\x00h\x00a.",  # a list that holds itself
         LAUGHS + b".",
         b"X\x05\x00\x00\x00layer" + LAUGHS + b"\x93.",
+        b"(" + b"N" * 100_000 + b"tq\x00cos\nmkdir\nq\x01" + b"h\x01h\x00R" * 50_000 + b".",  # the same arguments often
+        b"X" + (10**6).to_bytes(4, "little") + b"n" * 10**6 + b"q\x00" + b"h\x00h\x00\x93" * 3000 + b".",  # a long name
     ]

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn
 
+LONGEST_NAME = 1000  # a pickle may use one long text for many names
+
 
 @dataclass(slots=True)
 class Object:
@@ -19,22 +21,13 @@ class Object:
     """
 
     name: str
-    arguments: tuple = ()
+    arguments: Any = ()
     state: Any = None
     entries: dict[str, Any] = field(default_factory=dict)
 
-    def __call__(self, *arguments: Any) -> "Object":
-        made = Object(self.name, arguments)
-        if self.name == "collections.OrderedDict":  # Python 2 hands it its entries as an argument
-            for key, value in arguments[0] if arguments else ():
-                made[key] = value
-        return made
-
     def __setitem__(self, key: Any, value: Any) -> None:
-        if isinstance(key, bytes):
-            key = key.decode()
-        if isinstance(key, str):
-            self.entries[key] = value
+        if isinstance(key, str | bytes) and len(key) <= LONGEST_NAME:
+            self.entries[key if isinstance(key, str) else key.decode()] = value
 
     def append(self, item: Any) -> None:
         """Items of classes that are lists are left out."""
@@ -62,6 +55,8 @@ class Unpickler(pickle._Unpickler):
         self.persistent_ids: list[Any] = []
 
     def find_class(self, module: str, name: str) -> Object:
+        if len(module) + len(name) > LONGEST_NAME:
+            raise pickle.UnpicklingError("it names a class by more than a name")
         return Object(f"{module}.{name}")
 
     def get_extension(self, code: int) -> NoReturn:
@@ -71,10 +66,11 @@ class Unpickler(pickle._Unpickler):
         self.persistent_ids.append(pid)
         return Object("persistent_id", (pid,))
 
-    def load_empty_dictionary(self) -> None:
-        self.stack.append(Object("dict"))
+    def load_reduce(self) -> None:
+        arguments, function = self.stack.pop(), self.stack.pop()
+        self.stack.append(Object(function.name, arguments))
 
-    dispatch[pickle.EMPTY_DICT[0]] = load_empty_dictionary
+    dispatch[pickle.REDUCE[0]] = dispatch[pickle.NEWOBJ[0]] = load_reduce
 
     def load_build(self) -> None:
         state = self.stack.pop()
@@ -83,6 +79,11 @@ class Unpickler(pickle._Unpickler):
 
     dispatch[pickle.BUILD[0]] = load_build
 
+    def load_empty_dictionary(self) -> None:
+        self.stack.append(Object("dict"))
+
+    dispatch[pickle.EMPTY_DICT[0]] = load_empty_dictionary
+
     def load_dict(self) -> None:
         items = self.pop_mark()
         self.load_empty_dictionary()
@@ -90,8 +91,7 @@ class Unpickler(pickle._Unpickler):
             self.stack[-1][key] = value
 
     dispatch[pickle.DICT[0]] = load_dict
-    # What does the same to the stack without making an object, hashing, or asking for memory before the bytes are read.
-    dispatch[pickle.NEWOBJ[0]] = dispatch[pickle.REDUCE[0]]
+    # Bytearrays may be bytes, which are not allocated before they are read; and sets lists, which hash nothing.
     dispatch[pickle.BYTEARRAY8[0]] = dispatch[pickle.BINBYTES8[0]]
     dispatch[pickle.EMPTY_SET[0]] = dispatch[pickle.EMPTY_LIST[0]]
     dispatch[pickle.ADDITEMS[0]] = dispatch[pickle.APPENDS[0]]

@@ -114,12 +114,23 @@ def _arrays(path: Path, content: Any, storages: Storages) -> dict[str, np.ndarra
 
 def _state_dict(content: Any) -> dict[str, Object]:
     """The tensors of the first of the usual places that has any."""
-    if isinstance(content, Object):
-        for place in (*map(content.entries.get, STATE_DICTS), content):
-            if isinstance(place, Object):
-                tensors = {name: value for name, value in place.entries.items() if _is_tensor(value)}
-                if tensors:
-                    return tensors
+    checkpoint = _entries(content)
+    for place in (*(_entries(checkpoint.get(name)) for name in STATE_DICTS), checkpoint):
+        tensors = {name: value for name, value in place.items() if _is_tensor(value)}
+        if tensors:
+            return tensors
+    return {}
+
+
+def _entries(value: Any) -> dict[str, Any]:
+    match value:
+        case Object("collections.OrderedDict", (list(pairs),)):  # as Python 2 pickles it
+            made = Object("dict")
+            for key, entry in pairs:
+                made[key] = entry
+            return made.entries
+        case Object():
+            return value.entries
     return {}
 
 

@@ -124,7 +124,8 @@ def test_no_pickle_runs_code_or_exhausts_the_machine(tmp_path):
     codec = pickle.dumps(object_array({"layer": {"w": np.zeros(2, np.float32)}}), 2).replace(b"latin1", b"base64")
     wrapped = python2({"layer": 1}, 2).replace(b"K\x01s", LAUGHS + b"s")
     files = []
-    for index, payload in enumerate([*running(marker), *exhausting(), codec, wrapped]):
+    long = pickle.dumps(object_array({"l" * 10**6: dict.fromkeys(map(str, range(3000)), np.float32(0))}))
+    for index, payload in enumerate([*running(marker), *exhausting(), codec, wrapped, long]):
         files.append(tmp_path / f"{index}.npy")
         files[-1].write_bytes(npy_file(payload))
     assert check_all_are_errors_or_go_unseen(files) == len(files)
