@@ -2,7 +2,7 @@
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.pixels import PixelQuality, pixel_quality, quality_map
-from pfiq_jax.quality import SER_FIQ_VARIANTS, ser_fiq, ser_fiq_closed_form
+from pfiq_jax.quality import SER_FIQ_VARIANTS, cr_fiqa, magface, ser_fiq, ser_fiq_closed_form
 from pfiq_jax.recognizers import (
     ARCFACE_MXNET,
     ARCFACE_TORCH,
@@ -29,7 +29,9 @@ __all__ = [
     "Preprocessing",
     "Recognizer",
     "SFace",
+    "cr_fiqa",
     "load_recognizer",
+    "magface",
     "pixel_quality",
     "quality_map",
     "ser_fiq",

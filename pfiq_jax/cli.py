@@ -70,9 +70,10 @@ def explain(
 
     Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only.
 
-    Images should be faces aligned to 112x112 pixels (ArcFace template). Others are aligned if you give --landmarks, the
-    person's right eye (left in the image), left eye, nose, right and left corner of the mouth: ten numbers for one
-    image, or a CSV file with the columns path,x1,y1,...,x5,y5. Without it they are squeezed, with a warning.
+    Images should be aligned faces of the recogniser's size, 112x112 pixels for most (ArcFace template). Others are
+    aligned if you give --landmarks, the person's right eye (left in the image), left eye, nose, right and left corner
+    of the mouth: ten numbers for one image, or a CSV file with the columns path,x1,y1,...,x5,y5. Without it they are
+    squeezed, with a warning.
     """
     if images:
         paths = scoring.expand_paths(images)
@@ -142,9 +143,9 @@ def score(images: tuple[str, ...], output: Path, landmarks: Path | None, weights
     Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only. Raw quality
     is the same before SER-FIQ's scaling.
 
-    Images should be faces aligned to 112x112 pixels (ArcFace template). Others are aligned if you give --landmarks, a
-    CSV file with the columns path,x1,y1,...,x5,y5: the person's right eye (left in the image), left eye, nose, right
-    and left corner of the mouth. Without it they are squeezed, with a warning.
+    Images should be aligned faces of the recogniser's size, 112x112 pixels for most (ArcFace template). Others are
+    aligned if you give --landmarks, a CSV file with the columns path,x1,y1,...,x5,y5: the person's right eye (left in
+    the image), left eye, nose, right and left corner of the mouth. Without it they are squeezed, with a warning.
     """
     paths = scoring.expand_paths(images)
     points = landmarks_of(landmarks, paths)

@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import statistics
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -64,7 +64,7 @@ def convert(
     network = configure(fit, source, epsilon)
     label = f"{source.path}" if architecture else f"{source.path}, which resembles {fit.name} most"
     labels = {name: array for array, name in fit.sources().items()}
-    parameters = fill(network, translate(fit, network, source, progress), label, labels)
+    parameters = fill(network, Translated(fit, network, source), label, labels=labels, progress=progress)
     if dtype != "float32":
         parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
@@ -106,46 +106,49 @@ def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Archite
     return dataclasses.replace(network, **options)
 
 
-def translate(
-    fit: Fit, network: Architecture, source: Source, progress: Callable[[list[str]], Iterable[str]] = iter
-) -> dict[str, np.ndarray]:
-    """The source's arrays under the library's names and in its layouts; those left over keep their own names.
+class Translated(Mapping[str, np.ndarray]):
+    """A source's arrays under the library's names and in its layouts, each turned when it is asked for.
 
-    One whose axes cannot be turned stays as it is. So ``weights_file.fill`` sees, and reports, all that is wrong.
+    Those left over keep their own names, and one whose axes cannot be turned stays as it is. So ``weights_file.fill``
+    sees, and reports, all that is wrong with a file.
     """
-    shapes = {name: leaf.shape for name, leaf in named_leaves(network.shapes())}
-    arrays = {name: source.arrays[name] for name in fit.left_over}
-    for name in progress([*fit.leaves]):
-        leaf = fit.leaves[name]
+
+    def __init__(self, fit: Fit, network: Architecture, source: Source):
+        self._fit, self._network, self._source = fit, network, source
+        self._shapes = {name: leaf.shape for name, leaf in named_leaves(network.shapes())}
+        there = (name for name, leaf in fit.leaves.items() if leaf.source is None or leaf.source in source.arrays)
+        self._names = dict.fromkeys((*there, *fit.left_over))
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self._fit.leaves:
+            return self._source.arrays[name]
+        leaf = self._fit.leaves[name]
         if leaf.source is None:
-            constant = 1 - _epsilon_of(fit, network, name) if np.isnan(leaf.constant) else leaf.constant
-            arrays[name] = np.full(shapes[name], constant, np.float32)
-        elif leaf.source in source.arrays:
-            arrays[name] = _turn(source.arrays[leaf.source], leaf.layout)
-    return arrays
+            constant = 1 - self._epsilon(name) if np.isnan(leaf.constant) else leaf.constant
+            return np.full(self._shapes[name], constant, np.float32)
+        array = self._source.arrays[leaf.source]
+        try:
+            return leaf.layout(array)
+        except EinopsError:
+            return array
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def _epsilon(self, variance: str) -> float:
+        fields = self._fit.mapping.epsilons.items()
+        return next(
+            getattr(self._network, field) for field, norms in fields if re.fullmatch(rf"({norms})\.var", variance)
+        )
 
 
 def array_of(fit: Fit, source: Source, name: str) -> np.ndarray | None:
     """The source's array for a parameter of the library; None where it has none."""
     leaf = fit.leaves[name]
     return source.arrays.get(leaf.source) if leaf.source is not None else None
-
-
-def _turn(array: np.ndarray, layout: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    try:
-        array = layout(array)
-    except EinopsError:
-        return array
-    is_float = array.dtype.kind not in "biuc"  # bfloat16's kind is "V"
-    return np.ascontiguousarray(array, np.float32) if is_float else array
-
-
-def _epsilon_of(fit: Fit, network: Architecture, name: str) -> float:
-    return next(
-        getattr(network, field)
-        for field, norms in fit.mapping.epsilons.items()
-        if re.fullmatch(rf"({norms})\.var", name)
-    )
 
 
 def _round(leaf: jax.Array, dtype: str) -> jax.Array:
@@ -170,6 +173,7 @@ def _provenance(fit: Fit, source: Source, license: str | None) -> Iterable[tuple
     if fit.folded:
         yield "batch_norms", "folded into the layers before them by the exporter; their statistics are lost"
     yield "converter", CONVERTER
+    yield "verified", "nothing; `weights-convert verify` compares it with its source"
 
 
 def _sha256(path: Path) -> str:

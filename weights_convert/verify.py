@@ -65,7 +65,8 @@ def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recogn
             "file is what its names say."
         )
     line = f"largest relative error of {len(images)} embeddings against {runtime}: {error:.1e}"
-    return dataclasses.replace(recognizer, provenance=(*recognizer.provenance, ("verified", line)))
+    provenance = {**dict(recognizer.provenance), "verified": line}
+    return dataclasses.replace(recognizer, provenance=tuple(provenance.items()))
 
 
 def relative_error(expected: np.ndarray, found: np.ndarray) -> float:

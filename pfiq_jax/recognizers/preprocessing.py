@@ -6,7 +6,6 @@ from typing import Literal
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-
 Points = tuple[tuple[float, float], ...]
 
 ARCFACE_TEMPLATE: Points = (

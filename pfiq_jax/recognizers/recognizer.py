@@ -74,7 +74,9 @@ class Recognizer:
         return cls(parameters, Functions(trunk, head), preprocessing, dropout_rate)
 
     def features(self, images: ArrayLike) -> Float[Array, "*batch rows columns channels"]:
-        """The trunk: RGB pixels in 0..255, one image or a batch, to features, (7, 7, channels) an image.
+        """The trunk: RGB pixels in 0..255, one image or a batch, to features.
+
+        Those of one image are (7, 7, channels), or the last map that the network pools: (3, 3, 1792) of FaceNet's.
 
         Raises:
             PfiqError: for images of another shape, dtype or range.

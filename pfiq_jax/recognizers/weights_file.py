@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -34,7 +34,6 @@ ARCHITECTURES: Mapping[str, type[Architecture]] = {
     "mobilefacenet": MobileFaceNet,
     "inception_resnet_v1": InceptionResNetV1,
 }
-FLOAT_DTYPES = ("float32", "float16", "bfloat16")
 
 
 def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
@@ -92,16 +91,17 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
         "provenance": dict(recognizer.provenance),
     }
     arrays = {name: _narrow(np.asarray(leaf), recognizer.dtype) for name, leaf in named_leaves(recognizer.parameters)}
-    data = safetensors.numpy.save(arrays, {HEADER: json.dumps(header)})
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.write_bytes(data)
+        partial.touch()  # for the system's own words where it cannot be written
+        safetensors.numpy.save_file(arrays, partial, {HEADER: json.dumps(header)})
         partial.replace(path)  # a run that is cut off leaves no half file behind
-    except OSError as error:
+    except (OSError, safetensors.SafetensorError) as error:
         with contextlib.suppress(OSError):
             partial.unlink()
-        raise PfiqError(f"{path}: cannot be written ({error.strerror}); choose another place.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise PfiqError(f"{path}: cannot be written ({reason}); choose another place.") from error
 
 
 def named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
@@ -114,39 +114,46 @@ def fill(
     network: Architecture,
     arrays: Mapping[str, np.ndarray],
     path: str | os.PathLike[str],
+    *,
     labels: Mapping[str, str] = MappingProxyType({}),
+    progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> PyTree[Array]:
-    """The parameter tree of a network, filled by name.
+    """The parameter tree of a network, filled by name; each array is looked up once.
 
     Args:
         network: whose parameters these are.
         arrays: by the names of ``named_leaves``.
         path: of the file, for messages.
         labels: what messages call arrays that have another name in the file.
+        progress: wraps the loop over the parameters, as ``tqdm.tqdm`` does.
 
     Raises:
         PfiqError: one message with every array that is missing, left over, misshapen or not finite.
     """
     shapes = network.shapes()
-    wanted = dict(named_leaves(shapes))
-    label = {name: labels.get(name, name) for name in (*wanted, *arrays)}
-    problems = [f"{label[name]} is missing" for name in wanted if name not in arrays]
-    problems += [f"{label[name]} is not part of the network" for name in arrays if name not in wanted]
-    for name in wanted.keys() & arrays.keys():
-        array, shape = arrays[name], wanted[name].shape
-        if array.shape != shape:
-            place = f" as {name}" if label[name] != name else ""
-            problems.append(f"{label[name]} has shape {array.shape} instead of {shape}{place}")
-        elif str(array.dtype) not in FLOAT_DTYPES:
-            problems.append(f"{label[name]} has dtype {array.dtype} instead of one of {', '.join(FLOAT_DTYPES)}")
+    wanted = {name: leaf.shape for name, leaf in named_leaves(shapes)}
+    problems = [f"{name} is not part of the network" for name in arrays if name not in wanted]
+    leaves = []
+    for name in progress([*wanted]):
+        label = labels.get(name, name)
+        if name not in arrays:
+            problems.append(f"{label} is missing")
+            continue
+        array = arrays[name]
+        if array.shape != wanted[name]:
+            place = f" as {name}" if label != name else ""
+            problems.append(f"{label} has shape {array.shape} instead of {wanted[name]}{place}")
+        elif not jnp.issubdtype(array.dtype, jnp.floating):
+            problems.append(f"{label} has dtype {array.dtype}, which is no float")
         elif not np.isfinite(array).all():
-            problems.append(f"{label[name]} holds NaN or infinite values")
+            problems.append(f"{label} holds NaN or infinite values")
+        else:
+            leaves.append(jnp.asarray(np.ascontiguousarray(array, np.float32)))
     if problems:
         raise PfiqError(
             f"{path}: does not fit {network}: {'; '.join(sorted(problems))}. "
             "Give a whole, undamaged file, or name another architecture."
         )
-    leaves = [jnp.asarray(np.asarray(arrays[name], np.float32)) for name in wanted]
     return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
 
 
@@ -171,6 +178,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
     """The array in the file's dtype if that changes no bit of it, else as it is."""
+    if array.dtype == dtype:
+        return array
     with np.errstate(over="ignore"):
         narrow = array.astype(jnp.dtype(dtype))
     return narrow if np.array_equal(narrow.astype(array.dtype), array) else array
