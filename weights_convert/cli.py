@@ -68,16 +68,20 @@ def convert(
     beside it), a Keras .h5 or the .npy of the published PLQ code. Nothing in it is executed.
     """
     from weights_convert.convert import convert
-    from weights_convert.readers import read
+    from weights_convert.readers import Source, read
     from weights_convert.verify import sample_images, verify
 
     if images is not None and not verified:
         raise click.UsageError("--images is what --verify looks at; give both or neither.")
     if not output.parent.is_dir():  # said before the work rather than after it
         raise PfiqError(f"{output.parent}: no such folder for the output; make it or choose another place.")
-    arrays = read(source, symbol)
-    if output.resolve() in {path.resolve() for path in (source, arrays.companion) if path is not None}:
-        raise PfiqError(f"{output}: is the source itself; choose another place for the output.")
+
+    def load() -> Source:  # each time anew, since nobody else should hold the arrays while they are turned
+        loaded = read(source, symbol)
+        if output.resolve() in {path.resolve() for path in (source, loaded.companion) if path is not None}:
+            raise PfiqError(f"{output}: is the source itself; choose another place for the output.")
+        return loaded
+
     with tqdm(disable=None, unit="array", leave=False) as bar:
 
         def progress(names: list[str]):
@@ -87,10 +91,10 @@ def convert(
                 bar.update()
 
         recognizer = convert(
-            arrays, architecture=architecture, dtype=dtype, epsilon=epsilon, license=license_, progress=progress
+            load(), architecture=architecture, dtype=dtype, epsilon=epsilon, license=license_, progress=progress
         )
     if verified:
-        recognizer = verify(arrays, recognizer, sample_images(recognizer.preprocessing.size, images))
+        recognizer = verify(load(), recognizer, sample_images(recognizer.preprocessing.size, images))
     recognizer.save(output)
     click.echo("\n".join(f"{name}: {text}" for name, text in (("output", output), *recognizer.provenance)))
 

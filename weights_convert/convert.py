@@ -27,6 +27,9 @@ LICENSES: Mapping[str, str] = MappingProxyType(  # of files known by their sha25
         "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee": (
             "Apache-2.0 (SFace, OpenCV Zoo face_recognition_sface_2021dec)"
         ),
+        "b151f97e392e68cb540fb9710a91a574a4187d491eeda77d1c1799ae6dc3b82b": (
+            "non-commercial research only (MobileFaceNet y1, insightface model zoo)"
+        ),
     }
 )
 LARGE = 2**18  # weights in a kernel
@@ -64,7 +67,9 @@ def convert(
     network = configure(fit, source, epsilon)
     label = f"{source.path}" if architecture else f"{source.path}, which resembles {fit.name} most"
     labels = {name: array for array, name in fit.sources().items()}
-    parameters = fill(network, Translated(fit, network, source), label, labels=labels, progress=progress)
+    arrays = Translated(fit, network, source)
+    source = dataclasses.replace(source, arrays={})  # so that each array can go once it is turned
+    parameters = fill(network, arrays, label, labels=labels, progress=progress)
     if dtype != "float32":
         parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
@@ -107,30 +112,33 @@ def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Archite
 
 
 class Translated(Mapping[str, np.ndarray]):
-    """A source's arrays under the library's names and in its layouts, each turned when it is asked for.
+    """A source's arrays under the library's names and in its layouts, each to be had once, and turned only then.
 
     Those left over keep their own names, and one whose axes cannot be turned stays as it is. So ``weights_file.fill``
     sees, and reports, all that is wrong with a file.
     """
 
     def __init__(self, fit: Fit, network: Architecture, source: Source):
-        self._fit, self._network, self._source = fit, network, source
+        self._fit, self._network, self._arrays = fit, network, dict(source.arrays)
         self._shapes = {name: leaf.shape for name, leaf in named_leaves(network.shapes())}
         there = (name for name, leaf in fit.leaves.items() if leaf.source is None or leaf.source in source.arrays)
         self._names = dict.fromkeys((*there, *fit.left_over))
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self._fit.leaves:
-            return self._source.arrays[name]
+            return self._arrays.pop(name)
         leaf = self._fit.leaves[name]
         if leaf.source is None:
             constant = 1 - self._epsilon(name) if np.isnan(leaf.constant) else leaf.constant
             return np.full(self._shapes[name], constant, np.float32)
-        array = self._source.arrays[leaf.source]
+        array = self._arrays.pop(leaf.source)
         try:
             return leaf.layout(array)
         except EinopsError:
             return array
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)

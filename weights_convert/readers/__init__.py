@@ -79,5 +79,5 @@ def read(path: str | os.PathLike[str], symbol: str | os.PathLike[str] | None = N
     except Exception as error:  # the parsers raise a dozen kinds on damaged bytes, all with the same mend
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise PfiqError(
-            f"{path}: is empty, truncated or not a {reader.format} file ({reason}); download or export it again."
+            f"{path}: is empty, truncated or no {reader.format} file ({reason}); download or export it again."
         ) from error

@@ -1,0 +1,70 @@
+"""Time and memory of converting an IResNet-100 of random weights (261 MB) with the command, by kind of file.
+
+python -m benchmarks.conversion
+
+Memory is the peak of the whole process, Python and JAX included (about 0.25 GB of it).
+"""
+
+import multiprocessing
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import click
+
+ROUNDS = 3
+PROGRAM = "from weights_convert.cli import main; main()"
+
+
+def write_sources(folder: Path) -> list[Path]:
+    """The same network as PyTorch, safetensors and ONNX files; in the last its BatchNorms are folded."""
+    import torch
+    from safetensors.torch import save_file
+
+    from weights_convert.torch_networks.iresnet import TorchIResNet
+
+    model = TorchIResNet(100, 512, 1e-5).eval()
+    paths = [folder / f"iresnet100{suffix}" for suffix in (".pt", ".safetensors", ".onnx")]
+    torch.save(model.state_dict(), paths[0])
+    save_file(model.state_dict(), paths[1])
+    with warnings.catch_warnings(action="ignore"):
+        torch.onnx.export(model, (torch.zeros(1, 3, 112, 112),), paths[2], dynamo=False)
+    return paths
+
+
+def convert(source: Path, output: Path) -> tuple[float, int]:
+    """Seconds, and the largest number of bytes that the process held."""
+    start = time.perf_counter()
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, "convert", source, output], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return time.perf_counter() - start, usage.ru_maxrss * 1024
+
+
+@click.command(help=__doc__.split("\n")[0])
+@click.option("-o", "--output", type=click.Path(path_type=Path))
+def main(output: Path | None) -> None:
+    lines = ["| file | MB | seconds | peak, MB | x the file |", "|---|---:|---:|---:|---:|"]
+    with tempfile.TemporaryDirectory() as folder:
+        with multiprocessing.get_context("spawn").Pool(1) as pool:  # a child's peak begins at its parent's
+            sources = pool.apply(write_sources, (Path(folder),))
+        for source in sources:
+            size = source.stat().st_size
+            runs = [convert(source, Path(folder) / "converted.safetensors") for _ in range(ROUNDS)]
+            seconds, peak = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
+            lines.append(
+                f"| `{source.suffix}` | {size / 1e6:.0f} | {seconds:.1f} | {peak / 1e6:.0f} | {peak / size:.1f} |"
+            )
+    text = f"Medians of {ROUNDS} conversions of an IResNet-100.\n\n" + "\n".join(lines) + "\n"
+    click.echo(text)
+    if output:
+        output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
