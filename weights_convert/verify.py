@@ -70,9 +70,10 @@ def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recogn
 
 
 def relative_error(expected: np.ndarray, found: np.ndarray) -> float:
-    """The largest over the images of ``||expected - found|| / ||expected||``, both (batch, ...)."""
+    """The largest over the images of ``||expected - found|| / ||expected||``, both (batch, ...); 0 for equal zeros."""
     expected, found = (array.reshape(len(array), -1) for array in (expected, found))
-    return float(np.max(np.linalg.norm(expected - found, axis=-1) / np.linalg.norm(expected, axis=-1)))
+    lengths = np.maximum(np.linalg.norm(expected, axis=-1), np.finfo(np.float32).tiny)  # units may all be off
+    return float(np.max(np.linalg.norm(expected - found, axis=-1) / lengths))
 
 
 def embeddings(recognizer: Recognizer, images: np.ndarray) -> np.ndarray:
