@@ -63,6 +63,7 @@ def convert(
         source = read(source)
     if epsilon is not None and not 0 < epsilon < 1:
         raise PfiqError(f"{epsilon:g} is no BatchNorm epsilon; give a small positive number, as 1e-5.")
+    _check_statements(source)
     fit = choose(source, architecture)
     network = configure(fit, source, epsilon)
     label = f"{source.path}" if architecture else f"{source.path}, which resembles {fit.name} most"
@@ -90,7 +91,8 @@ def convert(
 def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Architecture:
     """The fitted network with the options that the source's arrays and statements give it."""
     network = fit.mapping.networks[fit.name]
-    vectors = [array_of(fit, source, f"head.output_norm.{leaf}") for leaf in ("scale", "bias", "mean", "var")]
+    names = ("head.bias", *(f"head.output_norm.{leaf}" for leaf in ("scale", "bias", "mean", "var")))
+    vectors = [array_of(fit, source, name) for name in names]
     lengths = [vector.size for vector in vectors if vector is not None and vector.ndim == 1 and vector.size]
     options: dict[str, float] = {"dim": statistics.mode(lengths)} if lengths else {}
     fields = fit.mapping.epsilons
@@ -153,10 +155,21 @@ class Translated(Mapping[str, np.ndarray]):
         )
 
 
+def _check_statements(source: Source) -> None:
+    """Refuses numbers that no sound file states."""
+    stated = {f"the epsilon of {name}": 0 < value < 1 for name, value in source.epsilons.items()}
+    if source.dropout_rate is not None:
+        stated["a dropout rate"] = 0 <= source.dropout_rate < 1
+    if source.pixels is not None:
+        stated["a mean and scale of pixels"] = bool(np.isfinite(source.pixels).all() and source.pixels[1] != 0)
+    if wrong := [name for name, sound in stated.items() if not sound]:
+        raise PfiqError(f"{source.path}: states nonsense for {', '.join(wrong)}; download or export it again.")
+
+
 def array_of(fit: Fit, source: Source, name: str) -> np.ndarray | None:
     """The source's array for a parameter of the library; None where it has none."""
-    leaf = fit.leaves[name]
-    return source.arrays.get(leaf.source) if leaf.source is not None else None
+    leaf = fit.leaves.get(name)
+    return source.arrays.get(leaf.source) if leaf is not None and leaf.source is not None else None
 
 
 def _round(leaf: jax.Array, dtype: str) -> jax.Array:

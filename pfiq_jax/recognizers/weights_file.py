@@ -147,6 +147,8 @@ def fill(
             problems.append(f"{label} has dtype {array.dtype}, which is no float")
         elif not np.isfinite(array).all():
             problems.append(f"{label} holds NaN or infinite values")
+        elif name.endswith(".var") and array.min(initial=0) < 0:
+            problems.append(f"{label} holds negative variances")
         else:
             leaves.append(jnp.asarray(np.ascontiguousarray(array, np.float32)))
     if problems:
