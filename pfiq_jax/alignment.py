@@ -37,11 +37,10 @@ def align(
     if points.shape != (5, 2) or not np.isfinite(points).all():
         raise PfiqError(f"landmarks are {points.tolist()}; give five finite (x, y) points in pixels of the image.")
     height, width = size
-    if template is None:
-        template = np.asarray(ARCFACE_TEMPLATE) * (width / 112, height / 112)
+    places = np.asarray(ARCFACE_TEMPLATE) * (width / 112, height / 112) if template is None else np.asarray(template)
 
     # With points as complex numbers, every similarity without reflection is z -> a z + b.
-    source, target = points @ (1, 1j), np.asarray(template) @ (1, 1j)
+    source, target = points @ (1, 1j), places @ (1, 1j)
     centred, wanted = source - source.mean(), target - target.mean()
     product, lengths = np.vdot(centred, wanted), np.linalg.norm(centred) * np.linalg.norm(wanted)
     if not abs(product) > 0.5 * lengths:  # 0.78 for a face in profile, 0.2 where left and right are swapped

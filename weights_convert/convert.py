@@ -75,12 +75,14 @@ def convert(
         parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
             raise PfiqError(f"{source.path}: has weights beyond {dtype}'s range; convert it with --dtype float32.")
-    published = fit.mapping.preprocessing
-    stated = {"mean": (source.pixels[0],) * 3, "scale": (source.pixels[1],) * 3} if source.pixels else {}
+    preprocessing = fit.mapping.preprocessing
+    if source.pixels is not None:
+        mean, scale = source.pixels
+        preprocessing = dataclasses.replace(preprocessing, mean=(mean,) * 3, scale=(scale,) * 3)
     return Recognizer(
         parameters=parameters,
         network=network,
-        preprocessing=dataclasses.replace(published, **stated),
+        preprocessing=preprocessing,
         dropout_rate=fit.mapping.dropout_rate if source.dropout_rate is None else source.dropout_rate,
         dropout_granularity=fit.mapping.dropout_granularity,
         dtype=dtype,
@@ -100,7 +102,7 @@ def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Archite
         raise PfiqError(f"{source.path}: {fit.name} has several BatchNorm epsilons of its own; leave --epsilon out.")
     for field, norms in fields.items():
         means = [leaf.source for name, leaf in fit.leaves.items() if re.fullmatch(rf"({norms})\.mean", name)]
-        stated = {source.epsilons[name] for name in means if name in source.epsilons}
+        stated = {source.epsilons[name] for name in means if name is not None and name in source.epsilons}
         if epsilon is not None:
             options[field] = epsilon
         elif len(stated) == 1:

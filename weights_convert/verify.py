@@ -15,7 +15,7 @@ import numpy as np
 from flax import nnx
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.recognizers import PIXELS, Recognizer
+from pfiq_jax.recognizers import PIXELS, Architecture, Recognizer
 from pfiq_jax.recognizers.architecture import PARTS
 from pfiq_jax.scoring import expand_paths, read_face
 from weights_convert.mappings import Fit, choose
@@ -95,7 +95,7 @@ def differences(source: Source, recognizer: Recognizer, images: np.ndarray) -> l
     result: list[Difference] = []
     fit = _fit(source, recognizer)
     name = None
-    for part in fit.mapping.parts(recognizer.network):
+    for part in fit.mapping.parts(network_of(recognizer)):
         leaves = [fit.leaves[f"{part.target}.{leaf}"].source for leaf in part.kind.channels_first]
         first = next((leaf for leaf in leaves if leaf in theirs), None)
         if first is None:  # the source folded this BatchNorm into the layer before
@@ -110,11 +110,12 @@ def differences(source: Source, recognizer: Recognizer, images: np.ndarray) -> l
 
 def layer_outputs(recognizer: Recognizer, images: np.ndarray) -> dict[str, np.ndarray]:
     """What each module gives, by its name in the library, as ``trunk.stem.conv``."""
+    network = network_of(recognizer)
     outputs: dict[str, np.ndarray] = {}
     x = recognizer.preprocessing(jnp.asarray(images, jnp.float32))
     for part in PARTS:
         if part in recognizer.parameters:
-            module = recognizer.network.module(part, recognizer.parameters)
+            module = network.module(part, recognizer.parameters)
             with _recorded(module, part, outputs):
                 x = module(x)
     return outputs
@@ -143,6 +144,12 @@ def _recorded(module: nnx.Module, part: str, outputs: dict[str, np.ndarray]) -> 
         yield
 
 
+def network_of(recognizer: Recognizer) -> Architecture:
+    """The recogniser's network, which a conversion has from the library."""
+    assert isinstance(recognizer.network, Architecture)
+    return recognizer.network
+
+
 def _fit(source: Source, recognizer: Recognizer) -> Fit:
     return choose(source, dict(recognizer.provenance).get("network"))
 
@@ -160,7 +167,7 @@ def _run(
         if source.path.suffix.lower() == ".params":
             return "the MXNet symbol under torch", *mxnet.run(source, pixels, layers=layers)
         fit = _fit(source, recognizer)
-        return "torch", *torch.run(source, pixels, fit, recognizer.network, layers=layers)
+        return "torch", *torch.run(source, pixels, fit, network_of(recognizer), layers=layers)
     except ImportError as error:
         raise PfiqError(f"{source.path}: running it needs {error.name}; pip install 'pfiq-jax[verify]'.") from error
 

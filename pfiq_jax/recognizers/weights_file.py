@@ -112,7 +112,7 @@ def named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
 
 def fill(
     network: Architecture,
-    arrays: Mapping[str, np.ndarray],
+    arrays: Mapping,  # of arrays: said so, a type checker at run time would look one up
     path: str | os.PathLike[str],
     *,
     labels: Mapping[str, str] = MappingProxyType({}),

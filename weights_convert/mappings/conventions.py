@@ -27,10 +27,12 @@ class Kind:
 
 def kind(operation: str, channels_first: str, channels_last: str, *, bias: bool = False) -> Kind:
     """A kind with a kernel, whose axes are turned as einops's patterns say, and maybe a bias."""
-    patterns = (channels_first, channels_last)
     sizes = {"h": 7, "w": 7} if "(" in channels_first else {}
-    vector = {"bias": same} if bias else {}
-    return Kind(operation, *({"kernel": partial(rearrange, pattern=p, **sizes), **vector} for p in patterns))
+
+    def layouts(pattern: str) -> dict[str, Layout]:
+        return {"kernel": partial(rearrange, pattern=pattern, **sizes), **({"bias": same} if bias else {})}
+
+    return Kind(operation, layouts(channels_first), layouts(channels_last))
 
 
 def same(array: np.ndarray) -> np.ndarray:

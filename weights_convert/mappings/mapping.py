@@ -4,6 +4,7 @@ import re
 from collections import abc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
@@ -65,7 +66,7 @@ class Mapping:
     prefix: str = ""
     preprocessing: Preprocessing = ARCFACE_TORCH
     dropout_rate: float = 0.0
-    dropout_granularity: str = "unit"
+    dropout_granularity: Literal["unit", "channel"] = "unit"
     epsilons: abc.Mapping[str, str] = field(default_factory=lambda: {"epsilon": ".*"})
 
     def ignores(self, name: str) -> bool:

@@ -43,7 +43,7 @@ def run(
     with torch.inference_mode():
         embeddings = model(torch.tensor(pixels))
         if layers and isinstance(network, IResNet) and network.quality_head:
-            model.qs(embeddings)
+            model.get_submodule("qs")(embeddings)
     return embeddings.numpy(), outputs
 
 
