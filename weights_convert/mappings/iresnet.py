@@ -1,6 +1,8 @@
 """IResNet as insightface's torch code and those who built on it name it, and as its MXNet symbols do."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, IResNet, Preprocessing
@@ -17,50 +19,69 @@ CLASSIFIERS = (  # over the training identities: of PartialFC, and of the header
 )
 
 
-def torch_parts(network: IResNet) -> Iterator[Part]:
-    """Names of ``arcface_torch/backbones/iresnet.py``."""
-    yield Part("conv1", "trunk.stem.conv", CONV)
-    yield Part("bn1", "trunk.stem.norm", NORM)
-    yield Part("prelu", "trunk.stem.prelu", PRELU)
+@dataclass(frozen=True)
+class Names:
+    """What a framework calls the layers.
+
+    Attributes:
+        stem: convolution, BatchNorm, PReLU.
+        block: template of what a block's names begin with, from the numbers of its stage and its own.
+        first_block: the number of a stage's first block.
+        layers: of a block: BatchNorm, convolution, BatchNorm, PReLU, convolution, BatchNorm.
+        shortcut: convolution, BatchNorm.
+        head: BatchNorm, dense layer, BatchNorm.
+    """
+
+    stem: tuple[str, str, str]
+    block: str
+    first_block: int
+    layers: tuple[str, ...]
+    shortcut: tuple[str, str]
+    head: tuple[str, str | tuple[str, ...], str]
+
+
+ARCFACE_TORCH_NAMES = Names(  # arcface_torch/backbones/iresnet.py
+    stem=("conv1", "bn1", "prelu"),
+    block="layer{}.{}.",
+    first_block=0,
+    layers=("bn1", "conv1", "bn2", "prelu", "conv2", "bn3"),
+    shortcut=("downsample.0", "downsample.1"),
+    head=("bn2", "fc", "features"),
+)
+MXNET_NAMES = Names(  # insightface's LResNet-E-IR symbols, and MMdnn's Keras networks
+    stem=("conv0", "bn0", "relu0"),
+    block="stage{}_unit{}_",
+    first_block=1,
+    layers=("bn1", "conv1", "bn2", "relu1", "conv2", "bn3"),
+    shortcut=("conv1sc", "sc"),
+    head=("bn1", ("pre_fc1", "fc1"), "fc1"),
+)
+BLOCK = (("norm1", NORM), ("conv1", CONV), ("norm2", NORM), ("prelu", PRELU), ("conv2", CONV), ("norm3", NORM))
+
+
+def parts(network: IResNet, names: Names) -> Iterator[Part]:
+    """All layers, each block's shortcut behind its other branch."""
+    for source, (target, kind) in zip(names.stem, (("conv", CONV), ("norm", NORM), ("prelu", PRELU)), strict=True):
+        yield Part(source, f"trunk.stem.{target}", kind)
     for stage, blocks in enumerate(BLOCKS_PER_STAGE[network.depth]):
         for block in range(blocks):
-            source, target = f"layer{stage + 1}.{block}", f"trunk.stages.{stage}.{block}"
-            yield Part(f"{source}.bn1", f"{target}.norm1", NORM)
-            yield Part(f"{source}.conv1", f"{target}.conv1", CONV)
-            yield Part(f"{source}.bn2", f"{target}.norm2", NORM)
-            yield Part(f"{source}.prelu", f"{target}.prelu", PRELU)
-            yield Part(f"{source}.conv2", f"{target}.conv2", CONV)
-            yield Part(f"{source}.bn3", f"{target}.norm3", NORM)
+            prefix, place = names.block.format(stage + 1, block + names.first_block), f"trunk.stages.{stage}.{block}"
+            for source, (target, kind) in zip(names.layers, BLOCK, strict=True):
+                yield Part(prefix + source, f"{place}.{target}", kind)
             if block == 0:
-                yield Part(f"{source}.downsample.0", f"{target}.shortcut.conv", POINTWISE)
-                yield Part(f"{source}.downsample.1", f"{target}.shortcut.norm", NORM)
-    yield Part("bn2", "head.input_norm", NORM)
-    yield Part("fc", "head", DENSE)
-    yield Part("features", "head.output_norm", NORM)
+                convolution, norm = names.shortcut
+                yield Part(prefix + convolution, f"{place}.shortcut.conv", POINTWISE)
+                yield Part(prefix + norm, f"{place}.shortcut.norm", NORM)
+    input_norm, dense, output_norm = names.head
+    yield Part(input_norm, "head.input_norm", NORM)
+    yield Part(dense, "head", DENSE)
+    yield Part(output_norm, "head.output_norm", NORM)
     if network.quality_head:
         yield Part("qs", "quality_head", LINEAR)
 
 
-def mxnet_parts(network: IResNet) -> Iterator[Part]:
-    """Names of insightface's LResNet-E-IR symbols, which MMdnn's Keras networks keep."""
-    yield Part("conv0", "trunk.stem.conv", CONV)
-    yield Part("bn0", "trunk.stem.norm", NORM)
-    yield Part("relu0", "trunk.stem.prelu", PRELU)
-    for stage, blocks in enumerate(BLOCKS_PER_STAGE[network.depth]):
-        for block in range(blocks):
-            source, target = f"stage{stage + 1}_unit{block + 1}", f"trunk.stages.{stage}.{block}"
-            yield Part(f"{source}_bn1", f"{target}.norm1", NORM)
-            yield Part(f"{source}_conv1", f"{target}.conv1", CONV)
-            yield Part(f"{source}_bn2", f"{target}.norm2", NORM)
-            yield Part(f"{source}_relu1", f"{target}.prelu", PRELU)
-            yield Part(f"{source}_conv2", f"{target}.conv2", CONV)
-            yield Part(f"{source}_bn3", f"{target}.norm3", NORM)
-            if block == 0:
-                yield Part(f"{source}_conv1sc", f"{target}.shortcut.conv", POINTWISE)
-                yield Part(f"{source}_sc", f"{target}.shortcut.norm", NORM)
-    yield Part("bn1", "head.input_norm", NORM)
-    yield Part(("pre_fc1", "fc1"), "head", DENSE)
-    yield Part("fc1", "head.output_norm", NORM)
+torch_parts = partial(parts, names=ARCFACE_TORCH_NAMES)
+mxnet_parts = partial(parts, names=MXNET_NAMES)
 
 
 def networks(name: str, **options) -> MappingProxyType[str, IResNet]:
@@ -79,7 +100,7 @@ MAGFACE = Mapping(  # the quality is the embedding's length
     dropout_granularity="channel",
 )
 CR_FIQA = Mapping(networks("cr_fiqa_iresnet", quality_head=True), torch_parts, ignored=CLASSIFIERS, dropout_rate=0.4)
-ARCFACE_2018, ARCFACE_MMDNN, ARCFACE_KERAS = (
+LRESNET, LRESNET_MMDNN, LRESNET_KERAS = (
     Mapping(
         networks("iresnet", epsilon=MXNET_EPSILON),
         mxnet_parts,
