@@ -1,6 +1,6 @@
 """What a network wants done to its pixels; it travels with the weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ class Preprocessing:
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
     channel_order: Literal["RGB", "BGR"] = "RGB"
-    template: Points | None = None
+    template: Points | None = field(default=None, repr=False)
 
     def __post_init__(self):
         lengths = [len(self.size), len(self.mean), len(self.scale)]

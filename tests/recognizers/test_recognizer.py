@@ -140,7 +140,7 @@ def test_scores_do_not_depend_on_the_scale_of_the_embedding(own, scale):
 
 def test_repr_is_one_line_and_equal_networks_share_their_graph(recognizer):
     assert len(repr(recognizer)) < 300 and "9,667," in repr(recognizer)
-    assert SFace()._graph("trunk") is SFace()._graph("trunk")
+    assert SFace()._abstract("trunk") is SFace()._abstract("trunk")
 
 
 def test_known_features_replace_the_trunk(recognizer, faces):
