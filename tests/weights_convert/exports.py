@@ -44,11 +44,10 @@ def small_network(torch: ModuleType):
     return network
 
 
-def export(network, path: Path, exporter: str, **options):
+def export(network, path: Path, exporter: str, *, side: int = 8, **options):
     """Writes a network that takes (1, 3, side, side) pixels; the options are ``torch.onnx.export``'s."""
     import torch
 
-    side = 112 if hasattr(network, "layer4") else 8
     pixels = torch.zeros(1, 3, side, side, dtype=next(network.parameters()).dtype)
     if exporter == "dynamo":
         pytest.importorskip("onnxscript")
@@ -73,4 +72,25 @@ def quantise(path: Path, *, per_channel: bool = False) -> Path:
 
     quantised = path.with_name("quantised.onnx")
     quantize_static(path, quantised, Images(), per_channel=per_channel, weight_type=QuantType.QInt8)
+    return quantised
+
+
+def quantise_weights(path: Path) -> Path:
+    """Writes an export anew with kernels of 8 bits, which DequantizeLinear multiplies by a scale for each channel."""
+    import numpy as np
+    import onnx
+
+    model = onnx.load(path)
+    graph = model.graph
+    for tensor in list(graph.initializer):
+        array = onnx.numpy_helper.to_array(tensor)
+        if array.ndim in (2, 4):
+            scales = np.abs(array).reshape(len(array), -1).max(1) / 127
+            rounded = np.rint(array / scales.reshape(-1, *[1] * (array.ndim - 1))).astype(np.int8)
+            names = [f"{tensor.name}_quantized", f"{tensor.name}_scale"]
+            graph.initializer.remove(tensor)
+            graph.initializer.extend(map(onnx.numpy_helper.from_array, (rounded, scales), names))
+            graph.node.insert(0, onnx.helper.make_node("DequantizeLinear", names, [tensor.name], axis=0))
+    quantised = path.with_name("quantised.onnx")
+    onnx.save(model, quantised)
     return quantised

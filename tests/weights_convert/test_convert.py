@@ -1,16 +1,18 @@
-"""Arrays to recognisers: strict both ways, and all that is wrong with a file at once."""
+"""Arrays to recognisers: strict both ways, and all that is wrong with a file at once, in the file's own names."""
 
 import dataclasses
+from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
-from pfiq_jax import ARCFACE_MXNET, IResNet, PfiqError, SFace, load_recognizer
+from pfiq_jax import ARCFACE_MXNET, ARCFACE_TORCH, IResNet, PfiqError, SFace, load_recognizer
 from pfiq_jax.recognizers.weights_file import named_leaves
-from weights_convert.convert import LARGE, convert
+from tests.weights_convert.spellings import channels_last
+from weights_convert.convert import LARGE, Translated, configure, convert
 from weights_convert.mappings import MAPPINGS, choose
-from weights_convert.mappings.iresnet import MAPPING as IRESNET
+from weights_convert.mappings.mapping import fit_names
 from weights_convert.readers import Source
 
 
@@ -36,54 +38,77 @@ def test_sface(sface_source):
     assert provenance["source"] == "face_recognition_sface_2021dec_int8bq.onnx"
     assert provenance["source_sha256"].startswith("fb143eea07838aa5")
     assert provenance["license"].startswith("Apache-2.0")
+    assert provenance["network"] == "sface"
+    assert provenance["preprocessing"] == "stated by the source"
+    assert "batch_norms" not in provenance
     assert dict(convert(sface_source, license="mine").provenance)["license"] == "mine"
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float16"])
-def test_saved_and_loaded_bit_for_bit(dtype, sface_source, tmp_path):
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+def test_saved_and_loaded_bit_for_bit_and_converted_twice_to_the_same_bytes(dtype, sface_source, tmp_path):
     recognizer = convert(sface_source, dtype=dtype)
     recognizer.save(tmp_path / "a.safetensors")
     loaded = load_recognizer(tmp_path / "a.safetensors")
     jax.tree.map(np.testing.assert_array_equal, loaded.parameters, recognizer.parameters)
     assert jax.tree.structure(loaded) == jax.tree.structure(recognizer)  # all that is static
     loaded.save(tmp_path / "b.safetensors")
-    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    convert(sface_source.path, dtype=dtype).save(tmp_path / "c.safetensors")
+    a, b, c = ((tmp_path / f"{name}.safetensors").read_bytes() for name in "abc")
+    assert a == b == c
 
 
-def test_float16_rounds_large_kernels_only(sface_source):
-    exact, rounded = (named_leaves(convert(sface_source, dtype=d).parameters) for d in ("float32", "float16"))
-    for (name, a), (_, b) in zip(exact, rounded, strict=True):
-        expected = a.astype(np.float16).astype(np.float32) if a.size >= LARGE else a
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_large_kernels_only_are_rounded(dtype, sface_source, tmp_path):
+    exact, rounded = (convert(sface_source, dtype=d) for d in ("float32", dtype))
+    leaves = (named_leaves(recognizer.parameters) for recognizer in (exact, rounded))
+    for (name, a), (_, b) in zip(*leaves, strict=True):
+        expected = a.astype(dtype).astype(np.float32) if a.size >= LARGE else a
         np.testing.assert_array_equal(b, expected, err_msg=name)
+    for name, recognizer in (("exact", exact), ("rounded", rounded)):
+        recognizer.save(tmp_path / name)
+    assert (tmp_path / "rounded").stat().st_size < 0.55 * (tmp_path / "exact").stat().st_size
 
 
 def test_float16_overflow_is_said(iresnet_source):
     source = changed(iresnet_source, layer4__0__conv2__weight=np.full((512, 512, 3, 3), 1e5, np.float32))
     with pytest.raises(PfiqError, match="beyond float16's range"):
         convert(source, dtype="float16")
+    assert convert(source, dtype="bfloat16").dtype == "bfloat16"
 
 
-@pytest.mark.parametrize("depth", [18, 34, 50, 100, 200])
-def test_every_depth_is_found_by_its_names(depth, torch):
+KNOWN = [pytest.param(mapping, name, id=name) for mapping in MAPPINGS for name in mapping.networks]
+
+
+@pytest.mark.parametrize("mapping, name", KNOWN)
+def test_a_table_has_every_parameter_once(mapping, name):
+    network = mapping.networks[name]
+    parts = list(mapping.parts(network))
+    targets = [f"{part.target}.{leaf}" for part in parts for leaf in mapping.convention.layouts(part.kind)]
+    assert sorted(targets) == sorted(leaf for leaf, _ in named_leaves(network.shapes()))
+
+
+@pytest.mark.parametrize("mapping, name", KNOWN)
+def test_names_tell_every_network(mapping, name):
+    """What one table asks for, no other fits as well; and no name is asked for twice."""
+    fit = fit_names(mapping, name, Source(Path("a"), {}))
+    wanted = fit.sources()
+    assert len(wanted) == sum(leaf.source is not None for leaf in fit.leaves.values())
+    found = choose(Source(Path("a"), {f"{mapping.prefix}{array}": np.zeros(()) for array in wanted}))
+    assert (found.name, found.mapping, found.left_over) == (name, mapping, ())
+
+
+@pytest.mark.parametrize("depth", [18, 200])
+def test_shapes_are_those_of_torch(depth, torch):
     from weights_convert.torch_networks.iresnet import TorchIResNet
 
     with torch.device("meta"):
         model = TorchIResNet(depth, 512, 1e-5)
-    source = Source("a.pt", {name: np.broadcast_to(np.float32(0), t.shape) for name, t in model.state_dict().items()})
-    architecture, mapping = choose(source)
-    assert architecture == f"iresnet{depth}"
-    wanted = jax.eval_shape(mapping.build(architecture, source, None).initialize, jax.random.key(0))
-    found = {name: array.shape for name, array in mapping.translate(source).items()}
-    assert found == {name: leaf.shape for name, leaf in named_leaves(wanted)}
-
-
-def test_at_most_one_rule_fits_a_name(iresnet_source, sface_source):
-    rules = [rule for mapping in MAPPINGS for rule in mapping.rules]
-    assert len({rule.source for rule in rules}) == len(rules)
-    for source in (iresnet_source, sface_source):
-        _, mapping = choose(source)
-        targets = mapping.translate(source)
-        assert len(targets) == sum(map(mapping.fits, source.arrays))
+    arrays = {name: np.broadcast_to(np.float32(0), t.shape) for name, t in model.state_dict().items()}
+    source = Source(Path("a.pt"), arrays)
+    fit = choose(source)
+    assert fit.name == f"iresnet{depth}"
+    found = {name: array.shape for name, array in Translated(fit, configure(fit, source), source).items()}
+    assert found == {name: leaf.shape for name, leaf in named_leaves(IResNet(depth).shapes())}
 
 
 def test_every_mistake_is_in_one_message(iresnet_source):
@@ -97,49 +122,90 @@ def test_every_mistake_is_in_one_message(iresnet_source):
         features__bias=np.zeros(9, np.float32),
         layer1__0__conv1__weight=np.zeros((64, 64), np.float32),
         layer1__0__bn1__weight=np.zeros(64, np.int64),
-        qs__weight=np.zeros((1, 8), np.float32),
+        bn2__running_var=np.full(512, -1, np.float32),
+        stray__weight=np.zeros((1, 8), np.float32),
     )
     with pytest.raises(PfiqError) as caught:
         convert(source)
     message = str(caught.value)
-    assert message.startswith(f"{source.path}, which resembles iresnet18 most: ")
+    assert message.startswith(f"{source.path}, which resembles iresnet18 most: does not fit IResNet(depth=18, dim=8, ")
     for problem in (
-        "trunk.stem.norm.mean is missing",
-        "trunk.stages.1.1.conv1.kernel is missing",
-        "trunk.stem.prelu.slope holds NaN",
-        "head.output_norm.bias has shape (9,) instead of (8,)",
-        "trunk.stages.0.0.conv1.kernel has shape (64, 64) instead of (3, 3, 64, 64)",
-        "trunk.stages.0.0.norm1.scale has dtype int64",
-        "qs.weight is not part of the network",
+        "bn1.running_mean is missing",
+        "layer2.1.conv1.weight is missing",
+        "prelu.weight holds NaN or infinite values",
+        "features.bias has shape (9,) instead of (8,) as head.output_norm.bias",
+        "layer1.0.conv1.weight has shape (64, 64) instead of (3, 3, 64, 64) as trunk.stages.0.0.conv1.kernel",
+        "layer1.0.bn1.weight has dtype int64, which is no float",
+        "bn2.running_var holds negative variances",
+        "stray.weight is not part of the network",
     ):
         assert problem in message
-    assert message.count(";") == 6
+    assert message.count(";") == 7
 
 
-def test_two_arrays_for_one_place(iresnet_source, monkeypatch):
-    again = dataclasses.replace(IRESNET.rules[0], source="stem")
-    mapping = dataclasses.replace(IRESNET, rules=(*IRESNET.rules, again))
-    monkeypatch.setattr("weights_convert.mappings.MAPPINGS", (mapping,))
-    with pytest.raises(PfiqError, match=r"stem, a second trunk\.stem\.conv\.kernel, is not part of the network"):
-        convert(changed(iresnet_source, stem=iresnet_source.arrays["conv1.weight"]))
+@pytest.mark.parametrize("shape", [(), (0,), (2, 3), (0, 7, 7), (1, 1, 1, 1, 1)])
+@pytest.mark.parametrize(
+    "name", ["conv1.weight", "layer2.0.downsample.0.weight", "prelu.weight", "fc.weight", "fc.bias", "features.bias"]
+)
+def test_an_array_of_any_shape_is_reported(name, shape, iresnet_source):
+    with pytest.raises(PfiqError, match=rf": {name} has shape "):
+        convert(changed(iresnet_source, **{name: np.ones(shape, np.float32)}))
+
+
+def test_a_missing_output_batchnorm_is_named(iresnet_source):
+    arrays = {name: array for name, array in iresnet_source.arrays.items() if not name.startswith("features.")}
+    leaves = ("bias", "running_mean", "running_var", "weight")
+    missing = "; ".join(f"features.{leaf} is missing" for leaf in leaves)
+    with pytest.raises(PfiqError, match=rf"dim=8, .*: {missing}\. "):
+        convert(dataclasses.replace(iresnet_source, arrays=arrays))
+
+
+def test_a_layer_of_two_names_takes_no_other_layers_array(torch, iresnet_source, random_iresnet):
+    """MMdnn's dense layer may be called fc1, as the BatchNorm behind it is, whose bias is no substitute for its own."""
+    layers = channels_last(random_iresnet(18, dim=8), "mmdnn")
+    arrays = {f"{layer}.{name}": array for layer, arrays in layers.items() for name, array in arrays.items()}
+    source = dataclasses.replace(iresnet_source, arrays=arrays)
+    assert convert(source).network == IResNet(18, dim=8, epsilon=2e-5)
+    with pytest.raises(PfiqError, match=r": pre_fc1\.bias is missing\. "):
+        convert(changed(source, pre_fc1__bias=None))
+
+
+def test_keras_slopes_that_differ_from_place_to_place_are_no_prelu_of_ours(torch, iresnet_source, random_iresnet):
+    layers = channels_last(random_iresnet(18, dim=8), "keras")
+    arrays = {f"{layer}/{name}": array for layer, arrays in layers.items() for name, array in arrays.items()}
+    arrays["relu0/alpha"] = arrays["relu0/alpha"] * np.linspace(1, 2, 112, dtype=np.float32)[:, None, None]
+    with pytest.raises(PfiqError, match=r": relu0/alpha has shape \(112, 112, 64\) instead of \(64,\)"):
+        convert(dataclasses.replace(iresnet_source, arrays=arrays))
 
 
 def test_counters_and_classifiers_are_ignored(iresnet_source):
     classifier = np.zeros((10, 8), np.float32)
     source = changed(iresnet_source, weight=classifier, head__kernel=classifier, bn1__num_batches_tracked=None)
     assert convert(source).network == IResNet(18, dim=8)
+    prefixed = {f"backbone.{name}": array for name, array in source.arrays.items()}
+    assert convert(dataclasses.replace(source, arrays={**prefixed, "weight": classifier})).network == IResNet(18, dim=8)
 
 
 def test_the_architecture_can_be_overruled_and_then_must_fit(iresnet_source):
     assert convert(iresnet_source, architecture="iresnet18").network == IResNet(18, dim=8)
-    with pytest.raises(
-        PfiqError, match=r"does not fit IResNet\(depth=34.*trunk\.stages\.0\.2\.conv1\.kernel is missing"
-    ):
+    wrong = rf"^{iresnet_source.path}: does not fit"
+    with pytest.raises(PfiqError, match=rf"{wrong} IResNet\(depth=34, .*layer1\.2\.conv1\.weight is missing"):
         convert(iresnet_source, architecture="iresnet34")
-    with pytest.raises(PfiqError, match=r"does not fit SFace.*layer1\.0\.conv1\.weight is not part of the network"):
+    with pytest.raises(PfiqError, match=r"none of its 187 arrays .* is part of sface; give weights of sface\."):
         convert(iresnet_source, architecture="sface")
     with pytest.raises(PfiqError, match="'vgg' is no known architecture; choose one of iresnet18, "):
         convert(iresnet_source, architecture="vgg")
+
+
+def test_magface_in_a_plain_checkpoint_must_be_said(iresnet_source):
+    plain, magface = (convert(iresnet_source, architecture=name) for name in (None, "magface_iresnet18"))
+    assert plain.preprocessing == ARCFACE_TORCH
+    assert (plain.dropout_rate, plain.dropout_granularity) == (0, "unit")
+    assert dict(magface.provenance)["network"] == "magface_iresnet18"
+    assert magface.network == IResNet(18, dim=8, epsilon=2e-5)
+    assert (magface.preprocessing.mean, magface.preprocessing.scale) == ((0,) * 3, (1 / 255,) * 3)
+    assert magface.preprocessing.channel_order == "BGR"
+    assert (magface.dropout_rate, magface.dropout_granularity) == (0.4, "channel")
 
 
 def test_what_resembles_nothing(iresnet_source):
@@ -148,11 +214,23 @@ def test_what_resembles_nothing(iresnet_source):
         convert(source)
 
 
-def test_epsilons_are_read_from_graphs_that_state_them(iresnet_source):
+def test_epsilons_are_read_from_files_that_state_them(iresnet_source):
     assert convert(iresnet_source).network.epsilon == 1e-5
-    stated = dataclasses.replace(iresnet_source, attributes={"bn1.epsilon": 2e-5, "bn1.momentum": 0.9})
+    norms = [name for name in iresnet_source.arrays if name.endswith("running_mean")]
+    stated = dataclasses.replace(iresnet_source, epsilons=dict.fromkeys(norms, 2e-5))
     assert convert(stated).network.epsilon == 2e-5
     assert convert(stated, epsilon=1e-3).network.epsilon == 1e-3
+
+
+def test_epsilons_that_disagree(iresnet_source, sface_source):
+    assert set(sface_source.epsilons.values()) == {1e-3, 2e-5}
+    stated = {**sface_source.epsilons, "conv_3_batchnorm_moving_mean": 1e-5}
+    with pytest.raises(PfiqError, match=r"several epsilons \[1e-05, 0\.001\] for sface, which has one epsilon"):
+        convert(dataclasses.replace(sface_source, epsilons=stated))
+    with pytest.raises(PfiqError, match="several BatchNorm epsilons of its own; leave --epsilon out"):
+        convert(sface_source, epsilon=1e-5)
+    with pytest.raises(PfiqError, match=r"several epsilons \[1e-05, 2e-05\]"):
+        convert(dataclasses.replace(iresnet_source, epsilons={"bn1.running_mean": 1e-5, "bn2.running_mean": 2e-5}))
 
 
 @pytest.mark.parametrize("epsilon", [0.0, -1e-5, float("nan"), 2.0])
@@ -161,26 +239,37 @@ def test_what_is_no_epsilon(epsilon, iresnet_source):
         convert(iresnet_source, epsilon=epsilon)
 
 
-@pytest.mark.parametrize("shape", [(), (0,), (2, 3), (0, 7, 7), (1, 1, 1, 1, 1)])
+def test_what_the_source_states_replaces_what_was_published(iresnet_source):
+    plain = convert(iresnet_source)
+    assert dict(plain.provenance)["preprocessing"] == "as published; the source does not state it"
+    stated = convert(dataclasses.replace(iresnet_source, pixels=(100.0, 0.5), dropout_rate=0.3))
+    assert stated.preprocessing == dataclasses.replace(ARCFACE_TORCH, mean=(100.0,) * 3, scale=(0.5,) * 3)
+    assert dict(stated.provenance)["preprocessing"] == "stated by the source"
+    assert stated.dropout_rate == 0.3
+
+
 @pytest.mark.parametrize(
-    "name", ["conv1.weight", "layer2.0.downsample.0.weight", "prelu.weight", "fc.weight", "fc.bias"]
+    "statements, named",
+    [
+        ({"epsilons": {"bn1.running_mean": 0.0}}, r"the epsilon of bn1\.running_mean"),
+        ({"dropout_rate": 1.0}, "a dropout rate"),
+        ({"pixels": (np.inf, 1.0)}, "a mean and scale of pixels"),
+        ({"pixels": (0.0, 0.0)}, "a mean and scale of pixels"),
+    ],
 )
-def test_an_array_of_any_shape_is_reported(name, shape, iresnet_source):
-    with pytest.raises(PfiqError, match=" has shape "):
-        convert(changed(iresnet_source, **{name: np.ones(shape, np.float32)}))
+def test_nonsense_that_a_file_states(statements, named, iresnet_source):
+    with pytest.raises(PfiqError, match=f"states nonsense for {named}; "):
+        convert(dataclasses.replace(iresnet_source, **statements))
 
 
-def test_epsilons_that_disagree(iresnet_source, sface_source):
-    stated = {**sface_source.attributes, "conv_3_batchnorm.epsilon": 1e-5}
-    with pytest.raises(PfiqError, match=r"several epsilons \[1e-05, 0\.001\]"):
-        convert(dataclasses.replace(sface_source, attributes=stated))
-    with pytest.raises(PfiqError, match="leave --epsilon out"):
-        convert(sface_source, epsilon=1e-5)
-    with pytest.raises(PfiqError, match="several BatchNorm epsilons"):
-        convert(dataclasses.replace(iresnet_source, attributes={"bn1.epsilon": 1e-5, "bn2.epsilon": 2e-5}))
+def test_a_companion_is_part_of_the_provenance(iresnet_source, tmp_path):
+    (tmp_path / "a.data").write_bytes(b"only its sha256 is taken")
+    provenance = dict(convert(dataclasses.replace(iresnet_source, companion=tmp_path / "a.data")).provenance)
+    assert provenance["companion"] == "a.data"
+    assert provenance["companion_sha256"] == provenance["source_sha256"]
 
 
-@pytest.mark.parametrize("scalar", [None, np.ones(3, np.float32), np.array([np.nan], np.float32)])
-def test_sface_without_its_preprocessing(scalar, sface_source):
-    with pytest.raises(PfiqError, match="scalar_op2"):
-        convert(changed(sface_source, scalar_op2=scalar))
+def test_progress_goes_through_every_parameter(iresnet_source):
+    seen = []
+    recognizer = convert(iresnet_source, progress=lambda names: seen.extend(names) or names)
+    assert seen == [name for name, _ in named_leaves(recognizer.parameters)]

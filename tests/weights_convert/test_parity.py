@@ -1,79 +1,278 @@
-"""Conversions beside their sources, run by torch and ONNX Runtime."""
+"""Conversions beside their sources: every architecture in every spelling, and the published networks that are here."""
 
-import dataclasses
-import sys
+import argparse
+import re
 from importlib import resources
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from flax import nnx
+from PIL import Image
 from safetensors.numpy import save_file
 
-from pfiq_jax import ARCFACE_TORCH, IResNet, PfiqError
+from tests.weights_convert import mxnet_files, spellings
+from tests.weights_convert.exports import export, quantise_weights
+from tests.weights_convert.keras_files import write_keras
 from weights_convert.cli import main
 from weights_convert.convert import convert
-from weights_convert.verify import embeddings, relative_error, sample_images, source_embeddings, verify
+from weights_convert.mappings import choose
+from weights_convert.readers import read
+from weights_convert.verify import differences, embeddings, relative_error, source_embeddings
 
 pytestmark = pytest.mark.parity
-STEPS = ("stem", "stage 1", "stage 2", "stage 3", "stage 4", "bn2", "embedding")
+TOLERANCE = 1e-5
+HALF_TOLERANCE = 2e-3  # where ONNX Runtime rounds what each layer gives to float16
+BUNDLE_TOLERANCE = 2e-3  # its large kernels are float16
+DIM = 64
 
 
-def steps_of(recognizer, images):
-    """What the stem, each stage, the head's first BatchNorm and the whole give, as TorchIResNet.steps does."""
-    graph, _ = nnx.split(nnx.eval_shape(lambda: recognizer.network.build_trunk(nnx.Rngs(0))))
-    trunk = nnx.merge(graph, recognizer.parameters["trunk"])
-    x = trunk.stem(recognizer.preprocessing(jnp.asarray(images, jnp.float32)))
-    yield x
-    for stage in trunk.stages:
-        for block in stage:
-            x = block(x)
-        yield x
-    yield recognizer.units_and_projection(x)[0]
-    yield recognizer.head(x)
+@pytest.fixture(scope="module")
+def images(faces):
+    return np.stack(list(faces.values())[::20])
+
+
+@pytest.fixture(scope="module")
+def large_images(images):
+    """Of FaceNet's size."""
+    return np.stack([np.asarray(Image.fromarray(image).resize((160, 160))) for image in images])
+
+
+@pytest.fixture(scope="module")
+def build(torch, randomize):
+    """The torch network of a conversion's name, with random parameters."""
+    from weights_convert.torch_networks.adaface import TorchAdaFace
+    from weights_convert.torch_networks.facenet import TorchInceptionResNetV1
+    from weights_convert.torch_networks.iresnet import TorchIResNet
+
+    builders = {
+        "iresnet": lambda depth: TorchIResNet(depth, DIM, 1e-5),
+        "magface_iresnet": lambda depth: TorchIResNet(depth, DIM, 2e-5),
+        "cr_fiqa_iresnet": lambda depth: TorchIResNet(depth, DIM, 1e-5, quality_head=True),
+        "adaface_ir": lambda depth: TorchAdaFace(100 if depth == 101 else depth, DIM, 1e-5),
+        "adaface_ir_se": lambda depth: TorchAdaFace(depth, DIM, 1e-5, squeeze_excitation=True),
+        "ir_se": lambda depth: TorchAdaFace(depth, DIM, 1e-5, squeeze_excitation=True, mid_norm=False),
+        "facenet": lambda _: TorchInceptionResNetV1(DIM, 1e-3),
+    }
+
+    def build(name: str):
+        family, depth = re.fullmatch(r"(.*?)(\d*)", name).groups()
+        return randomize(builders[family](int(depth or 0)), seed=0)
+
+    return build
+
+
+def run(model, name, images):
+    """A torch network's embeddings, with the pixels as its authors prepare them."""
+    import torch
+
+    pixels = torch.tensor(images.transpose(0, 3, 1, 2), dtype=torch.float32)
+    if name.startswith(("magface", "adaface")):
+        pixels = pixels.flip(1)
+    if name.startswith("magface"):
+        pixels = pixels / 255
+    elif name in ("facenet", "mxnet"):
+        pixels = (pixels - 127.5) / 128
+    else:
+        pixels = (pixels / 255 - 0.5) / 0.5
+    with torch.inference_mode():
+        return model(pixels)
+
+
+def checkpoint(state, name):
+    """A state dict with what those who publish the network save beside it."""
+    import torch
+
+    classifier = torch.zeros(DIM, 10)
+    if name.startswith("magface"):
+        state = {f"features.module.{key}": tensor for key, tensor in state.items()}
+        return {"epoch": 25, "arch": "iresnet100", "state_dict": {**state, "fc.weight": classifier}}
+    if name.startswith("adaface"):
+        state = {f"model.{key}": tensor for key, tensor in state.items()}
+        options = argparse.Namespace(arch="ir_101", head="adaface")
+        return {"state_dict": {**state, "head.kernel": classifier}, "hyper_parameters": options, "callbacks": {}}
+    if name == "facenet":
+        return {**state, "logits.weight": classifier.T, "logits.bias": torch.zeros(10)}
+    return state
+
+
+def check(source, recognizer, expected, images, tolerance=TOLERANCE):
+    """Compares the embeddings with torch's, and every layer with the source's runtime."""
+    assert relative_error(expected, np.asarray(recognizer.embed(images))) < tolerance
+    found = differences(source, recognizer, images)
+    beyond = [difference for difference in found if not difference.error < tolerance]
+    assert not beyond
+    return found
 
 
 @pytest.mark.parametrize(
-    "depth, suffix", [(18, ".safetensors"), (18, ".pt"), (34, ".pth"), (50, ".safetensors"), (100, ".ckpt")]
+    "name, suffix",
+    [
+        ("iresnet18", ".safetensors"),
+        ("iresnet34", ".pth"),
+        ("iresnet50", ".pt"),
+        ("iresnet100", ".ckpt"),
+        ("magface_iresnet18", ".pth"),
+        ("cr_fiqa_iresnet18", ".pth"),
+        ("adaface_ir18", ".ckpt"),
+        ("adaface_ir50", ".pt"),
+        ("adaface_ir101", ".ckpt"),
+        ("adaface_ir_se50", ".ckpt"),
+        ("ir_se50", ".pth"),
+        ("facenet", ".pt"),
+    ],
 )
-def test_iresnet_matches_torch_stage_by_stage(depth, suffix, torch, random_iresnet, faces, tmp_path):
-    model = random_iresnet(depth)
-    path = tmp_path / f"backbone{suffix}"
+def test_torch_checkpoints_layer_by_layer(name, suffix, build, torch, images, large_images, tmp_path):
+    model = build(name)
+    path = tmp_path / f"a{suffix}"
     if suffix == ".safetensors":
-        save_file({name: tensor.numpy() for name, tensor in model.state_dict().items()}, path)
+        save_file({key: tensor.numpy() for key, tensor in model.state_dict().items()}, path)
     else:
-        torch.save(model.state_dict(), path)
-    images = np.stack(list(faces.values())[::20])
+        torch.save(checkpoint(model.state_dict(), name), path)
+    images = large_images if name == "facenet" else images
+    expected = run(model, name, images)
+    source = read(path)
+    recognizer = convert(source)
+    assert dict(recognizer.provenance)["network"] == name
+    found = check(source, recognizer, expected.numpy(), images)
+    targets = {part.target for part in choose(source).mapping.parts(recognizer.network)}
+    without_norm = {target for target in targets if target.endswith("conv1") and name == "ir_se50"}
+    assert targets - {difference.target for difference in found} == {"head", *without_norm}
+    if hasattr(model, "qs"):
+        learned = recognizer.network.learned_quality(recognizer.parameters, recognizer.embed(images))
+        with torch.inference_mode():
+            np.testing.assert_allclose(learned, model.qs(expected)[:, 0], rtol=TOLERANCE, atol=TOLERANCE)
+
+
+def test_magface_differs_from_a_plain_iresnet_in_what_the_arrays_do_not_tell(build, torch, images, tmp_path):
+    model = build("iresnet18")
+    torch.save(model.state_dict(), tmp_path / "a.pt")
+    recognizer = convert(tmp_path / "a.pt", architecture="magface_iresnet18", epsilon=1e-5)
+    expected = run(model, "magface_iresnet18", images)
+    assert relative_error(expected.numpy(), np.asarray(recognizer.embed(images))) < TOLERANCE
+    wrong_epsilon = convert(tmp_path / "a.pt", architecture="magface_iresnet18", epsilon=1e-3)
+    assert relative_error(expected.numpy(), np.asarray(wrong_epsilon.embed(images))) > 1e-3
+
+
+def shortcut_first(block, x):
+    """As ``Block.forward``, in another order."""
+    shortcut = x if block.downsample is None else block.downsample(x)
+    return shortcut + block.bn3(block.conv2(block.prelu(block.bn2(block.conv1(block.bn1(x))))))
+
+
+@pytest.mark.parametrize(
+    "name, exporter, options, architecture",
+    [
+        ("iresnet18", "legacy", {}, None),
+        ("iresnet18", "legacy", {"unfolded": True}, None),
+        ("iresnet18", "legacy", {"shortcut_first": True}, None),
+        ("iresnet18", "dynamo", {"external_data": True}, None),
+        ("magface_iresnet18", "legacy", {}, "magface_iresnet18"),
+        ("adaface_ir18", "legacy", {}, "adaface_ir18"),
+        ("adaface_ir_se18", "legacy", {}, None),
+        ("adaface_ir_se18", "dynamo", {}, None),
+        ("ir_se50", "legacy", {}, None),
+        ("facenet", "legacy", {}, None),
+    ],
+)
+def test_onnx_exports_layer_by_layer(
+    name, exporter, options, architecture, build, torch, onnxruntime, images, large_images, tmp_path, monkeypatch
+):
+    from weights_convert.torch_networks.iresnet import Block
+
+    options = dict(options)
+    folded = not options.pop("unfolded", False)
+    if not folded:
+        options |= {"do_constant_folding": False, "training": torch.onnx.TrainingMode.PRESERVE}
+    if options.pop("shortcut_first", False):
+        monkeypatch.setattr(Block, "forward", shortcut_first)
+    model = build(name)
+    images = large_images if name == "facenet" else images
+    source = read(export(model, tmp_path / "a.onnx", exporter, side=images.shape[1], **options))
+    recognizer = convert(source, architecture=architecture)
+    provenance = dict(recognizer.provenance)
+    assert provenance["network"] == name
+    assert ("batch_norms" in provenance) is folded
+    assert ("companion_sha256" in provenance) is ("external_data" in options)
+    check(source, recognizer, run(model, name, images).numpy(), images)
+
+
+def test_onnx_in_mxnets_spelling(build, onnx, onnxruntime, torch, images, tmp_path):
+    model = build("magface_iresnet18")
+    unfolded = {"do_constant_folding": False, "training": torch.onnx.TrainingMode.PRESERVE}
+    proto = onnx.load(export(model, tmp_path / "a.onnx", "legacy", side=112, **unfolded))
+    spelled = {ours: "_".join(theirs) for ours, theirs in spellings.names(model, "mxnet").items()}
+    for tensor in proto.graph.initializer:
+        tensor.name = spelled[tensor.name]
+    for node in proto.graph.node:
+        node.input[:] = [spelled.get(name, name) for name in node.input]
+    onnx.save(proto, tmp_path / "b.onnx")
+    source = read(tmp_path / "b.onnx")
+    recognizer = convert(source)
+    assert recognizer.network.epsilon == 2e-5
+    check(source, recognizer, run(model, "mxnet", images).numpy(), images)
+
+
+@pytest.mark.parametrize("kind, tolerance", [("float16", HALF_TOLERANCE), ("int8 weights", TOLERANCE)])
+def test_narrow_onnx_files_match_their_runtime(kind, tolerance, build, onnxruntime, images, tmp_path):
+    model = build("iresnet18")
+    path = export(model.half() if kind == "float16" else model, tmp_path / "a.onnx", "legacy", side=112)
+    source = read(path if kind == "float16" else quantise_weights(path))
+    recognizer = convert(source)
+    _, expected = source_embeddings(source, recognizer, images)
+    check(source, recognizer, expected, images, tolerance)
+
+
+@pytest.fixture(scope="module")
+def of_2018(build, torch):
+    """A network as MXNet trained it: the last BatchNorm's scale is fixed to 1."""
+    model = build("magface_iresnet18")  # whose epsilon is MXNet's
+    torch.nn.init.ones_(model.features.weight)
+    return model
+
+
+def test_mxnet(of_2018, images, tmp_path):
+    arrays = spellings.mxnet_arrays(of_2018)
+    arrays["fc1_gamma"] = np.linspace(2, 3, DIM, dtype=np.float32)  # not what the graph computes with
+    nodes = tuple(spellings.symbol_nodes((2, 2, 2, 2), DIM))
+    source = read(mxnet_files.write(tmp_path / "model-0000.params", nodes=nodes, arrays=arrays))
+    recognizer = convert(source)
+    provenance = dict(recognizer.provenance)
+    assert provenance["network"] == "iresnet18"
+    assert provenance["preprocessing"] == "stated by the source"
+    assert provenance["companion"] == "model-0000-symbol.json"
+    assert recognizer.dropout_rate == 0.4
+    check(source, recognizer, run(of_2018, "mxnet", images).numpy(), images)
+
+
+@pytest.mark.parametrize("framework, suffix", [("mmdnn", ".npy"), ("keras", ".h5")])
+def test_keras(framework, suffix, of_2018, h5py, images, tmp_path):
+    path = tmp_path / f"a{suffix}"
+    layers = spellings.channels_last(of_2018, framework)
+    if framework == "keras":
+        write_keras(h5py, path, layers)
+    else:
+        np.save(path, layers)
     recognizer = convert(path)
-    assert recognizer.network == IResNet(depth)
-    assert recognizer.preprocessing == ARCFACE_TORCH
-    with torch.inference_mode():
-        pixels = torch.tensor(images.transpose(0, 3, 1, 2), dtype=torch.float32)
-        expected = [step.numpy() for step in model.steps((pixels / 255 - 0.5) / 0.5)]
-    for name, theirs, ours in zip(STEPS, expected, steps_of(recognizer, images), strict=True):
-        theirs = theirs.transpose(0, 2, 3, 1) if theirs.ndim == 4 else theirs
-        assert relative_error(theirs, np.asarray(ours)) < 1e-5, name
+    assert dict(recognizer.provenance)["network"] == "iresnet18"
+    assert recognizer.network.epsilon == 2e-5
+    assert relative_error(run(of_2018, "mxnet", images).numpy(), np.asarray(recognizer.embed(images))) < TOLERANCE
 
 
-def test_epsilon_is_kept_as_configured(torch, random_iresnet, tmp_path):
-    model = random_iresnet(18, dim=8, epsilon=2e-2)
-    torch.save(model.state_dict(), tmp_path / "magface.pt")
-    recognizer = convert(tmp_path / "magface.pt", epsilon=2e-2)
-    image = sample_images()[:1]
-    with torch.inference_mode():
-        expected = model((torch.tensor(image.transpose(0, 3, 1, 2)) / 255 - 0.5) / 0.5).numpy()
-    assert relative_error(expected, embeddings(recognizer, image)) < 1e-5
-    assert relative_error(expected, embeddings(convert(tmp_path / "magface.pt"), image)) > 1e-3
+def test_mobilefacenet_y1_layer_by_layer(torch, data, images):
+    source = read(data / "weights" / "mobilefacenet_y1" / "model-0000.params")
+    recognizer = convert(source)
+    assert dict(recognizer.provenance)["network"] == "mobilefacenet"
+    _, expected = source_embeddings(source, recognizer, images)
+    check(source, recognizer, expected, images)
 
 
-def test_sface_matches_onnx_runtime_on_every_face(onnxruntime, sface_source, faces, recognizer):
+def test_sface_on_every_face(onnxruntime, sface_source, faces, recognizer):
     images = np.stack(list(faces.values()))
     converted = convert(sface_source)
     _, expected = source_embeddings(sface_source, converted, images)
-    assert relative_error(expected, embeddings(converted, images)) < 1e-5
-    assert relative_error(expected, embeddings(recognizer, images)) < 2e-3
+    assert relative_error(expected, embeddings(converted, images)) < TOLERANCE
+    assert relative_error(expected, embeddings(recognizer, images)) < BUNDLE_TOLERANCE
+    check(sface_source, converted, expected[::20], images[::20])
 
 
 def test_bundle_is_what_the_command_writes(onnxruntime, sface_onnx, tmp_path):
@@ -82,18 +281,3 @@ def test_bundle_is_what_the_command_writes(onnxruntime, sface_onnx, tmp_path):
     assert result.exit_code == 0, result.output
     bundle = resources.files("pfiq_jax") / "bundled/sface.safetensors"
     assert output.read_bytes() == bundle.read_bytes()
-
-
-def test_verify_names_the_missing_extra(sface_source, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(PfiqError, match=r"needs onnxruntime; pip install 'pfiq-jax\[verify\]'"):
-        verify(sface_source, convert(sface_source), sample_images())
-
-
-def test_verify_finds_a_wrong_weight(onnxruntime, sface_source):
-    recognizer = convert(sface_source)
-    assert "ONNX Runtime" in dict(verify(sface_source, recognizer, sample_images()).provenance)["verified"]
-    parameters = jax.tree.map(lambda leaf: leaf, recognizer.parameters)
-    parameters["trunk"]["layers"][3]["prelu"]["slope"] *= 1.1
-    with pytest.raises(PfiqError, match="its conversion differs from it by"):
-        verify(sface_source, dataclasses.replace(recognizer, parameters=parameters), sample_images())

@@ -49,6 +49,6 @@ def choose(source: Source, architecture: str | None = None) -> Fit:
     if nearness == 0:
         raise PfiqError(
             f"{source.path}: none of its {len(source.arrays)} arrays ({', '.join(list(source.arrays)[:3])}, ...) is "
-            f"part of a known architecture; give weights of one of {', '.join(known)}."
+            f"part of {architecture or 'a known architecture'}; give weights of {architecture or ', '.join(known)}."
         )
     return best

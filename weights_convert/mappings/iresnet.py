@@ -1,7 +1,7 @@
 """IResNet as insightface's torch code and those who built on it name it, and as its MXNet symbols do."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 
@@ -48,7 +48,7 @@ ARCFACE_TORCH_NAMES = Names(  # arcface_torch/backbones/iresnet.py
     shortcut=("downsample.0", "downsample.1"),
     head=("bn2", "fc", "features"),
 )
-MXNET_NAMES = Names(  # insightface's LResNet-E-IR symbols, and MMdnn's Keras networks
+MXNET_NAMES = Names(  # insightface's LResNet-E-IR symbols
     stem=("conv0", "bn0", "relu0"),
     block="stage{}_unit{}_",
     first_block=1,
@@ -56,6 +56,7 @@ MXNET_NAMES = Names(  # insightface's LResNet-E-IR symbols, and MMdnn's Keras ne
     shortcut=("conv1sc", "sc"),
     head=("bn1", ("pre_fc1", "fc1"), "fc1"),
 )
+KERAS_NAMES = replace(MXNET_NAMES, head=("bn1", "pre_fc1", "fc1"))  # MMdnn's, by operation, so that fc1 is one layer
 BLOCK = (("norm1", NORM), ("conv1", CONV), ("norm2", NORM), ("prelu", PRELU), ("conv2", CONV), ("norm3", NORM))
 
 
@@ -82,6 +83,7 @@ def parts(network: IResNet, names: Names) -> Iterator[Part]:
 
 torch_parts = partial(parts, names=ARCFACE_TORCH_NAMES)
 mxnet_parts = partial(parts, names=MXNET_NAMES)
+keras_parts = partial(parts, names=KERAS_NAMES)
 
 
 def networks(name: str, **options) -> MappingProxyType[str, IResNet]:
@@ -103,10 +105,10 @@ CR_FIQA = Mapping(networks("cr_fiqa_iresnet", quality_head=True), torch_parts, i
 LRESNET, LRESNET_MMDNN, LRESNET_KERAS = (
     Mapping(
         networks("iresnet", epsilon=MXNET_EPSILON),
-        mxnet_parts,
+        table,
         convention,
         preprocessing=ARCFACE_MXNET,
         dropout_rate=0.4,
     )
-    for convention in (MXNET, MMDNN, KERAS)
+    for table, convention in ((mxnet_parts, MXNET), (keras_parts, MMDNN), (keras_parts, KERAS))
 )
