@@ -1,0 +1,80 @@
+"""What `inspect` says of a file."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pfiq_jax import PfiqError
+from weights_convert.inspection import describe
+from weights_convert.mappings import MAPPINGS
+from weights_convert.mappings.mapping import fit_names
+from weights_convert.readers import Source, read
+
+
+@pytest.fixture(scope="module")
+def source():
+    """An IResNet-18 by its names."""
+    wanted = fit_names(MAPPINGS[0], "iresnet18", Source(Path("a.pt"), {})).sources()
+    return Source(Path("a.pt"), {name: np.zeros(2, np.float16) for name in wanted})
+
+
+def lines(source, architecture=None):
+    """The summary, by what each line is about, and the list of arrays."""
+    text = describe(source, architecture).split("\n")
+    summary = [line for line in text if not line.startswith("  ")]
+    return dict(line.split(": ", 1) for line in summary), text[len(summary) :]
+
+
+def test_a_known_network(source):
+    summary, arrays = lines(source)
+    assert summary == {
+        "file": "a.pt",
+        "network": "iresnet18",
+        "BatchNorm epsilons": "not stated",
+        "preprocessing": "not stated",
+        "dropout rate": "not stated",
+        "arrays": f"{len(source.arrays)}, with {2 * len(source.arrays)} numbers",
+    }
+    assert arrays[0] == "  conv1.weight  2  float16"
+    assert len(arrays) == len(source.arrays)
+
+
+def test_what_differs_from_the_nearest_network(source):
+    arrays = dict(source.arrays)
+    for name in ("bn1.weight", "bn1.bias"):
+        del arrays[name]
+    arrays |= {f"extra.{number}": np.zeros(()) for number in range(8)}
+    summary, described = lines(dataclasses.replace(source, arrays=arrays))
+    total = len(source.arrays)
+    assert summary["network"] == f"iresnet18 is the nearest, {(total - 2) / (total + 8):.1%} alike"
+    assert summary["lacks"] == "bn1.weight, bn1.bias"
+    assert summary["holds beside it"] == "extra.0, extra.1, extra.2, extra.3, extra.4 and 3 more"
+    assert described[-1] == "  extra.7  scalar  float64"
+
+
+def test_a_named_network_is_compared_with(source):
+    summary, _ = lines(source, "iresnet34")
+    assert summary["network"].startswith("iresnet34 is the nearest, ")
+    assert summary["lacks"].startswith("layer1.2.bn1.weight, ")
+
+
+def test_what_a_file_states(sface_source):
+    summary, arrays = lines(sface_source)
+    assert summary["network"] == "sface"
+    assert summary["BatchNorm epsilons"] == "2e-05, 0.001"
+    assert summary["preprocessing"] == "(x - 127.5) * 0.0078125"
+    assert "  pre_fc1_weight  128x50176  float32" in arrays
+
+
+def test_the_second_file_is_named(data):
+    path = data / "weights" / "mobilefacenet_y1" / "model-0000.params"
+    summary, _ = lines(read(path))
+    assert summary["file"] == f"{path} with model-symbol.json"
+    assert summary["network"] == "mobilefacenet"
+
+
+def test_what_resembles_nothing():
+    with pytest.raises(PfiqError, match="part of a known architecture"):
+        describe(Source(Path("a.pt"), {"x": np.zeros(1)}))

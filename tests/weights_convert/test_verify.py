@@ -1,0 +1,104 @@
+"""Comparing a conversion with its source: what is found, named, and tolerated."""
+
+import dataclasses
+import sys
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from pfiq_jax import PfiqError
+from pfiq_jax.recognizers import ARCFACE_TORCH
+from weights_convert.convert import convert
+from weights_convert.readers import read
+from weights_convert.verify import NUM_RANDOM_IMAGES, TOLERANCES, differences, relative_error, sample_images, verify
+
+pytestmark = pytest.mark.parity
+
+
+@pytest.fixture(scope="module")
+def backbone(torch, random_iresnet, tmp_path_factory):
+    path = tmp_path_factory.mktemp("backbone") / "backbone.pt"
+    torch.save(random_iresnet(18, dim=8).state_dict(), path)
+    return read(path)
+
+
+def with_wrong_slopes(recognizer, stage, block):
+    parameters = jax.tree.map(lambda leaf: leaf, recognizer.parameters)
+    parameters["trunk"]["stages"][stage][block]["prelu"]["slope"] *= 1.5
+    return dataclasses.replace(recognizer, parameters=parameters)
+
+
+def test_a_wrong_weight_is_found_and_the_first_layers_that_differ_are_named(backbone):
+    recognizer = convert(backbone)
+    images = sample_images((112, 112))
+    line = dict(verify(backbone, recognizer, images).provenance)["verified"]
+    assert line.startswith(f"largest relative error of {len(images)} embeddings against torch: ")
+    with pytest.raises(
+        PfiqError, match=r"the first layers that differ are layer2\.1\.prelu\.weight -> trunk\.stages"
+    ) as e:
+        verify(backbone, with_wrong_slopes(recognizer, 1, 1), images)
+    assert str(e.value).count(" -> ") == 3
+
+
+def test_layers_are_compared_in_the_order_in_which_they_run(backbone):
+    recognizer = with_wrong_slopes(convert(backbone), 3, 1)
+    found = differences(backbone, recognizer, sample_images((112, 112))[:1])
+    beyond = [each.target for each in found if each.error > TOLERANCES["float32"]]
+    last = ["prelu", "conv2", "norm3"]
+    assert beyond == [*(f"trunk.stages.3.1.{name}" for name in last), "head.input_norm", "head.output_norm"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_narrow_dtypes_are_within_their_tolerance_and_not_within_float32s(dtype, backbone):
+    recognizer = convert(backbone, dtype=dtype)
+    images = sample_images((112, 112))[:2]
+    verify(backbone, recognizer, images)
+    with pytest.raises(PfiqError, match=r"where 0\.0001 is tolerated"):
+        verify(backbone, dataclasses.replace(recognizer, dtype="float32"), images)
+
+
+def test_what_is_not_finite_is_beyond_any_tolerance(backbone):
+    recognizer = convert(backbone)
+    parameters = jax.tree.map(lambda leaf: leaf * np.float32(np.nan), recognizer.parameters)
+    with pytest.raises(PfiqError, match=r"differs from it by nan .* conv1\.weight -> trunk\.stem\.conv by nan"):
+        verify(backbone, dataclasses.replace(recognizer, parameters=parameters), sample_images((112, 112))[:1])
+
+
+def test_relative_error_is_the_largest_and_of_equal_zeros_zero():
+    ones, zeros = np.ones((2, 3, 4), np.float32), np.zeros((2, 3, 4), np.float32)
+    assert relative_error(zeros, zeros) == 0
+    assert relative_error(ones, zeros) == 1
+    assert relative_error(zeros, ones) > 1e30
+    assert relative_error(ones, np.stack([ones[0], 1.5 * ones[0]])) == 0.5
+    assert np.isnan(relative_error(ones, ones * np.nan))
+
+
+def test_preprocessing_that_the_source_does_itself_is_not_done_twice(onnxruntime, sface_source):
+    recognizer = convert(sface_source)
+    images = sample_images((112, 112))[:2]
+    assert "ONNX Runtime" in dict(verify(sface_source, recognizer, images).provenance)["verified"]
+    wrong = dataclasses.replace(recognizer, preprocessing=ARCFACE_TORCH)
+    with pytest.raises(PfiqError, match=r"conv_1_conv2d_weight -> trunk\.layers\.0\.conv by "):
+        verify(sface_source, wrong, images)
+
+
+@pytest.mark.parametrize("package", ["onnxruntime", "torch"])
+def test_the_missing_extra_is_named(package, backbone, sface_source, monkeypatch):
+    source = sface_source if package == "onnxruntime" else backbone
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(PfiqError, match=rf"needs {package}; pip install 'pfiq-jax\[verify\]'"):
+        verify(source, convert(source), sample_images((112, 112)))
+
+
+def test_sample_images(tmp_path):
+    images = sample_images((112, 112))
+    assert (images.shape, images.dtype) == ((NUM_RANDOM_IMAGES + 1, 112, 112, 3), np.uint8)
+    np.testing.assert_array_equal(images, sample_images((112, 112)))
+    assert len(np.unique(images.reshape(len(images), -1), axis=0)) == len(images)
+    (tmp_path / "below").mkdir()
+    Image.fromarray(np.full((50, 60, 3), 7, np.uint8)).save(tmp_path / "below" / "a.png")
+    larger = sample_images((160, 160), tmp_path)
+    assert larger.shape == (NUM_RANDOM_IMAGES + 2, 160, 160, 3)
+    assert (larger[-1] == 7).all()
