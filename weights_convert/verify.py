@@ -25,6 +25,7 @@ from weights_convert.runtimes import mxnet, onnx, torch
 NUM_RANDOM_IMAGES = 4
 # Some five to twenty times what sound conversions show (4e-6 and 5e-4 on a hundred layers); a swapped array shows 1.
 TOLERANCES = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 4e-2}
+UNIT_TOLERANCE = 1e-3  # some exports end with a normalisation, which the library leaves out
 
 
 class Difference(NamedTuple):
@@ -54,7 +55,15 @@ def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recogn
             or where the source cannot be run.
     """
     runtime, expected = source_embeddings(source, recognizer, images)
-    error = relative_error(expected, embeddings(recognizer, images))
+    expected, found = expected.reshape(len(images), -1), embeddings(recognizer, images)
+    if expected.shape != found.shape:
+        raise PfiqError(
+            f"{source.path}: gives {expected.shape[1]} numbers a face, where its embedding has {found.shape[1]}; "
+            "convert it without --verify."
+        )
+    if normalised := np.allclose(np.linalg.norm(expected, axis=-1), 1, atol=UNIT_TOLERANCE):
+        found /= np.linalg.norm(found, axis=-1, keepdims=True)
+    error = relative_error(expected, found)
     tolerance = TOLERANCES[recognizer.dtype]
     if not error <= tolerance:  # NaN is beyond it too
         beyond = [each for each in differences(source, recognizer, images[:1]) if not each.error <= tolerance]
@@ -64,7 +73,8 @@ def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recogn
             f"tolerated; the first layers that differ are {layers or 'in the head'}; check --epsilon, and whether the "
             "file is what its names say."
         )
-    line = f"largest relative error of {len(images)} embeddings against {runtime}: {error:.1e}"
+    kind = "normalised embeddings" if normalised else "embeddings"
+    line = f"largest relative error of {len(images)} {kind} against {runtime}: {error:.1e}"
     provenance = {**dict(recognizer.provenance), "verified": line}
     return dataclasses.replace(recognizer, provenance=tuple(provenance.items()))
 

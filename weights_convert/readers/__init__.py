@@ -29,6 +29,7 @@ class Reader:
     read: Callable[[Path], Source]
 
 
+LFS_POINTER = b"version https://git-lfs"  # what a clone without Git LFS has in the place of a large file
 KERAS = Reader("Keras HDF5", keras.read)
 TORCH = Reader("torch state dict", torch.read)
 READERS: Mapping[str, Reader] = MappingProxyType(
@@ -77,7 +78,14 @@ def read(path: str | os.PathLike[str], symbol: str | os.PathLike[str] | None = N
             f"{path}: reading it needs the package {error.name}; pip install 'pfiq-jax[convert]'."
         ) from error
     except Exception as error:  # the parsers raise a dozen kinds on damaged bytes, all with the same mend
+        if _begins_with(path, LFS_POINTER):
+            raise PfiqError(f"{path}: is a pointer to the weights; fetch them with `git lfs pull`.") from error
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise PfiqError(
             f"{path}: is empty, truncated or no {reader.format} file ({reason}); download or export it again."
         ) from error
+
+
+def _begins_with(path: Path, beginning: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(beginning)) == beginning

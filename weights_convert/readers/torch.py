@@ -3,6 +3,7 @@
 import functools
 import io
 import mmap
+import pickle
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +16,14 @@ from pfiq_jax.errors import PfiqError
 from weights_convert.readers.pickles import Object, Unpickler
 from weights_convert.readers.source import Source
 
-STATE_DICTS = ("state_dict", "model_state_dict", "model", "backbone", "net")  # the names they have in checkpoints
+STATE_DICTS = (  # the names they have in checkpoints
+    "state_dict",
+    "state_dict_backbone",
+    "model_state_dict",
+    "model",
+    "backbone",
+    "net",
+)
 DATA_PARALLEL = "module"
 OTHER_MACHINE = "it was written by a machine of another byte order"
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # of the format before torch 1.6, which is no zip
@@ -46,7 +54,12 @@ def read(path: Path) -> Source:
         with zipfile.ZipFile(path) as archive:
             return Source(path, _arrays(path, *_unzip(archive, path.stat().st_size)))
     with path.open("rb") as file:
-        return Source(path, _arrays(path, *_unpack(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))))
+        content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        if content[:2] == b"PK":
+            raise ValueError("the end of its archive is missing")
+        if content[:1] != pickle.PROTO:
+            raise ValueError("it begins with no pickle")
+        return Source(path, _arrays(path, *_unpack(content)))
 
 
 def _unzip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Storages]:
@@ -60,6 +73,8 @@ def _unzip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Storages]:
             raise ValueError("it is compressed, as torch never does")
         return archive.read(records[name])
 
+    if "data.pkl" not in records:
+        raise ValueError("it is an archive of something else")
     if "byteorder" in records and content("byteorder") != b"little":
         raise ValueError(OTHER_MACHINE)
     return Unpickler(io.BytesIO(content("data.pkl"))).load(), lambda key: content(f"data/{key!s}")
