@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from pfiq_jax import PfiqError
+from pfiq_jax import PfiqError, Preprocessing, Recognizer, SFace
 from pfiq_jax.alignment import ARCFACE_TEMPLATE, align
+from pfiq_jax.cli import reader_of
 from pfiq_jax.scoring import read_image
 
 TEMPLATE = np.array(ARCFACE_TEMPLATE)
@@ -81,3 +83,16 @@ SWAPPED = [ARCFACE_TEMPLATE[index] for index in (1, 0, 2, 4, 3)]
 def test_refuses_landmarks_that_are_not_a_faces(landmarks):
     with pytest.raises(PfiqError, match=r"landmarks .*; give"):
         align(np.zeros((112, 112, 3), np.uint8), landmarks)
+
+
+def test_a_recognisers_template_reaches_the_crop(tmp_path):
+    path = tmp_path / "a.png"
+    image = np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)
+    Image.fromarray(image).save(path)
+    shifted = tuple((x + 5.0, y) for x, y in ARCFACE_TEMPLATE)
+    landmarks = {str(path): tuple((x + 30.0, y + 40.0) for x, y in ARCFACE_TEMPLATE)}
+    for template, left in ((None, 30), (ARCFACE_TEMPLATE, 30), (shifted, 25)):
+        recognizer = Recognizer({}, SFace(), Preprocessing(template=template))
+        face = reader_of(recognizer, landmarks)(path)
+        np.testing.assert_array_equal(face.image, image[40:152, left : left + 112])
+        assert not face.squeezed

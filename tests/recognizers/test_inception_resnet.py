@@ -1,8 +1,6 @@
-"""FaceNet's network against torch, and that all scores and maps work on what is not 112x112 and pools."""
+"""All scores and maps on FaceNet's network, which is not 112x112 and pools."""
 
-import dataclasses
 import functools
-import re
 from pathlib import Path
 
 import jax
@@ -13,39 +11,6 @@ from PIL import Image
 
 import pfiq_jax
 from pfiq_jax import InceptionResNetV1, Recognizer, load_recognizer, pixel_quality, ser_fiq, ser_fiq_closed_form
-from pfiq_jax.recognizers.weights_file import fill
-
-NAMES = (  # of facenet-pytorch, and ours
-    (r"^(?!last_)", "trunk."),
-    (r"branch(\d)\.(?=conv|bn)", r"branch\1.0."),  # a branch of one layer is no list there
-    (r"branch(\d)", r"branches.\1"),
-    (r"conv2d\.weight", "projection.kernel"),
-    (r"conv2d\.bias", "projection.bias"),
-    (r"conv\.weight", "conv.kernel"),
-    (r"last_linear\.weight", "head.kernel"),
-    (r"last_bn", "head.output_norm"),
-    (r"\.bn\.", ".norm."),
-    (r"running_", ""),
-    (r"norm\.weight", "norm.scale"),
-)
-
-
-def parameters_of(model):
-    """The library's parameters from facenet-pytorch's."""
-    arrays = {}
-    for name, tensor in model.state_dict().items():
-        if name.endswith("num_batches_tracked"):
-            continue
-        for theirs, ours in NAMES:
-            name = re.sub(theirs, ours, name)
-        array = tensor.numpy()
-        if array.ndim == 4:
-            array = array.transpose(2, 3, 1, 0)
-            array = array[0, 0] if array.shape[:2] == (1, 1) else array
-        elif array.ndim == 2:
-            array = array.T[None, None]
-        arrays[name] = array
-    return fill(InceptionResNetV1(), arrays, "facenet.pt")
 
 
 @pytest.fixture(scope="module")
@@ -59,26 +24,6 @@ def images():
 @pytest.fixture(scope="module")
 def features(facenet, images):
     return jax.jit(Recognizer.features)(facenet, images)
-
-
-@pytest.mark.parity
-def test_features_and_embedding_match_torch(torch, randomize, facenet, faces):
-    from weights_convert.torch_networks.facenet import TorchInceptionResNetV1
-
-    model = randomize(TorchInceptionResNetV1(512, 1e-3), seed=0)
-    resized = [Image.fromarray(face).resize((160, 160)) for face in list(faces.values())[::10]]
-    noise = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
-    images = np.stack([*map(np.asarray, resized), *noise])
-    with torch.inference_mode():
-        pixels = (torch.tensor(images.transpose(0, 3, 1, 2), dtype=torch.float32) - 127.5) / 128
-        features, embedding = model.features(pixels).permute(0, 2, 3, 1), model(pixels)
-
-    recognizer = dataclasses.replace(facenet, parameters=parameters_of(model))
-    found = jax.jit(Recognizer.features)(recognizer, images)
-    for theirs, ours in ((features, found), (embedding, recognizer.head(found))):
-        theirs, ours = theirs.numpy().reshape(len(images), -1), ours.reshape(len(images), -1)
-        errors = np.linalg.norm(ours - theirs, axis=-1) / np.linalg.norm(theirs, axis=-1)
-        assert errors.max() < 1e-5
 
 
 def test_parameter_count_is_the_published_one():
