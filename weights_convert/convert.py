@@ -5,7 +5,7 @@ import hashlib
 import os
 import re
 import statistics
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
@@ -68,9 +68,10 @@ def convert(
     network = configure(fit, source, epsilon)
     label = f"{source.path}" if architecture else f"{source.path}, which resembles {fit.name} most"
     labels = {name: array for array, name in fit.sources().items()}
-    arrays = Translated(fit, network, source)
-    source = dataclasses.replace(source, arrays={})  # so that each array can go once it is turned
-    parameters = fill(network, arrays, label, labels=labels, progress=progress)
+    names, take = turn(fit, network, source)
+    source = dataclasses.replace(source, arrays={})  # so that an array can go once it is turned
+    labels = {name: array for array, name in fit.sources().items()}
+    parameters = fill(network, names, take, label, labels=labels, progress=progress)
     if dtype != "float32":
         parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
@@ -86,7 +87,7 @@ def convert(
         dropout_rate=fit.mapping.dropout_rate if source.dropout_rate is None else source.dropout_rate,
         dropout_granularity=fit.mapping.dropout_granularity,
         dtype=dtype,
-        provenance=tuple(_provenance(fit, source, license)),
+        provenance=tuple(_provenance(fit, source, license, epsilon)),
     )
 
 
@@ -115,46 +116,35 @@ def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Archite
     return dataclasses.replace(network, **options)
 
 
-class Translated(Mapping[str, np.ndarray]):
-    """A source's arrays under the library's names and in its layouts, each to be had once, and turned only then.
+def turn(fit: Fit, network: Architecture, source: Source) -> tuple[Collection[str], Callable[[str], np.ndarray]]:
+    """The names that a source's arrays have in the library, and what gives one, in the library's layout, once.
 
     Those left over keep their own names, and one whose axes cannot be turned stays as it is. So ``weights_file.fill``
-    sees, and reports, all that is wrong with a file.
+    sees, and reports, all that is wrong with a file; and an array is gone once it is turned.
     """
+    arrays = dict(source.arrays)
+    shapes = {name: leaf.shape for name, leaf in named_leaves(network.shapes())}
+    there = (name for name, leaf in fit.leaves.items() if leaf.source is None or leaf.source in arrays)
 
-    def __init__(self, fit: Fit, network: Architecture, source: Source):
-        self._fit, self._network, self._arrays = fit, network, dict(source.arrays)
-        self._shapes = {name: leaf.shape for name, leaf in named_leaves(network.shapes())}
-        there = (name for name, leaf in fit.leaves.items() if leaf.source is None or leaf.source in source.arrays)
-        self._names = dict.fromkeys((*there, *fit.left_over))
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        if name not in self._fit.leaves:
-            return self._arrays.pop(name)
-        leaf = self._fit.leaves[name]
+    def take(name: str) -> np.ndarray:
+        leaf = fit.leaves.get(name)
+        if leaf is None:
+            return arrays.pop(name)
         if leaf.source is None:
-            constant = 1 - self._epsilon(name) if np.isnan(leaf.constant) else leaf.constant
-            return np.full(self._shapes[name], constant, np.float32)
-        array = self._arrays.pop(leaf.source)
+            constant = 1 - _epsilon(fit, network, name) if np.isnan(leaf.constant) else leaf.constant
+            return np.full(shapes[name], constant, np.float32)
+        array = arrays.pop(leaf.source)
         try:
             return leaf.layout(array)
         except EinopsError:
             return array
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
+    return dict.fromkeys((*there, *fit.left_over)), take
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
 
-    def __len__(self) -> int:
-        return len(self._names)
-
-    def _epsilon(self, variance: str) -> float:
-        fields = self._fit.mapping.epsilons.items()
-        return next(
-            getattr(self._network, field) for field, norms in fields if re.fullmatch(rf"({norms})\.var", variance)
-        )
+def _epsilon(fit: Fit, network: Architecture, variance: str) -> float:
+    fields = fit.mapping.epsilons.items()
+    return next(getattr(network, field) for field, norms in fields if re.fullmatch(rf"({norms})\.var", variance))
 
 
 def _check_statements(source: Source) -> None:
@@ -183,7 +173,7 @@ def _round(leaf: jax.Array, dtype: str) -> jax.Array:
     return leaf.astype(dtype).astype(leaf.dtype) if leaf.size >= LARGE else leaf
 
 
-def _provenance(fit: Fit, source: Source, license: str | None) -> Iterable[tuple[str, str]]:
+def _provenance(fit: Fit, source: Source, license: str | None, epsilon: float | None) -> Iterable[tuple[str, str]]:
     sha256 = _sha256(source.path)
     yield "source", source.path.name
     yield "source_sha256", sha256
@@ -192,11 +182,19 @@ def _provenance(fit: Fit, source: Source, license: str | None) -> Iterable[tuple
         yield "companion_sha256", _sha256(source.companion)
     yield "license", license or LICENSES.get(sha256, UNKNOWN_LICENSE)
     yield "network", fit.name
-    yield "preprocessing", "stated by the source" if source.pixels else "as published; the source does not state it"
+    if fit.rivals:
+        yield "fits_alike", f"{', '.join(fit.rivals)}; --architecture chooses"
+    yield "preprocessing", _origin(source.pixels is not None)
+    yield "epsilon", "given" if epsilon is not None else _origin(bool(source.epsilons))
+    yield "dropout_rate", _origin(source.dropout_rate is not None)
     if fit.folded:
         yield "batch_norms", "folded into the layers before them by the exporter; their statistics are lost"
     yield "converter", CONVERTER
     yield "verified", "nothing; `weights-convert verify` compares it with its source"
+
+
+def _origin(stated: bool) -> str:
+    return "stated by the source" if stated else "as published; the source does not state it"
 
 
 def _sha256(path: Path) -> str:

@@ -7,8 +7,6 @@ import numpy as np
 from weights_convert.mappings import choose
 from weights_convert.readers import Source
 
-NAMED = 5  # arrays that differ
-
 
 def describe(source: Source, architecture: str | None = None) -> str:
     """The network that a file resembles most, what it states, and its arrays, as lines of text.
@@ -22,15 +20,16 @@ def describe(source: Source, architecture: str | None = None) -> str:
 def _summary(source: Source, architecture: str | None) -> Iterator[str]:
     fit = choose(source, architecture)
     missing = [name for name in fit.sources() if name not in source.arrays]
-    likeness, _ = fit.likeness(source)
+    likeness, _, _ = fit.likeness(source)
     yield f"file: {source.path}" + (f" with {source.companion.name}" if source.companion else "")
     yield f"network: {fit.name}" + ("" if likeness == 1 else f" is the nearest, {likeness:.1%} alike")
+    if fit.rivals:
+        yield f"fit alike: {', '.join(fit.rivals)}"
     if fit.folded:
         yield "BatchNorms: folded into the layers before them"
     for verb, names in (("lacks", missing), ("holds beside it", fit.left_over)):
         if names:
-            more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-            yield f"{verb}: {', '.join(names[:NAMED])}{more}"
+            yield f"{verb}: {', '.join(names)}"
     epsilons = sorted(set(source.epsilons.values()))
     yield f"BatchNorm epsilons: {', '.join(f'{e:g}' for e in epsilons) or 'not stated'}"
     yield "preprocessing: " + ("(x - {:g}) * {:g}".format(*source.pixels) if source.pixels else "not stated")

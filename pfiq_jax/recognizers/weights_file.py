@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +27,7 @@ from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.recognizers.sface import SFace
 
 FORMAT_VERSION = 1
+NAMED = 20  # arrays of one kind in a message: another network's differ by hundreds
 HEADER = "pfiq_jax"  # one metadata entry, since safetensors writes several in random order
 ARCHITECTURES: Mapping[str, type[Architecture]] = {
     "iresnet": IResNet,
@@ -54,7 +55,7 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
         network = ARCHITECTURES[header["architecture"]](**header["options"])
         preprocessing = Preprocessing(**{name: _tuples(value) for name, value in header["preprocessing"].items()})
         recognizer = Recognizer(
-            parameters=fill(network, arrays, path),
+            parameters=fill(network, arrays, arrays.__getitem__, path),
             network=network,
             preprocessing=preprocessing,
             dropout_rate=float(header["dropout_rate"]),
@@ -112,17 +113,19 @@ def named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
 
 def fill(
     network: Architecture,
-    arrays: Mapping,  # of arrays: said so, a type checker at run time would look one up
+    names: Collection[str],
+    take: Callable[[str], np.ndarray],
     path: str | os.PathLike[str],
     *,
     labels: Mapping[str, str] = MappingProxyType({}),
     progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> PyTree[Array]:
-    """The parameter tree of a network, filled by name; each array is looked up once.
+    """The parameter tree of a network, filled by name.
 
     Args:
         network: whose parameters these are.
-        arrays: by the names of ``named_leaves``.
+        names: of the arrays in the file, as ``named_leaves`` gives them.
+        take: gives an array by its name; asked once for each.
         path: of the file, for messages.
         labels: what messages call arrays that have another name in the file.
         progress: wraps the loop over the parameters, as ``tqdm.tqdm`` does.
@@ -132,14 +135,14 @@ def fill(
     """
     shapes = network.shapes()
     wanted = {name: leaf.shape for name, leaf in named_leaves(shapes)}
-    problems = [f"{name} is not part of the network" for name in arrays if name not in wanted]
-    leaves = []
+    surplus = [f"{name} is not part of the network" for name in names if name not in wanted]
+    missing, problems, leaves = [], [], []
     for name in progress([*wanted]):
         label = labels.get(name, name)
-        if name not in arrays:
-            problems.append(f"{label} is missing")
+        if name not in names:
+            missing.append(f"{label} is missing")
             continue
-        array = arrays[name]
+        array = take(name)
         if array.shape != wanted[name]:
             place = f" as {name}" if label != name else ""
             problems.append(f"{label} has shape {array.shape} instead of {wanted[name]}{place}")
@@ -151,12 +154,17 @@ def fill(
             problems.append(f"{label} holds negative variances")
         else:
             leaves.append(jnp.asarray(np.ascontiguousarray(array, np.float32)))
-    if problems:
+    if missing or surplus or problems:
+        told = "; ".join((*sorted(problems), *_first(sorted(missing)), *_first(sorted(surplus))))
         raise PfiqError(
-            f"{path}: does not fit {network}: {'; '.join(sorted(problems))}. "
-            "Give a whole, undamaged file, or name another architecture."
+            f"{path}: does not fit {network}: {told}. Give a whole, undamaged file, or name another architecture."
         )
     return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+
+
+def _first(problems: list[str]) -> list[str]:
+    more = len(problems) - NAMED
+    return problems if more <= 0 else [*problems[:NAMED], f"and {more} more like that"]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -58,8 +58,11 @@ def test_conversion(backbone, tmp_path):
         f"output: {output}",
         *(f"{name}: {text}" for name, text in provenance.items()),
     ]
-    names = ["source", "source_sha256", "license", "network", "preprocessing", "converter", "verified"]
-    assert list(provenance) == names
+    assert list(provenance) == [
+        *("source", "source_sha256", "license", "network", "fits_alike"),
+        *("preprocessing", "epsilon", "dropout_rate", "converter", "verified"),
+    ]
+    assert provenance["epsilon"] == "given"
     assert list(tmp_path.iterdir()) == [output]
 
 

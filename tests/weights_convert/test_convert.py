@@ -10,7 +10,7 @@ import pytest
 from pfiq_jax import ARCFACE_MXNET, ARCFACE_TORCH, IResNet, PfiqError, SFace, load_recognizer
 from pfiq_jax.recognizers.weights_file import named_leaves
 from tests.weights_convert.spellings import channels_last
-from weights_convert.convert import LARGE, Translated, configure, convert
+from weights_convert.convert import LARGE, configure, convert, turn
 from weights_convert.mappings import MAPPINGS, choose
 from weights_convert.mappings.mapping import fit_names
 from weights_convert.readers import Source
@@ -107,7 +107,8 @@ def test_shapes_are_those_of_torch(depth, torch):
     source = Source(Path("a.pt"), arrays)
     fit = choose(source)
     assert fit.name == f"iresnet{depth}"
-    found = {name: array.shape for name, array in Translated(fit, configure(fit, source), source).items()}
+    names, take = turn(fit, configure(fit, source), source)
+    found = {name: take(name).shape for name in names}
     assert found == {name: leaf.shape for name, leaf in named_leaves(IResNet(depth).shapes())}
 
 
@@ -273,3 +274,20 @@ def test_progress_goes_through_every_parameter(iresnet_source):
     seen = []
     recognizer = convert(iresnet_source, progress=lambda names: seen.extend(names) or names)
     assert seen == [name for name, _ in named_leaves(recognizer.parameters)]
+
+
+def test_an_epsilon_that_the_source_states_tells_networks_apart_that_are_named_alike(iresnet_source):
+    means = [name for name in iresnet_source.arrays if name.endswith("running_mean")]
+    for epsilon, name, rival in ((1e-5, "iresnet18", "magface_iresnet18"), (2e-5, "magface_iresnet18", "iresnet18")):
+        stated = dataclasses.replace(iresnet_source, epsilons=dict.fromkeys(means, epsilon))
+        provenance = dict(convert(stated).provenance)
+        assert provenance["network"] == name
+        assert provenance["fits_alike"] == f"{rival}; --architecture chooses"
+        assert provenance["epsilon"] == "stated by the source"
+    assert dict(convert(iresnet_source).provenance)["epsilon"].startswith("as published")
+
+
+def test_a_converted_file_is_no_source(recognizer, tmp_path):
+    recognizer.save(tmp_path / "a.safetensors")
+    with pytest.raises(PfiqError, match="is converted already"):
+        convert(tmp_path / "a.safetensors")

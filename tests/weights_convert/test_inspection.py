@@ -32,6 +32,7 @@ def test_a_known_network(source):
     assert summary == {
         "file": "a.pt",
         "network": "iresnet18",
+        "fit alike": "magface_iresnet18",
         "BatchNorm epsilons": "not stated",
         "preprocessing": "not stated",
         "dropout rate": "not stated",
@@ -50,7 +51,7 @@ def test_what_differs_from_the_nearest_network(source):
     total = len(source.arrays)
     assert summary["network"] == f"iresnet18 is the nearest, {(total - 2) / (total + 8):.1%} alike"
     assert summary["lacks"] == "bn1.weight, bn1.bias"
-    assert summary["holds beside it"] == "extra.0, extra.1, extra.2, extra.3, extra.4 and 3 more"
+    assert summary["holds beside it"] == ", ".join(f"extra.{number}" for number in range(8))
     assert described[-1] == "  extra.7  scalar  float64"
 
 

@@ -4,6 +4,8 @@ A new network is one module with a table of ``Part`` and one name in ``MAPPINGS`
 the arrays of a layer stands once, in ``conventions``.
 """
 
+import dataclasses
+
 from pfiq_jax.errors import PfiqError
 from weights_convert.mappings import adaface, facenet, iresnet, mobilefacenet, sface
 from weights_convert.mappings.mapping import Fit, Mapping, fit_names, fit_order
@@ -38,17 +40,24 @@ def choose(source: Source, architecture: str | None = None) -> Fit:
     if architecture not in (None, *known):
         raise PfiqError(f"{architecture!r} is no known architecture; choose one of {', '.join(known)}.")
     candidates = [(m, name) for m in MAPPINGS for name in m.networks if architecture in (None, name)]
-    by_names = [fit_names(mapping, name, source) for mapping, name in candidates]
+    by_names = [fit_names(*candidate, source) for candidate in candidates]
     likeness = [fit.likeness(source) for fit in by_names]
-    best, nearness = by_names[likeness.index(max(likeness))], max(likeness)[0]
-    if nearness < 1 and source.layers:
-        by_order = [fit_order(mapping, name, source) for mapping, name in candidates]
-        fitting = [(score, fit) for score, fit in zip(likeness, by_order, strict=True) if fit is not None]
-        if fitting:
-            return max(fitting, key=lambda pair: pair[0])[1]
-    if nearness == 0:
+    nearest = max(likeness)[0]
+    if nearest < 1 and source.layers:
+        by_order = [fit_order(*candidate, source) for candidate in candidates]
+        in_order = [(score, fit) for score, fit in zip(likeness, by_order, strict=True) if fit is not None]
+        if in_order:
+            return _best(in_order)
+    if nearest == 0:
         raise PfiqError(
             f"{source.path}: none of its {len(source.arrays)} arrays ({', '.join(list(source.arrays)[:3])}, ...) is "
             f"part of {architecture or 'a known architecture'}; give weights of {architecture or ', '.join(known)}."
         )
-    return best
+    return _best([(score, fit) for score, fit in zip(likeness, by_names, strict=True) if score[0] == nearest])
+
+
+def _best(fits: list[tuple[tuple[float, bool, bool], Fit]]) -> Fit:
+    """The likest, or the first of those; it knows the others."""
+    _, best = max(fits, key=lambda pair: pair[0])
+    rivals = dict.fromkeys(fit.name for _, fit in fits if fit.name != best.name)
+    return dataclasses.replace(best, rivals=tuple(rivals))

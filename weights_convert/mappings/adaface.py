@@ -50,7 +50,7 @@ ADAFACE = Mapping(
         "adaface_ir_se101": IResNet(100, pooled_shortcut=True, squeeze_excitation=True),
     },
     parts,
-    ignored=(r"head\..*",),
+    ignored=(r"head\.(kernel|t|batch_mean|batch_std)",),
     preprocessing=dataclasses.replace(ARCFACE_TORCH, channel_order="BGR"),
     dropout_rate=0.4,
 )

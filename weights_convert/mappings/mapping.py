@@ -85,6 +85,7 @@ class Fit:
         left_over: arrays of the source that the mapping does not know.
         prefix: that the source puts before the table's names.
         folded: whether BatchNorms of the source are folded into the layers before them.
+        rivals: other networks that fit alike, but for what was published about them.
     """
 
     name: str
@@ -93,12 +94,16 @@ class Fit:
     left_over: tuple[str, ...]
     prefix: str = ""
     folded: bool = False
+    rivals: tuple[str, ...] = ()
 
-    def likeness(self, source: Source) -> tuple[float, bool]:
-        """How near it is, in 0..1, and whether its prefix is the published one; the greater the nearer."""
+    def likeness(self, source: Source) -> tuple[float, bool, bool]:
+        """How near it is, in 0..1; then whether what the source states, and its prefix, are the published ones."""
         wanted = self.sources()
         found = sum(name in source.arrays for name in wanted)
-        return found / (len(wanted) + len(self.left_over)), self.prefix == self.mapping.prefix
+        network, published = self.mapping.networks[self.name], self.mapping.preprocessing
+        agrees = {getattr(network, field) for field in self.mapping.epsilons}.issuperset(source.epsilons.values())
+        agrees &= source.pixels in (None, (published.mean[0], published.scale[0]))
+        return found / (len(wanted) + len(self.left_over)), agrees, self.prefix == self.mapping.prefix
 
     def sources(self) -> dict[str, str]:
         """From the source's names, of those arrays too that it lacks, to the library's."""
@@ -131,6 +136,8 @@ def fit_order(mapping: Mapping, name: str, source: Source) -> Fit | None:
     Exporters fold a BatchNorm into the layer before it, which gets a bias, and give new names to what they change. A
     BatchNorm that is not there becomes the identity, with that bias.
     """
+    if mapping.convention.channels_last:  # no graph's
+        return None
     layers = list(reversed(source.layers))
     leaves: dict[str, Leaf] = {}
     spare_bias = None  # of a convolution that has none in the library

@@ -49,7 +49,8 @@ def _find_symbol(path: Path) -> Path:
         if (symbol := path.with_name(name)).is_file():
             return symbol
     raise PfiqError(
-        f"{path}: the graph that it belongs to is not beside it; put {' or '.join(names)} there, or give its path."
+        f"{path}: the graph that it belongs to is not beside it; put {' or '.join(names)} there, or name it by "
+        "--symbol."
     )
 
 

@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 from safetensors import safe_open
 
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.recognizers.weights_file import HEADER
 from weights_convert.readers.source import Source
 
 
 def read(path: Path) -> Source:
     """Every array of the file; bfloat16, which NumPy lacks, becomes float32."""
     with safe_open(path, framework="numpy") as file:
+        if HEADER in (file.metadata() or {}):
+            raise PfiqError(f"{path}: is converted already; give it to `load_recognizer` or `pfiq --recognizer`.")
         return Source(path, {name: _array(file.get_tensor(name)) for name in file.keys()})
 
 
