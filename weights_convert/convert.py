@@ -67,7 +67,6 @@ def convert(
     fit = choose(source, architecture)
     network = configure(fit, source, epsilon)
     label = f"{source.path}" if architecture else f"{source.path}, which resembles {fit.name} most"
-    labels = {name: array for array, name in fit.sources().items()}
     names, take = turn(fit, network, source)
     source = dataclasses.replace(source, arrays={})  # so that an array can go once it is turned
     labels = {name: array for array, name in fit.sources().items()}
@@ -95,7 +94,7 @@ def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Archite
     """The fitted network with the options that the source's arrays and statements give it."""
     network = fit.mapping.networks[fit.name]
     names = ("head.bias", *(f"head.output_norm.{leaf}" for leaf in ("scale", "bias", "mean", "var")))
-    vectors = [array_of(fit, source, name) for name in names]
+    vectors = [_array_of(fit, source, name) for name in names]
     lengths = [vector.size for vector in vectors if vector is not None and vector.ndim == 1 and vector.size]
     options: dict[str, float] = {"dim": statistics.mode(lengths)} if lengths else {}
     fields = fit.mapping.epsilons
@@ -158,7 +157,7 @@ def _check_statements(source: Source) -> None:
         raise PfiqError(f"{source.path}: states nonsense for {', '.join(wrong)}; download or export it again.")
 
 
-def array_of(fit: Fit, source: Source, name: str) -> np.ndarray | None:
+def _array_of(fit: Fit, source: Source, name: str) -> np.ndarray | None:
     """The source's array for a parameter of the library; None where it has none."""
     leaf = fit.leaves.get(name)
     return source.arrays.get(leaf.source) if leaf is not None and leaf.source is not None else None
