@@ -108,7 +108,7 @@ def test_a_tampered_conversion_is_named_by_its_layers(backbone, converted, tmp_p
     check_mistake(result, f"the first layers that differ are {layer}")
 
 
-def test_the_symbol_of_mxnets_files(tmp_path, data):
+def test_the_symbol_of_mxnets_files(torch, tmp_path, data):
     published = data / "weights" / "mobilefacenet_y1"
     params, symbol, output = (tmp_path / name for name in ("a.params", "b.json", "out.safetensors"))
     params.symlink_to(published / "model-0000.params")

@@ -30,9 +30,10 @@ def run(
     Raises:
         PfiqError: for arrays that no torch network has names for, as those of Keras.
     """
+    model = _build(source, fit, network).eval()  # first: where there is none, torch is no mend
+
     import torch
 
-    model = _build(source, fit, network).eval()
     model.load_state_dict({name: _tensor(source, fit.prefix + name, a) for name, a in model.state_dict().items()})
     outputs: dict[str, np.ndarray] = {}
     for name, module in model.named_modules():

@@ -31,7 +31,7 @@ def check_is(path, expected):
 
 
 def refused(path, reason):
-    with pytest.raises(PfiqError, match=rf"^{path}: is empty, truncated or not a MMdnn weights file \(.*{reason}"):
+    with pytest.raises(PfiqError, match=rf"^{path}: is empty, truncated or no MMdnn weights file \(.*{reason}"):
         read(path)
 
 

@@ -62,7 +62,7 @@ def test_the_symbol_may_be_given(tmp_path):
     path.write_bytes(params(network_arrays()))
     given.write_bytes(symbol(NETWORK))
     assert read(path, symbol=str(given)).companion == given
-    refused(path, r"put model-symbol\.json or model-0000-symbol\.json there, or give its path\.$")
+    refused(path, r"put model-symbol\.json or model-0000-symbol\.json there, or name it by --symbol\.$")
     with pytest.raises(PfiqError, match=rf"^{tmp_path}/none: no such file; give the -symbol.json file"):
         read(path, tmp_path / "none")
     (tmp_path / "a.onnx").write_bytes(b"")
