@@ -130,7 +130,7 @@ def turn(fit: Fit, network: Architecture, source: Source) -> tuple[Collection[st
         if leaf is None:
             return arrays.pop(name)
         if leaf.source is None:
-            constant = 1 - _epsilon(fit, network, name) if np.isnan(leaf.constant) else leaf.constant
+            constant = 1 - _epsilon(fit, network, name) if name.endswith(".var") else leaf.constant
             return np.full(shapes[name], constant, np.float32)
         array = arrays.pop(leaf.source)
         try:

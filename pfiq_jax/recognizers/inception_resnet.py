@@ -14,6 +14,7 @@ from flax import nnx
 
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
+from pfiq_jax.recognizers.layers import norm, pointwise
 
 
 class Conv(NamedTuple):
@@ -137,11 +138,11 @@ class ConvReLU(nnx.Module):
 
     def __init__(self, channels: int, conv: Conv, *, epsilon: float, rngs: nnx.Rngs):
         width, size, stride, padding = conv
-        if size == (1, 1):  # a matrix product, which XLA runs faster under that name
-            self.conv: nnx.Linear | nnx.Conv = nnx.Linear(channels, width, use_bias=False, rngs=rngs)
+        if size == (1, 1):
+            self.conv: nnx.Linear | nnx.Conv = pointwise(channels, width, rngs)
         else:
             self.conv = nnx.Conv(channels, width, size, strides=stride, padding=padding, use_bias=False, rngs=rngs)
-        self.norm = nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
+        self.norm = norm(width, epsilon, rngs)
 
     def __call__(self, x):
         return jax.nn.relu(self.norm(self.conv(x)))

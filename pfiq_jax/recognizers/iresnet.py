@@ -14,7 +14,7 @@ from flax import nnx
 
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
-from pfiq_jax.recognizers.layers import PReLU
+from pfiq_jax.recognizers.layers import ConvLayer, PReLU, conv3x3, norm, pointwise
 
 BLOCKS_PER_STAGE: Mapping[int, tuple[int, ...]] = MappingProxyType(
     {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
@@ -58,7 +58,7 @@ class IResNetTrunk(nnx.Module):
     """Stem and four stages, each of which halves height and width."""
 
     def __init__(self, network: IResNet, rngs: nnx.Rngs):
-        self.stem = Stem(WIDTHS[0], epsilon=network.epsilon, rngs=rngs)
+        self.stem = ConvLayer(conv3x3(3, WIDTHS[0], rngs=rngs), WIDTHS[0], epsilon=network.epsilon, rngs=rngs)
         inputs = WIDTHS[:1] + WIDTHS[:-1]
         self.stages = nnx.List(
             nnx.List(
@@ -74,18 +74,6 @@ class IResNetTrunk(nnx.Module):
             for block in stage:
                 x = block(x)
         return x
-
-
-class Stem(nnx.Module):
-    """3x3 convolution, BatchNorm, PReLU."""
-
-    def __init__(self, width: int, *, epsilon: float, rngs: nnx.Rngs):
-        self.conv = conv3x3(3, width, rngs=rngs)
-        self.norm = norm(width, epsilon, rngs)
-        self.prelu = PReLU(width, rngs=rngs)
-
-    def __call__(self, x):
-        return self.prelu(self.norm(self.conv(x)))
 
 
 class Block(nnx.Module):
@@ -127,21 +115,11 @@ class SqueezeExcitation(nnx.Module):
 
 
 class Shortcut(nnx.Module):
-    """1x1 convolution and BatchNorm of every other pixel, as a matrix product, which runs faster."""
+    """1x1 convolution and BatchNorm, of every other pixel."""
 
     def __init__(self, channels: int, width: int, *, epsilon: float, rngs: nnx.Rngs):
-        self.conv = nnx.Linear(channels, width, use_bias=False, rngs=rngs)
+        self.conv = pointwise(channels, width, rngs)
         self.norm = norm(width, epsilon, rngs)
 
     def __call__(self, x):
         return self.norm(self.conv(x))
-
-
-def conv3x3(channels: int, width: int, *, stride: int = 1, rngs: nnx.Rngs) -> nnx.Conv:
-    """3x3 convolution without bias; padded by hand, since at stride 2 "SAME" would pad the far side only."""
-    return nnx.Conv(channels, width, (3, 3), strides=stride, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
-
-
-def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    """BatchNorm by its running statistics."""
-    return nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)

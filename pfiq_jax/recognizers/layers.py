@@ -40,12 +40,22 @@ class ConvLayer(nnx.Module):
 
     def __init__(self, conv: nnx.Module, width: int, *, epsilon: float, rngs: nnx.Rngs, activation: bool = True):
         self.conv = conv
-        self.norm = nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
+        self.norm = norm(width, epsilon, rngs)
         self.prelu = PReLU(width, rngs=rngs) if activation else None
 
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns new"]:
         x = self.norm(self.conv(x))
         return x if self.prelu is None else self.prelu(x)
+
+
+def conv3x3(channels: int, width: int, *, stride: int = 1, rngs: nnx.Rngs) -> nnx.Conv:
+    """3x3 convolution without bias; padded by hand, since at stride 2 "SAME" would pad the far side only."""
+    return nnx.Conv(channels, width, (3, 3), strides=stride, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
+
+
+def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
+    """BatchNorm by its running statistics."""
+    return nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
 
 
 def pointwise(channels: int, width: int, rngs: nnx.Rngs) -> nnx.Linear:

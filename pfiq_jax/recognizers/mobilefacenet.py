@@ -6,7 +6,7 @@ from flax import nnx
 
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
-from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, pointwise
+from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3, pointwise
 
 STEM_WIDTH = 64
 # Of each stage: the expanded width and the output width of the bottleneck that shrinks, and the number and expanded
@@ -40,7 +40,7 @@ class MobileFaceNetTrunk(nnx.Module):
     """Stem, a depthwise layer, three stages of bottlenecks, and a pointwise layer."""
 
     def __init__(self, *, epsilon: float, rngs: nnx.Rngs):
-        stem = nnx.Conv(3, STEM_WIDTH, (3, 3), strides=2, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
+        stem = conv3x3(3, STEM_WIDTH, stride=2, rngs=rngs)
         self.stem = ConvLayer(stem, STEM_WIDTH, epsilon=epsilon, rngs=rngs)
         self.depthwise = ConvLayer(DepthwiseConv(STEM_WIDTH, rngs=rngs), STEM_WIDTH, epsilon=epsilon, rngs=rngs)
         stages = []

@@ -6,7 +6,7 @@ from flax import nnx
 
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
-from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, pointwise
+from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3, pointwise
 
 STEM_WIDTH = 32
 # Width and stride of the thirteen depthwise and pointwise pairs (MobileNet v1, table 1, without its stem's stride).
@@ -35,7 +35,7 @@ class SFaceTrunk(nnx.Module):
     """A 3x3 stem, then pairs of a depthwise 3x3 and a pointwise 1x1; each with BatchNorm and PReLU."""
 
     def __init__(self, *, epsilon: float, rngs: nnx.Rngs):
-        stem = nnx.Conv(3, STEM_WIDTH, (3, 3), padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
+        stem = conv3x3(3, STEM_WIDTH, rngs=rngs)
         layers = [ConvLayer(stem, STEM_WIDTH, epsilon=epsilon, rngs=rngs)]
         channels = STEM_WIDTH
         for width, stride in PAIRS:

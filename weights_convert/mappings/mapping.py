@@ -6,14 +6,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
-import numpy as np
-
 from pfiq_jax.recognizers import ARCFACE_TORCH, Architecture, Preprocessing
 from weights_convert.mappings.conventions import NORM, TORCH, Convention, Kind, Layout, same
 from weights_convert.readers import Source
 
 COUNTERS = r"(.*\.)?num_batches_tracked"  # of training steps
-IDENTITY_VARIANCE = np.nan  # stands for 1 - epsilon, which is known later
 
 
 @dataclass(frozen=True)
@@ -35,7 +32,10 @@ class Part:
 
 @dataclass(frozen=True)
 class Leaf:
-    """Where a parameter of the library comes from: an array of the source, or a constant."""
+    """Where a parameter of the library comes from: an array of the source, or a constant.
+
+    A variance without a source is 1 less its epsilon, whatever the constant: that of an identity.
+    """
 
     source: str | None = None
     layout: Layout = same
@@ -161,7 +161,7 @@ def fit_order(mapping: Mapping, name: str, source: Source) -> Fit | None:
 
 
 def _identity(part: Part, bias: Leaf = Leaf()) -> dict[str, Leaf]:
-    constants = {"scale": Leaf(constant=1.0), "bias": bias, "mean": Leaf(), "var": Leaf(constant=IDENTITY_VARIANCE)}
+    constants = {"scale": Leaf(constant=1.0), "bias": bias, "mean": Leaf(), "var": Leaf()}
     return {f"{part.target}.{leaf}": constant for leaf, constant in constants.items()}
 
 

@@ -4,25 +4,9 @@ from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, MobileFaceNet
 from pfiq_jax.recognizers.mobilefacenet import STAGES
-from weights_convert.mappings.conventions import (
-    CONV,
-    DEPTHWISE,
-    MXNET,
-    NORM,
-    POINTWISE,
-    POOLED_DENSE,
-    PRELU,
-    Kind,
-)
+from weights_convert.mappings.conventions import CONV, DEPTHWISE, MXNET, NORM, POINTWISE, POOLED_DENSE
 from weights_convert.mappings.mapping import Mapping, Part
-
-
-def layer(source: str, target: str, kind: Kind, *, activation: bool = True) -> Iterator[Part]:
-    """A convolution, BatchNorm, PReLU?"""
-    yield Part(f"{source}_conv2d", f"{target}.conv", kind)
-    yield Part(f"{source}_batchnorm", f"{target}.norm", NORM)
-    if activation:
-        yield Part(f"{source}_relu", f"{target}.prelu", PRELU)
+from weights_convert.mappings.mobilenet_layer import layer
 
 
 def bottleneck(source: str, target: str) -> Iterator[Part]:

@@ -4,15 +4,9 @@ from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, SFace
 from pfiq_jax.recognizers.sface import PAIRS
-from weights_convert.mappings.conventions import CONV, DENSE, DEPTHWISE, MXNET, NORM, POINTWISE, PRELU, Kind
+from weights_convert.mappings.conventions import CONV, DENSE, DEPTHWISE, MXNET, NORM, POINTWISE
 from weights_convert.mappings.mapping import Mapping, Part
-
-
-def layer(source: str, target: str, kind: Kind) -> Iterator[Part]:
-    """A convolution, BatchNorm, PReLU."""
-    yield Part(f"{source}_conv2d", f"{target}.conv", kind)
-    yield Part(f"{source}_batchnorm", f"{target}.norm", NORM)
-    yield Part(f"{source}_relu", f"{target}.prelu", PRELU)
+from weights_convert.mappings.mobilenet_layer import layer
 
 
 def parts(network: SFace) -> Iterator[Part]:

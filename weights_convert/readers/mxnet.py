@@ -9,6 +9,7 @@ import numpy as np
 
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers.mxnet_symbol import NORM_EPSILON, VARIABLE, Node, Symbol, read_symbol
+from weights_convert.readers.pixels import ARITHMETIC
 from weights_convert.readers.source import Source
 
 LIST = 0x112
@@ -18,6 +19,7 @@ DTYPES = {0: "<f4", 1: "<f8", 2: "<f2", 3: "u1", 4: "<i4", 5: "i1", 6: "<i8"}
 MAX_DIMENSIONS = 32
 UNKNOWN_SHAPE = 2**32 - 1
 PREFIX = re.compile("^(arg|aux):")
+SCALAR_OPERATIONS = {"_plus_scalar": "Add", "_minus_scalar": "Sub", "_mul_scalar": "Mul", "_div_scalar": "Div"}
 
 
 def read(path: Path, symbol: Path | None = None) -> Source:
@@ -145,19 +147,10 @@ def _pixels(symbol: Symbol) -> tuple[float, float] | None:
     mean, scale, node = 0.0, 1.0, symbol.data
     while len(readers[node]) == 1:
         (node,) = readers[node]
-        match node.operation:
-            case "_minus_scalar":
-                mean += node.number("scalar") / scale
-            case "_plus_scalar":
-                mean -= node.number("scalar") / scale
-            case "_mul_scalar":
-                scale *= node.number("scalar")
-            case "_div_scalar":
-                scale /= node.number("scalar")
-            case "identity":
-                pass
-            case _:
-                break
+        if node.operation in SCALAR_OPERATIONS:
+            mean, scale = ARITHMETIC[SCALAR_OPERATIONS[node.operation]](mean, scale, node.number("scalar"))
+        elif node.operation != "identity":
+            break
         if scale == 0 or not math.isfinite(mean) or not math.isfinite(scale):
             raise ValueError(f"{node.name!r} leaves nothing of the pixels")
     return None if (mean, scale) == (0.0, 1.0) else (mean, scale)

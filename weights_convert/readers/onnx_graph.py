@@ -1,7 +1,7 @@
 """What an ONNX graph computes with: its layers with parameters in order, and what it does to the pixels before them."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -11,6 +11,7 @@ import numpy as np
 
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers.onnx_constants import FOLDS
+from weights_convert.readers.pixels import ARITHMETIC
 from weights_convert.readers.source import Layer
 
 if TYPE_CHECKING:
@@ -27,14 +28,6 @@ LAYERS: Mapping[str, tuple[Literal["conv", "norm", "prelu", "dense"], tuple[str,
         "PRelu": ("prelu", ("slope",)),
         "Gemm": ("dense", ("kernel", "bias")),
         "MatMul": ("dense", ("kernel",)),
-    }
-)
-ARITHMETIC: Mapping[str, Callable[[float, float, float], tuple[float, float]]] = MappingProxyType(
-    {  # from the mean and scale before, and the number, to mean and scale
-        "Add": lambda mean, scale, number: (mean - number / scale, scale),
-        "Sub": lambda mean, scale, number: (mean + number / scale, scale),
-        "Mul": lambda mean, scale, number: (mean, scale * number),
-        "Div": lambda mean, scale, number: (mean, scale / number),
     }
 )
 MEETINGS = ("Add", "Mul", "Sum")  # of branches, in whichever order
