@@ -9,7 +9,7 @@ from PIL import Image
 
 from pfiq_jax import PfiqError, Preprocessing, Recognizer, SFace
 from pfiq_jax.alignment import ARCFACE_TEMPLATE, align
-from pfiq_jax.cli import reader_of
+from pfiq_jax.cli.shared import reader_of
 from pfiq_jax.scoring import read_image
 
 TEMPLATE = np.array(ARCFACE_TEMPLATE)

@@ -12,10 +12,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import pfiq_jax
 from pfiq_jax import Preprocessing, Recognizer, cli, pixel_quality, scoring, ser_fiq_closed_form
 from pfiq_jax.alignment import ARCFACE_TEMPLATE, align
+from pfiq_jax.cli.shared import MEANING
 
-DEMO = Path(cli.__file__).parent / "bundled/demo_face.png"
+DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 closed_form = jax.jit(ser_fiq_closed_form, static_argnames="scaled")
 POINTS = ",".join(str(number) for point in ARCFACE_TEMPLATE for number in point)
 
@@ -63,7 +65,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 def test_explain_without_image_explains_the_demo_face():
     result = run("explain")
-    assert "bundled demo face" in result.stderr and cli.MEANING in result.stderr
+    assert "bundled demo face" in result.stderr and MEANING in result.stderr
     assert "demo_face.png: quality 0." in result.stdout and "higher is better" in result.stdout
     with Image.open("demo_face_quality.png") as picture:
         assert picture.format == "PNG" and picture.width > 1000
@@ -158,7 +160,7 @@ def test_any_file_name(name):
 
 def test_score_writes_what_the_library_returns_in_the_order_given(photos, recognizer):
     result = run("score", photos[5], "photos", "-o", "scores.csv")
-    assert result.stdout == "" and cli.MEANING in result.stderr
+    assert result.stdout == "" and MEANING in result.stderr
     table = rows(Path("scores.csv").read_text())
     assert list(table[0]) == ["path", "quality", "raw_quality"]
     assert [row["path"] for row in table] == [photos[5], *photos[:5]]
@@ -229,7 +231,7 @@ def test_score_keeps_what_it_had_when_interrupted(photos, monkeypatch):
 @pytest.mark.parametrize("verb", ["explain", "score"])
 def test_says_what_a_score_means(verb):
     text = " ".join(run(verb, "--help").stdout.split())
-    assert cli.MEANING in text and "112x112" in text
+    assert MEANING in text and "112x112" in text
 
 
 @pytest.mark.parametrize("verb", ["explain", "score"])
@@ -314,7 +316,7 @@ def test_landmark_numbers_are_of_one_image(photos):
     ],
 )
 def test_finds_out_first_that_an_output_cannot_be_written(monkeypatch, arguments):
-    monkeypatch.setattr(cli, "start", lambda _: pytest.fail("computed first"))
+    monkeypatch.setattr("pfiq_jax.cli.shared.load_recognizer", lambda _: pytest.fail("computed first"))
     Path("a.png").write_bytes(DEMO.read_bytes())
     Path("folder").mkdir()
     stderr = run(*arguments, exit_code=1).stderr
@@ -325,7 +327,7 @@ def test_finds_out_first_that_an_output_cannot_be_written(monkeypatch, arguments
 @pytest.mark.parametrize("option", ["--landmarks", "--recognizer"])
 @pytest.mark.parametrize(("verb", "output"), [("score", "-o"), ("explain", "--json")])
 def test_no_input_is_overwritten(monkeypatch, photos, verb, output, option):
-    monkeypatch.setattr(cli, "start", lambda _: pytest.fail("computed first"))
+    monkeypatch.setattr("pfiq_jax.cli.shared.load_recognizer", lambda _: pytest.fail("computed first"))
     Path("input").write_text(HEADER)
     Path("link").symlink_to("input")
     for name in ("input", "./photos/../input", "link"):
@@ -426,7 +428,7 @@ def test_as_a_program_in_an_empty_folder(tmp_path):
     for _ in range(2):
         result = program("explain", XDG_CACHE_HOME=str(tmp_path / "cache"))
         assert result.returncode == 0
-        assert result.stderr.splitlines() == ["No image given: explaining the bundled demo face.", cli.MEANING]
+        assert result.stderr.splitlines() == ["No image given: explaining the bundled demo face.", MEANING]
     assert os.listdir() == ["demo_face_quality.png"]
     entries = [path for path in (tmp_path / "cache/pfiq_jax").iterdir() if path.name.endswith("-cache")]
     assert entries

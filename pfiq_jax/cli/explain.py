@@ -1,0 +1,130 @@
+"""``pfiq explain``: which pixels make a face useful."""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+import click
+import jax
+import numpy as np
+
+from pfiq_jax import scoring
+from pfiq_jax.cli.shared import (
+    FILE,
+    STDOUT,
+    check_writable,
+    landmarks_of,
+    option_recognizer,
+    reader_of,
+    start,
+    summarize,
+)
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.plotting import plot_pixel_quality
+
+STEM_BYTES = 220  # of an image's name in its outputs', since file systems take no names over 255 bytes
+
+
+@click.command()
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.option("-o", "--output", type=FILE, metavar="FOLDER|PNG", help="Where to. [default: the current folder]")
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Also write the scores as JSON; - for stdout.")
+@click.option("--npz", type=FILE, metavar="FOLDER|NPZ", help="Also write image, quality, gradient and map as arrays.")
+@click.option("--landmarks", metavar="X1,Y1,...,X5,Y5|CSV", help="Five points to align by; see above.")
+@option_recognizer
+def explain(
+    images: tuple[str, ...],
+    output: Path | None,
+    json_file: Path | None,
+    npz: Path | None,
+    landmarks: str | None,
+    weights: Path | None,
+) -> None:
+    """Draw which pixels make a face useful for recognition.
+
+    Writes NAME_quality.png for every IMAGE (a file, a folder or a pattern): the face, the quality of its pixels from
+    0 (red) to 1 (green, adds much), and both in one. Without IMAGE it explains a bundled demo face.
+
+    Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only.
+
+    Images should be aligned faces of the recogniser's size, 112x112 pixels for most (ArcFace template). Others are
+    aligned if you give --landmarks, the person's right eye (left in the image), left eye, nose, right and left corner
+    of the mouth: ten numbers for one image, or a CSV file with the columns path,x1,y1,...,x5,y5. Without it they are
+    squeezed, with a warning.
+    """
+    if images:
+        paths = scoring.expand_paths(images)
+    else:
+        paths = [Path(str(resources.files("pfiq_jax") / "bundled/demo_face.png"))]
+        click.echo("No image given: explaining the bundled demo face.", err=True)
+    pictures = output_paths(paths, output or Path(), ".png")
+    archives = output_paths(paths, npz, ".npz") if npz else [None] * len(paths)
+    points = landmarks_of(landmarks, paths)
+    inputs = [*paths, landmarks, weights]
+    check_writable([path for path in (*pictures, *archives, json_file) if path], [path for path in inputs if path])
+    recognizer = start(weights)
+    read = reader_of(recognizer, points)
+
+    records, squeezed, problems = [], [], []
+    try:
+        for path, picture, archive in zip(paths, pictures, archives, strict=True):
+            try:
+                face = read(path)
+            except PfiqError as error:
+                problems.append(str(error))
+                continue
+            if face.squeezed:
+                squeezed.append(path)
+            result, raw_quality = jax.device_get(scoring.explain(recognizer, face.image))
+            figure, _ = plot_pixel_quality(
+                face.image, result.quality, result.map, title=click.format_filename(path, shorten=True)
+            )
+            figure.savefig(picture, metadata={"Software": None})  # the same bytes under every matplotlib
+            if archive:
+                np.savez_compressed(archive, image=face.image, **result._asdict())
+            records.append(
+                {
+                    "path": str(path),
+                    "quality": float(result.quality),
+                    "raw_quality": float(raw_quality),
+                    "mean_pixel_quality": float(result.map.mean()),
+                    "picture": str(picture),
+                    "recognizer": str(weights or "bundled"),
+                }
+            )
+            click.echo(
+                f"{click.format_filename(path)}: quality {result.quality:.3f} of 1, higher is better "
+                f"-> {click.format_filename(picture)}",
+                err=json_file == STDOUT,
+            )
+    finally:
+        if json_file:
+            with click.open_file(json_file, "w", encoding="utf-8") as file:
+                file.write(json.dumps(records, indent=2) + "\n")
+        summarize(recognizer, len(paths), squeezed, problems)
+    if problems:
+        raise SystemExit(1)
+
+
+def output_paths(inputs: Sequence[Path], where: Path, suffix: str) -> list[Path]:
+    """An output for every input: the file named, or in a folder, with a number where stems are the same."""
+    if where.suffix.lower() == suffix:
+        if len(inputs) > 1:
+            raise click.UsageError(f"{where} is one file, but there are {len(inputs)} images; name a folder.")
+        return [where]
+    if where == STDOUT:
+        raise click.UsageError(f"- is stdout, which takes no {suffix} files; name a folder or a {suffix} file.")
+    if where.suffix and not where.is_dir():  # more likely a file of another format than a new folder
+        raise click.UsageError(f"{where} is no {suffix} file; name one, or a folder (made first if it has a dot).")
+    where.mkdir(parents=True, exist_ok=True)
+    seen: Counter[str] = Counter()
+    outputs = []
+    for path in inputs:
+        stem = os.fsdecode(os.fsencode(path.stem)[:STEM_BYTES])
+        seen[stem] += 1
+        number = f"_{seen[stem]}" if seen[stem] > 1 else ""
+        outputs.append(where / f"{stem}_quality{number}{suffix}")
+    return outputs

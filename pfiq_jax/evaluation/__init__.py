@@ -1,0 +1,1 @@
+"""Is the score right, is the map right."""
