@@ -2,7 +2,12 @@
 
 import click
 
+from pfiq_jax.cli.evaluate_scores import scores
+
 
 @click.group()
 def evaluate() -> None:
     """Measure scores and maps on a folder of identity folders."""
+
+
+evaluate.add_command(scores)

@@ -1,0 +1,200 @@
+"""``pfiq evaluate scores``: which score tells best on which faces a recogniser fails."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import jax
+import numpy as np
+from tqdm import tqdm
+
+from pfiq_jax import scoring
+from pfiq_jax.cli.shared import FILE, STDOUT, check_writable, option_recognizer, reader_of, start
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.evaluation.score_report import json_report, markdown_table, plot_scores
+from pfiq_jax.evaluation.score_table import read_scores
+from pfiq_jax.evaluation.scores import (
+    RANDOM,
+    embeddings_and_scores,
+    evaluate_scores,
+    random_scores,
+    supported_methods,
+)
+from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, QUALITY_METHODS
+from pfiq_jax.recognizers import Recognizer
+
+CPU_BATCH_SIZE = 8
+ACCELERATOR_BATCH_SIZE = 256
+
+
+@click.command()
+@click.argument("folder", type=FILE)
+@click.option(
+    "--method", "methods", multiple=True, type=click.Choice((*QUALITY_METHODS, RANDOM)), help="[default: all that run]"
+)
+@click.option("--scores", "table", type=FILE, metavar="CSV|PARQUET", help="Also evaluate the scores of other tools.")
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Figures; - for stdout. [default: scores.json]")
+@click.option("-o", "--output", type=FILE, metavar="FOLDER", help="Where to. [default: beside the JSON file]")
+@option_recognizer
+def scores(
+    folder: Path,
+    methods: tuple[str, ...],
+    table: Path | None,
+    json_file: Path | None,
+    output: Path | None,
+    weights: Path | None,
+) -> None:
+    """Measure how well quality scores tell on which faces a recogniser fails.
+
+    FOLDER holds a folder for each person, with aligned faces in it (as pfiq score takes them). All are compared with
+    all. Printed and written as scores.md, with the curves as scores.png and the figures as scores.json, all with 95%
+    intervals over people:
+
+    \b
+    pauc  false non-match rate at FMR 0.001 while up to 30% of the mated pairs are discarded, the worst first,
+          over the one without discarding; lower is better, 1 is no gain
+    fnmr  false non-match rate after discarding 30%; lower is better
+    rce   rank consistency: whether the faces that cause errors are those of low quality; higher is better
+
+    The methods are those of this library, and `random` as a control. --scores adds every numeric column of a table
+    with a column `path` (relative to FOLDER, to the table or to the current folder), of which higher must be better.
+
+    Faces that cannot be read are listed at the end, and make the exit code 1; all others are evaluated.
+    """
+    people = _faces_by_person(folder)
+    paths = list(people)
+    json_file = json_file or (output or Path()) / "scores.json"
+    stem = "scores" if json_file == STDOUT else json_file.stem
+    place = output or (Path() if json_file == STDOUT else json_file.parent)
+    picture, text_file = place / f"{stem}.png", place / f"{stem}.md"
+    for each in (place, json_file.parent):
+        each.mkdir(parents=True, exist_ok=True)
+    check_writable([json_file, picture, text_file], [path for path in (*paths, table, weights) if path])
+    recognizer = start(weights)
+    read = reader_of(recognizer, None)
+
+    ours = methods or (*supported_methods(recognizer), RANDOM)
+    if left_out := [name for name in QUALITY_METHODS if not methods and name not in ours]:
+        click.echo(f"Left out, since this recogniser cannot do them: {', '.join(left_out)}.", err=True)
+    others = read_scores(table, paths, folder, may_lack=lambda face: not _can_be_read(face, read)) if table else {}
+    if taken := [name for name in others if name in ours]:
+        raise PfiqError(f"{table}: column {taken[0]} is named like a method of this library; rename it.")
+
+    measured = _measure(recognizer, paths, read, tuple(name for name in ours if name != RANDOM))
+    columns: dict[str, np.ndarray] = {
+        name: random_scores(len(measured.embeddings)) if name == RANDOM else measured.scores[name] for name in ours
+    }
+    columns |= {name: values[measured.is_read] for name, values in others.items()}
+    try:
+        identities = np.array(list(people.values()))[measured.is_read]
+        evaluation = evaluate_scores(measured.embeddings, identities, columns)
+        with click.open_file(json_file, "w", encoding="utf-8") as file:
+            file.write(json.dumps(json_report(evaluation, DEFAULT_QUALITY_METHOD), indent=2, allow_nan=False) + "\n")
+        text = markdown_table(evaluation)
+        text_file.write_text(text, encoding="utf-8")
+        click.echo(text, nl=False, err=json_file == STDOUT)
+        if evaluation.warning:
+            click.echo(f"Warning: {evaluation.warning}", err=True)
+        figure, _ = plot_scores(evaluation)  # last, since it needs what may not be installed
+        figure.savefig(picture, metadata={"Software": None})  # the same bytes under every matplotlib
+    except PfiqError as error:
+        raise PfiqError(f"{folder}: {error}") from error
+    finally:
+        _tell_of_doubtful(recognizer, measured)
+    if measured.problems:
+        raise SystemExit(1)
+
+
+class _Measured(NamedTuple):
+    """Embeddings and scores of the faces that could be read; which ones these are; how many had to be squeezed."""
+
+    embeddings: np.ndarray
+    scores: dict[str, np.ndarray]
+    is_read: np.ndarray
+    squeezed: int
+    problems: list[str]
+
+
+def _faces_by_person(folder: Path) -> dict[Path, str]:
+    """The person of each face: the name of the folder in FOLDER that holds it."""
+    if not folder.is_dir():
+        raise PfiqError(f"{folder}: is no folder; give one that holds a folder for each person.")
+    people = {}
+    beside = 0
+    for path in scoring.expand_paths([folder]):
+        parts = path.relative_to(folder).parts
+        if len(parts) > 1:
+            people[path] = parts[0]
+        else:
+            beside += path != folder
+    if not people:
+        raise PfiqError(f"{folder}: holds no folders with faces; give one that holds a folder for each person.")
+    if beside:
+        click.echo(f"Warning: {beside} faces lie in no person's folder and are left out.", err=True)
+    return people
+
+
+def _measure(
+    recognizer: Recognizer, paths: Sequence[Path], read: Callable[[Path], scoring.Face], methods: tuple[str, ...]
+) -> _Measured:
+    size = CPU_BATCH_SIZE if jax.default_backend() == "cpu" else ACCELERATOR_BATCH_SIZE
+    batch = np.zeros((size, *recognizer.preprocessing.size, 3), np.uint8)
+    results, is_read, problems, squeezed = [], [], [], 0
+    with tqdm(total=len(paths), unit="face", disable=None) as progress:
+        for faces in _read_ahead(paths, read, size):
+            images = [face.image for face in faces if isinstance(face, scoring.Face)]
+            batch[: len(images)] = images  # always the same shape, so that nothing compiles twice
+            embeddings, scores = jax.device_get(embeddings_and_scores(recognizer, batch, methods=methods))
+            results.append(
+                (embeddings[: len(images)], {name: values[: len(images)] for name, values in scores.items()})
+            )
+            is_read += [isinstance(face, scoring.Face) for face in faces]
+            problems += [str(face) for face in faces if isinstance(face, PfiqError)]
+            squeezed += sum(face.squeezed for face in faces if isinstance(face, scoring.Face))
+            progress.update(len(faces))
+    embeddings, scores = jax.tree.map(lambda *parts: np.concatenate(parts), *results)
+    return _Measured(embeddings, scores, np.array(is_read), squeezed, problems)
+
+
+def _tell_of_doubtful(recognizer: Recognizer, measured: _Measured) -> None:
+    if measured.squeezed:
+        height, width = recognizer.preprocessing.size
+        click.echo(
+            f"Warning: {measured.squeezed} faces were squeezed to {width}x{height} pixels without being aligned, which "
+            "makes their scores doubtful; align them first.",
+            err=True,
+        )
+    for problem in measured.problems:
+        click.echo(f"Error: {problem}", err=True)
+    if measured.problems:
+        click.echo(f"{len(measured.problems)} of {len(measured.is_read)} faces were left out.", err=True)
+
+
+def _read_ahead(
+    paths: Sequence[Path], read: Callable[[Path], scoring.Face], size: int
+) -> Iterator[list[scoring.Face | PfiqError]]:
+    """The faces batch by batch, or why they cannot be read; the next batch is read while this one is at work."""
+
+    def attempt(path: Path) -> scoring.Face | PfiqError:
+        try:
+            return read(path)
+        except PfiqError as error:
+            return error
+
+    with ThreadPoolExecutor() as pool:
+        reading = pool.map(attempt, paths[:size])
+        for start_of_next in range(size, len(paths) + size, size):
+            faces = list(reading)
+            reading = pool.map(attempt, paths[start_of_next : start_of_next + size])
+            yield faces
+
+
+def _can_be_read(path: Path, read: Callable[[Path], scoring.Face]) -> bool:
+    try:
+        read(path)
+    except PfiqError:
+        return False
+    return True

@@ -1,0 +1,86 @@
+"""The error-versus-reject curves that CR-FIQA and MagFace publish, which are no fixed-threshold EDCs.
+
+Both draw the threshold anew from every subset that is left, and discard mated and non-mated pairs alike; so their
+figures compare with published tables, and not with ``error_versus_discard``.
+
+Source: the evaluation codes of Boutros et al., CVPR 2023 (also of GraFIQs and ViT-FIQA) and Meng et al., CVPR 2021.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+DISCARD = np.arange(0, 0.98, 0.05)
+"""The shares of pairs that both codes discard: 0, 0.05, ..., 0.95."""
+
+
+def cr_fiqa_curve(
+    similarities: Float[np.ndarray, " pairs"],
+    mated: Bool[np.ndarray, " pairs"],
+    qualities: Float[np.ndarray, " pairs"],
+    fmr: float,
+) -> Float[np.ndarray, "20"]:
+    """FNMR after discarding each share of ``DISCARD``, as CR-FIQA's code counts it.
+
+    Its name for it, "fixed threshold", is misleading: on every subset the threshold is the angle among all pairs'
+    whose false match rate is nearest to ``fmr``, of equally near ones the smallest. It counts a non-mated pair
+    at the threshold as a match and a mated one as none.
+
+    Args:
+        similarities: cosines of the pairs, in [-1, 1].
+        mated: which are of one identity.
+        qualities: of each pair, the lower of its two images'; higher is better. Equal ones are cut in NumPy's order.
+        fmr: false match rate wanted; of few non-mated pairs the nearest possible one may be far from it.
+    """
+
+    def fnmr(angles: np.ndarray, is_mated: np.ndarray) -> float:
+        thresholds = np.unique(angles)[::-1]
+        matches = np.searchsorted(np.sort(angles[~is_mated]), thresholds, side="right")
+        threshold = thresholds[np.argmin(np.abs(matches / np.sum(~is_mated) - fmr))]
+        return 1 - np.mean(angles[is_mated] < threshold)
+
+    return _curve(similarities, mated, qualities, fnmr)
+
+
+def cr_fiqa_area(curve: Float[np.ndarray, "20"]) -> float:
+    """The AUC in CR-FIQA's tables: trapezoids over the whole of ``DISCARD``; lower is better."""
+    return float(np.trapezoid(curve, DISCARD))
+
+
+def magface_curve(
+    similarities: Float[np.ndarray, " pairs"],
+    mated: Bool[np.ndarray, " pairs"],
+    qualities: Float[np.ndarray, " pairs"],
+) -> Float[np.ndarray, "20"]:
+    """FNMR at FMR 1e-3 after discarding each share of ``DISCARD``, as MagFace's code counts it.
+
+    On every subset the threshold is the angle of rank ``(n - 1) // 1000`` among n non-mated pairs, so of 1,000 and
+    fewer simply the smallest, where nothing is a false match. Of 100 and fewer the code leaves the point out, which is
+    NaN here.
+
+    Args:
+        similarities: cosines of the pairs, in [-1, 1].
+        mated: which are of one identity.
+        qualities: of each pair, the lower of its two images'; higher is better. Equal ones are cut in NumPy's order.
+    """
+
+    def fnmr(angles: np.ndarray, is_mated: np.ndarray) -> float:
+        others = np.sort(angles[~is_mated])
+        if len(others) <= 100:
+            return float("nan")
+        return np.mean(angles[is_mated] >= others[(len(others) - 1) // 1000])
+
+    return _curve(similarities, mated, qualities, fnmr)
+
+
+def _curve(
+    similarities: np.ndarray,
+    mated: np.ndarray,
+    qualities: np.ndarray,
+    fnmr: Callable[[np.ndarray, np.ndarray], float],
+) -> np.ndarray:
+    order = np.argsort(qualities)
+    angles = np.arccos(np.clip(similarities, -1, 1)) / np.pi
+    left = [order[int(share * len(order)) :] for share in DISCARD]
+    return np.array([fnmr(angles[part], mated[part]) for part in left])
