@@ -5,6 +5,7 @@ import click
 from pfiq_jax.cli.evaluate import evaluate
 from pfiq_jax.cli.explain import explain
 from pfiq_jax.cli.score import score
+from pfiq_jax.cli.sheet import sheet
 from pfiq_jax.verbs import Verbs
 
 
@@ -14,5 +15,5 @@ def main() -> None:
     """How useful face images are for recognition, and which of their pixels make them so."""
 
 
-for verb in (explain, score, evaluate):
+for verb in (explain, score, sheet, evaluate):
     main.add_command(verb)

@@ -2,6 +2,8 @@
 
 import click
 
+from pfiq_jax.cli.evaluate_disturbances import inpainting, masks
+from pfiq_jax.cli.evaluate_maps import maps
 from pfiq_jax.cli.evaluate_scores import scores
 
 
@@ -10,4 +12,5 @@ def evaluate() -> None:
     """Measure scores and maps on a folder of identity folders."""
 
 
-evaluate.add_command(scores)
+for verb in (scores, maps, masks, inpainting):
+    evaluate.add_command(verb)

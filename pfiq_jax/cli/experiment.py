@@ -1,0 +1,112 @@
+"""What the experiments with maps share: a sample of faces, and the three files of a report."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import numpy as np
+from jaxtyping import UInt8
+
+from pfiq_jax import scoring
+from pfiq_jax.cli.shared import STDOUT, check_writable, reader_of, summarize
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.recognizers import Recognizer
+
+
+class Sample(NamedTuple):
+    """Faces that could be read, and what there is to say of the others.
+
+    Attributes:
+        paths: of the faces that could be read.
+        images: these, RGB, of the recogniser's size.
+        squeezed: paths of those that had to be resized.
+        problems: a sentence for each other one.
+    """
+
+    paths: list[Path]
+    images: UInt8[np.ndarray, "faces height width 3"]
+    squeezed: list[Path]
+    problems: list[str]
+
+    def close(self, recognizer: Recognizer) -> None:
+        """Says on stderr which faces to doubt and which are missing; with exit code 1 if any are."""
+        summarize(recognizer, len(self.paths) + len(self.problems), self.squeezed, self.problems)
+        if self.problems:
+            raise SystemExit(1)
+
+
+class Report(NamedTuple):
+    """Where the report of an experiment goes."""
+
+    json: Path
+    picture: Path
+    table: Path
+
+    def write(self, report: dict[str, Any], table: str) -> None:
+        """Writes the figures and the table, and prints the latter; the picture is for the caller to save."""
+        with click.open_file(self.json, "w", encoding="utf-8") as file:
+            file.write(json.dumps(report, indent=2, allow_nan=False) + "\n")
+        self.table.write_text(table, encoding="utf-8")
+        click.echo(table, nl=False, err=self.json == STDOUT)
+
+
+def report_beside(json_file: Path | None, name: str, inputs: Sequence[Path]) -> Report:
+    """The files of a report: NAME.json, NAME.png, NAME.md here, or beside the JSON file named and with its stem.
+
+    Raises:
+        PfiqError: where one of them cannot be written, or is an input.
+    """
+    json_file = json_file or Path(f"{name}.json")
+    beside = Path(f"{name}.json") if json_file == STDOUT else json_file
+    report = Report(json_file, beside.with_suffix(".png"), beside.with_suffix(".md"))
+    if len(set(report)) < len(report):
+        raise PfiqError(f"{json_file}: the picture or table beside it would have the same name; call it .json.")
+    beside.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(report, inputs)
+    return report
+
+
+def sample_paths(folder: Path, limit: int) -> list[Path]:
+    """One face of each person, evenly spaced over the persons: the first of each folder in FOLDER.
+
+    A face that lies in FOLDER itself counts as a person of its own.
+
+    Raises:
+        PfiqError: for what is no folder, or holds no faces.
+    """
+    if not folder.is_dir():
+        raise PfiqError(f"{folder}: is no folder; give one that holds a folder of faces for each person.")
+    first: dict[str, Path] = {}
+    for path in scoring.expand_paths([folder]):
+        if path != folder:  # which stands for itself where nothing was found
+            first.setdefault(path.relative_to(folder).parts[0], path)
+    if not first:
+        raise PfiqError(f"{folder}: holds no faces; give a folder that holds a folder of faces for each person.")
+    faces = [first[name] for name in sorted(first)]
+    count = min(limit, len(faces))
+    return [faces[index * len(faces) // count] for index in range(count)]
+
+
+def read_sample(recognizer: Recognizer, paths: Sequence[Path]) -> Sample:
+    """The faces at paths, without those that cannot be read.
+
+    Raises:
+        PfiqError: where none can be read; it is the first one's problem.
+    """
+    read = reader_of(recognizer, None)
+    good, images, squeezed, problems = [], [], [], []
+    for path in paths:
+        try:
+            face = read(path)
+        except PfiqError as error:
+            problems.append(str(error))
+            continue
+        good.append(path)
+        images.append(face.image)
+        if face.squeezed:
+            squeezed.append(path)
+    if not images:
+        raise PfiqError(f"no face can be read; the first: {problems[0]}")
+    return Sample(good, np.stack(images), squeezed, problems)

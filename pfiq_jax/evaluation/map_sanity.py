@@ -1,0 +1,69 @@
+"""Sanity checks of maps: does a map depend on what the network has learned, and does it repeat?
+
+Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018: some methods draw the edges of the image
+whatever the network knows. Such a map stays the same when the network's weights are random.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, PyTree, Shaped
+from scipy.stats import rankdata
+
+from pfiq_jax.recognizers.recognizer import Recognizer
+
+NOISE_SIGMA = 2.0  # grey levels: of a camera's sensor in good light; nobody sees it
+
+Maps = Float[np.ndarray, "faces height width"]
+
+
+def randomized(seed: int, recognizer: Recognizer) -> Recognizer:
+    """This recogniser with the numbers of each of its trunk's parameter arrays shuffled: what it has learned is gone.
+
+    Shuffled rather than drawn anew, so that each layer keeps the distribution of its weights, and variances stay
+    positive, whatever the network. The head stays as it is: with a shuffled one too, scaled scores fall to 1e-20,
+    whose maps float32 cannot hold.
+
+    Args:
+        seed: of the shuffling.
+        recognizer: any; where its parameters are no mapping with a "trunk", all of them are shuffled.
+
+    References:
+        Adebayo et al., section 3, the model parameter randomisation test.
+    """
+    parameters = recognizer.parameters
+    if not isinstance(parameters, Mapping) or "trunk" not in parameters:
+        return dataclasses.replace(recognizer, parameters=_shuffled(seed, parameters))
+    trunk = _shuffled(seed, parameters["trunk"])
+    return dataclasses.replace(recognizer, parameters={**parameters, "trunk": trunk})
+
+
+def rank_correlation(maps: Maps, others: Maps) -> Float[np.ndarray, " faces"]:
+    """Spearman's rank correlation of the pixels of two maps, face by face, -1 to 1; ties share their mean rank.
+
+    NaN where one of both maps is constant, and so has no order.
+    """
+    first, second = (_centred_ranks(each) for each in (maps, others))
+    lengths = np.sqrt(np.sum(first**2, 1) * np.sum(second**2, 1))
+    return np.where(lengths > 0, np.sum(first * second, 1) / np.where(lengths > 0, lengths, 1), np.nan)
+
+
+def noisy(seed: int, images: Shaped[np.ndarray, "faces height width 3"]) -> Float[np.ndarray, "faces height width 3"]:
+    """The images with Gaussian noise of ``NOISE_SIGMA`` grey levels, cut off at 0 and 255."""
+    noise = np.random.default_rng(seed).normal(0, NOISE_SIGMA, images.shape)
+    return np.clip(images + noise, 0, 255).astype(np.float32)
+
+
+def _shuffled(seed: int, parameters: PyTree) -> PyTree:
+    generator = np.random.default_rng(seed)  # NumPy's: JAX would compile a sort for each shape
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(generator.permutation(np.ravel(leaf)).reshape(np.shape(leaf))), parameters
+    )
+
+
+def _centred_ranks(maps: Maps) -> Float[np.ndarray, "faces pixels"]:
+    ranks = rankdata(maps.reshape(len(maps), -1), axis=1)
+    return ranks - ranks.mean(1, keepdims=True)
