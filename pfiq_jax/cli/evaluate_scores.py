@@ -70,6 +70,8 @@ def scores(
     stem = "scores" if json_file == STDOUT else json_file.stem
     place = output or (Path() if json_file == STDOUT else json_file.parent)
     picture, text_file = place / f"{stem}.png", place / f"{stem}.md"
+    if json_file in (picture, text_file):
+        raise PfiqError(f"{json_file}: the picture or table beside it would have the same name; call it .json.")
     for each in (place, json_file.parent):
         each.mkdir(parents=True, exist_ok=True)
     check_writable([json_file, picture, text_file], [path for path in (*paths, table, weights) if path])

@@ -58,7 +58,7 @@ def bootstrap(
     )
     tail = (1 - CONFIDENCE) / 2
     defined = ~np.isnan(draws).all(0)
-    low, high = np.full((2, *value.shape), np.nan)
+    bounds = np.full((2, *value.shape), np.nan)
     if defined.any():
-        low[defined], high[defined] = np.nanquantile(draws[:, defined], (tail, 1 - tail), axis=0)
-    return Intervals(value, low, high)
+        bounds[:, defined] = np.nanquantile(draws[:, defined], (tail, 1 - tail), axis=0)
+    return Intervals(value, *bounds)

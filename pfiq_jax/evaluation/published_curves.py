@@ -21,7 +21,7 @@ def cr_fiqa_curve(
     qualities: Float[np.ndarray, " pairs"],
     fmr: float,
 ) -> Float[np.ndarray, "20"]:
-    """FNMR after discarding each share of ``DISCARD``, as CR-FIQA's code counts it.
+    """FNMR after discarding each share of ``DISCARD``, as CR-FIQA's code counts it; NaN without pairs of both kinds.
 
     Its name for it, "fixed threshold", is misleading: on every subset the threshold is the angle among all pairs'
     whose false match rate is nearest to ``fmr``, of equally near ones the smallest. It counts a non-mated pair
@@ -82,5 +82,9 @@ def _curve(
 ) -> np.ndarray:
     order = np.argsort(qualities)
     angles = np.arccos(np.clip(similarities, -1, 1)) / np.pi
-    left = [order[int(share * len(order)) :] for share in DISCARD]
-    return np.array([fnmr(angles[part], mated[part]) for part in left])
+    curve = np.full(len(DISCARD), np.nan)
+    for index, share in enumerate(DISCARD):
+        part = order[int(share * len(order)) :]
+        if mated[part].any() and not mated[part].all():
+            curve[index] = fnmr(angles[part], mated[part])
+    return curve

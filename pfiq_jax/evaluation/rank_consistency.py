@@ -51,14 +51,14 @@ def rank_consistency(
     alpha: float = 0.0,
     weights: Int[np.ndarray, " images"] | None = None,
 ) -> float:
-    """Spearman's correlation of harm and lack of quality, in [-1, 1] without ties; higher is better.
+    """Spearman's correlation of harm and lack of quality; higher is better, in [-1, 1] without ties.
 
     With n images, ranks R_H by rising harm, R_Q by falling quality (ties share their mean rank) and weights
     w = (R_H / n)^alpha it is 1 - 6 sum w (R_H - R_Q)^2 / ((n^2 - 1) sum w).
 
     Args:
         harms: errors that each image takes part in, as ``harm`` counts them.
-        qualities: of each image, higher is better.
+        qualities: of each image, higher is better. Ties raise the figure, to 0.5 for a constant score.
         margins: breaks ties of harm, as in the final version. Without it, as in the pre-release code, most images of an
             easy set share one rank, which raises the figure of any score, up to 0.5 where no image does harm.
         alpha: 0 weighs all images alike, higher values (the paper's is 3) the harmful ones.

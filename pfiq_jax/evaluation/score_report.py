@@ -63,7 +63,8 @@ def markdown_table(evaluation: ScoresEvaluation) -> str:
     ]
     by_pauc = sorted(evaluation.scores.items(), key=lambda item: (math.isnan(item[1].pauc.value), item[1].pauc.value))
     for name, (pauc, fnmr, rce, _) in by_pauc:
-        lines.append(f"| {name} | {_cell(pauc)} | {_cell(fnmr)} | {_cell(rce)} |")
+        escaped = name.replace("|", "\\|")
+        lines.append(f"| {escaped} | {_cell(pauc)} | {_cell(fnmr)} | {_cell(rce)} |")
     best = perfect_area(start.value, evaluation.discard) / (evaluation.discard * start.value) if start.value else None
     lines += [
         "",
