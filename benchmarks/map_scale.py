@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from pfiq_jax import load_recognizer, pixel_quality
+from pfiq_jax.pixels.pixel_quality import detail
 from pfiq_jax.scoring import expand_paths, read_image
 
 
@@ -20,10 +21,13 @@ from pfiq_jax.scoring import expand_paths, read_image
 @click.option("--step", default=1, help="Take every n-th face.")
 def main(folder: Path, step: int) -> None:
     recognizer = load_recognizer()
-    explain = jax.jit(pixel_quality)
+
+    @jax.jit
+    def saliency(image):
+        return detail(pixel_quality(recognizer, image).gradient[None], image[None].astype("float32"))[0]
+
     paths = expand_paths([folder])[::step]
-    magnitudes = [np.abs(explain(recognizer, read_image(path)).gradient).mean(-1) for path in paths]
-    argument = np.sqrt(recognizer.embed(read_image(paths[0])).shape[-1]) * np.stack(magnitudes)
+    argument = np.stack([saliency(read_image(path)) for path in paths])
     median = np.median(argument)
     print(f"{len(paths)} faces: median pixel {median:.2e}, a = 10**{-2 * np.log10(median):.2f}")
     of_face = np.percentile(np.median(argument, (1, 2)), [1, 10, 50, 90, 99])

@@ -1,12 +1,34 @@
 """How useful a face image is for recognition, and which of its pixels make it so."""
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.pixels import PixelQuality, pixel_quality, quality_map
-from pfiq_jax.quality import SER_FIQ_VARIANTS, cr_fiqa, magface, ser_fiq, ser_fiq_closed_form
+from pfiq_jax.pixels import (
+    MAP_METHODS,
+    PixelQuality,
+    integrated_gradients,
+    learned_order,
+    pixel_quality,
+    quality_map,
+    shapley,
+    smooth_grad,
+)
+from pfiq_jax.quality import (
+    QUALITY_METHODS,
+    SER_FIQ_VARIANTS,
+    calibrate,
+    cr_fiqa,
+    face_quality,
+    failure_probability,
+    magface,
+    percentile,
+    relative_norm,
+    ser_fiq,
+    ser_fiq_closed_form,
+)
 from pfiq_jax.recognizers import (
     ARCFACE_MXNET,
     ARCFACE_TORCH,
     Architecture,
+    Calibration,
     InceptionResNetV1,
     IResNet,
     MobileFaceNet,
@@ -19,8 +41,11 @@ from pfiq_jax.recognizers import (
 __all__ = [
     "ARCFACE_MXNET",
     "ARCFACE_TORCH",
+    "MAP_METHODS",
+    "QUALITY_METHODS",
     "SER_FIQ_VARIANTS",
     "Architecture",
+    "Calibration",
     "IResNet",
     "InceptionResNetV1",
     "MobileFaceNet",
@@ -29,11 +54,20 @@ __all__ = [
     "Preprocessing",
     "Recognizer",
     "SFace",
+    "calibrate",
     "cr_fiqa",
+    "face_quality",
+    "failure_probability",
+    "integrated_gradients",
+    "learned_order",
     "load_recognizer",
     "magface",
+    "percentile",
     "pixel_quality",
     "quality_map",
+    "relative_norm",
     "ser_fiq",
     "ser_fiq_closed_form",
+    "shapley",
+    "smooth_grad",
 ]

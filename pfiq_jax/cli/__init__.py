@@ -2,6 +2,7 @@
 
 import click
 
+from pfiq_jax.cli.calibrate import calibrate
 from pfiq_jax.cli.evaluate import evaluate
 from pfiq_jax.cli.explain import explain
 from pfiq_jax.cli.score import score
@@ -15,5 +16,5 @@ def main() -> None:
     """How useful face images are for recognition, and which of their pixels make them so."""
 
 
-for verb in (explain, score, sheet, evaluate):
+for verb in (explain, score, calibrate, sheet, evaluate):
     main.add_command(verb)

@@ -2,7 +2,8 @@
 
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021 (PLQ), and
 the code of its authors. A regressor made for one image, linear in its embedding, answers that image's quality; its
-gradient with respect to the pixels, by magnitude, is the map.
+gradient with respect to the pixels, by magnitude, is the published map. The default map asks instead how much of the
+quality the detail that a pixel holds is worth: gradient times detail, smoothed.
 """
 
 import math
@@ -16,11 +17,20 @@ from jaxtyping import Array, Float
 
 from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.images import as_batch
+from pfiq_jax.pixels.smoothing import gaussian_blur, local_minimum, local_variance
+from pfiq_jax.quality.methods import face_quality
 from pfiq_jax.quality.ser_fiq import SER_FIQ_VARIANTS, normalize, ser_fiq_closed_form
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 PUBLISHED_A = 10**7.5  # a map of 0.5 at a gradient of 10**-3.75 per grey level
-LEAST_NORM_A = 10**8.6  # 0.5 at the median pixel of LFW faces on the bundled network (benchmarks/map_scale.py)
+# 0.5 at the median pixel of LFW faces on the bundled network (benchmarks/map_scale.py)
+LEAST_NORM_A = 10**8.6
+DETAIL_A = 10**8.6
+
+DETAIL_SIGMA = 4.0  # pixels: what this Gaussian takes away is a pixel's detail
+MAP_SIGMA = 4.0  # pixels: a gradient scatters from pixel to pixel, utility does not
+FLAT_SIZE = 5  # pixels
+FLAT_VARIANCE = 1.0  # squared grey levels: below sensor noise there is nothing to recognise
 
 
 class PixelQuality(NamedTuple):
@@ -29,8 +39,8 @@ class PixelQuality(NamedTuple):
     Attributes:
         quality: one score an image, as the quality function gives it; higher is better.
         gradient: (height, width, 3) an image, of the regressor's answer, per grey level of RGB 0..255.
-        map: (height, width) an image, in [0, 1]: a pixel's quality; higher is better. A magnitude: it tells how
-            strongly a pixel moves the quality, not which way.
+        map: (height, width) an image, in [0, 1]: a pixel's quality; higher is better. A magnitude: it tells how much
+            a pixel moves the quality, not which way.
     """
 
     quality: Float[Array, "*batch"]
@@ -44,13 +54,14 @@ def pixel_quality(
     *,
     quality: ArrayLike | Callable[[Recognizer, Array], Array] | None = None,
     regressor: Literal["least_norm", "published"] = "least_norm",
+    saliency: Literal["detail", "magnitude"] | None = None,
     a: float | None = None,
     b: float = 2.0,
 ) -> PixelQuality:
     """Quality and its pixel map, from one forward and one backward pass of the network; higher is better in both.
 
     The regressor has weights w with w . e = Q: it answers the quality Q of this very image from its embedding e. Its
-    gradient S with respect to the pixels, as mean magnitude over RGB, gives the map 1 - 1 / (1 + a S^b).
+    gradient S with respect to the pixels gives the map 1 - 1 / (1 + a s^b), with s its ``saliency``.
 
     - "published" (PLQ, exactly): equal weights Q / sum(e) on the normalised embedding, without the head's last
       BatchNorm. The sum of an embedding may lie anywhere near 0, so the scale of S is arbitrary and the maps of two
@@ -58,33 +69,46 @@ def pixel_quality(
     - "least_norm": of all weights that answer Q, the shortest, w = Q y / |y|^2, on the embedding y as it is. They are
       unique, they turn with the embedding space and stretch against it, and S is Q times the gradient of log |y|: by
       how much of itself a pixel lengthens the embedding. The length of an ArcFace embedding is known to follow
-      quality (Meng et al., MagFace, CVPR 2021). In the map S is multiplied by sqrt(dim), by which PLQ's weights are
-      longer than these for an embedding whose sum is 1, the root mean square of random directions.
+      quality (Meng et al., MagFace, CVPR 2021).
+
+    The saliency s of a pixel is
+
+    - "detail": |sum over RGB of S (x - G x)|, smoothed by G, a Gaussian of 4 pixels: how much of the quality would go,
+      to first order, with the detail that the pixel holds. Where all is flat, to below the noise of a sensor, there is
+      nothing to recognise, whatever the gradient says: s is multiplied by v / (v + 1) with v the least variance, in
+      squared grey levels, of the 5x5 squares that hold the pixel. By insertion and deletion this map leads random
+      orders by half as much again as the published one (``benchmarks/results/maps.md``).
+    - "magnitude" (PLQ): the mean over RGB of |S|. For "least_norm" times sqrt(dim), by which PLQ's weights are longer
+      than these for an embedding whose sum is 1, the root mean square of random directions.
 
     Args:
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; (height, width, 3) or (batch, height, width, 3).
         quality: scores of the images, or a function (recogniser, images) -> scores, which is given the features that
-            are already there. None for ``ser_fiq_closed_form``, with "published" as PLQ's SER-FIQ has it (dropout
-            0.5, no last BatchNorm).
+            are already there. None for ``face_quality``, with "published" for SER-FIQ as PLQ has it (closed form,
+            dropout 0.5, no last BatchNorm, the published scale).
         regressor: how the weights come from the score.
-        a: scale of the map, in 1 / (gradient ** b). None for the published 10**7.5, or with "least_norm" for 10**8.6,
-            with which the median pixel of LFW faces gets 0.5 from the bundled network.
+        saliency: what of the gradient the map shows. None for "detail", with "published" for "magnitude".
+        a: scale of the map, in 1 / (s ** b). None for the published 10**7.5, or with "least_norm" for that with which
+            the median pixel of LFW faces gets 0.5 from the bundled network.
         b: exponent of the map.
 
     Raises:
-        PfiqError: for images that do not fit, another number of scores than images, or an unknown regressor.
+        PfiqError: for images that do not fit, another number of scores than images, or an unknown option.
 
     References:
-        Terhörst et al. 2021, section 3 and figure 1; meaning of S, w and v as there.
+        Terhörst et al. 2021, section 3 and figure 1; meaning of S and w as there.
     """
     check_choice("regressor", regressor, ("least_norm", "published"))
     published = regressor == "published"
+    if saliency is None:
+        saliency = "magnitude" if published else "detail"
+    check_choice("saliency", saliency, ("detail", "magnitude"))
     batch = as_batch(images, recognizer.preprocessing.size)
     features, pull_to_pixels = jax.vjp(recognizer.features, batch)
 
     if quality is None:
-        quality = _plq_quality if published else ser_fiq_closed_form
+        quality = _plq_quality if published else face_quality
     if callable(quality):
         quality = quality(recognizer.with_features(features), batch)
     scores = jnp.ravel(jnp.asarray(quality, jnp.float32))
@@ -99,15 +123,17 @@ def pixel_quality(
     embedding, pull_to_features = jax.vjp(regressed, features)
     weigh = equal_weights if published else least_norm_weights
     (gradient,) = pull_to_pixels(*pull_to_features(weigh(embedding, scores)))
-    if a is None:
-        a = PUBLISHED_A if published else LEAST_NORM_A
-    stretch = 1 if published else math.sqrt(embedding.shape[-1])
+    if saliency == "detail":
+        shown, default_a = detail(gradient, batch), DETAIL_A
+    else:
+        stretch = 1 if published else math.sqrt(embedding.shape[-1])
+        shown, default_a = stretch * jnp.mean(jnp.abs(gradient), -1), PUBLISHED_A if published else LEAST_NORM_A
 
     lead = jnp.shape(images)[:-3]
     return PixelQuality(
         scores.reshape(lead),
         gradient.reshape(*lead, *gradient.shape[1:]),
-        quality_map(stretch * gradient, a=a, b=b).reshape(*lead, *gradient.shape[1:3]),
+        squash(shown, a=default_a if a is None else a, b=b).reshape(*lead, *gradient.shape[1:3]),
     )
 
 
@@ -133,8 +159,31 @@ def quality_map(
 
     By default v(10**-3.75) is 0.5.
     """
-    stretched = jnp.minimum(a * jnp.mean(jnp.abs(gradient), -1) ** b, 1e30)
-    return stretched / (1 + stretched)  # the same without the cancellation of a small S
+    return squash(jnp.mean(jnp.abs(gradient), -1), a=a, b=b)
+
+
+def squash(saliency: Float[Array, "*shape"], *, a: float, b: float) -> Float[Array, "*shape"]:
+    """1 - 1 / (1 + a s^b), from 0 or more to [0, 1]."""
+    stretched = jnp.minimum(a * saliency**b, 1e30)
+    return stretched / (1 + stretched)  # the same without the cancellation of a small s
+
+
+def detail(
+    gradient: Float[Array, "batch height width 3"], images: Float[Array, "batch height width 3"]
+) -> Float[Array, "batch height width"]:
+    """How much the detail that each pixel holds is worth, in the gradient's unit times grey levels; 0 or more."""
+    worth = jnp.abs(jnp.sum(gradient * (images - gaussian_blur(images, DETAIL_SIGMA)), -1, keepdims=True))
+    return (gaussian_blur(worth, MAP_SIGMA) * structure(images))[..., 0]
+
+
+def structure(images: Float[Array, "batch height width 3"]) -> Float[Array, "batch height width 1"]:
+    """0 where an image is flat, towards 1 where it has structure: v / (v + 1) of the least variance around a pixel.
+
+    The least of all squares that hold the pixel, so that the edge of something flat counts as flat on its inside.
+    """
+    grey = jnp.mean(images, -1, keepdims=True)
+    variance = local_minimum(local_variance(grey, FLAT_SIZE), FLAT_SIZE)
+    return variance / (variance + FLAT_VARIANCE)
 
 
 def _plq_quality(recognizer: Recognizer, images: Array) -> Array:

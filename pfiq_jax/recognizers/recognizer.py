@@ -12,6 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
 from pfiq_jax.images import as_batch
+from pfiq_jax.recognizers.calibration import Calibration
 from pfiq_jax.recognizers.network import Functions, KnownFeatures, Network
 from pfiq_jax.recognizers.preprocessing import PIXELS, Preprocessing
 
@@ -19,7 +20,15 @@ from pfiq_jax.recognizers.preprocessing import PIXELS, Preprocessing
 @functools.partial(
     jax.tree_util.register_dataclass,
     data_fields=["parameters"],
-    meta_fields=["network", "preprocessing", "dropout_rate", "dropout_granularity", "dtype", "provenance"],
+    meta_fields=[
+        "network",
+        "preprocessing",
+        "dropout_rate",
+        "dropout_granularity",
+        "dtype",
+        "provenance",
+        "calibrations",
+    ],
 )
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Recognizer:
@@ -36,6 +45,7 @@ class Recognizer:
         dropout_granularity: what that dropout dropped: "unit" or whole "channel".
         dtype: in which ``save`` writes arrays that lose nothing by it.
         provenance: (name, text) pairs: where the weights come from, their licence, what was verified.
+        calibrations: what quality scores mean on this network, one a method; see ``calibrated``.
     """
 
     parameters: PyTree  # not PyTree[Array]: JAX also puts shapes and other stand-ins in the place of leaves
@@ -45,6 +55,7 @@ class Recognizer:
     dropout_granularity: Literal["unit", "channel"] = "unit"
     dtype: str = "float32"
     provenance: tuple[tuple[str, str], ...] = ()
+    calibrations: tuple[Calibration, ...] = ()
 
     def __repr__(self) -> str:
         count = sum(leaf.size for leaf in jax.tree.leaves(self.parameters) if hasattr(leaf, "size"))
@@ -128,6 +139,15 @@ class Recognizer:
         batch = features.reshape(-1, *features.shape[-3:])
         parameters = {"features": batch, "parameters": self.parameters}
         return dataclasses.replace(self, parameters=parameters, network=KnownFeatures(self.network))
+
+    def calibration(self, method: str) -> Calibration | None:
+        """What the scores of a quality method mean on this network; None where that was not fitted."""
+        return next((each for each in self.calibrations if each.method == method), None)
+
+    def calibrated(self, calibration: Calibration) -> "Recognizer":
+        """This recogniser with a calibration, in place of one of the same method."""
+        others = tuple(each for each in self.calibrations if each.method != calibration.method)
+        return dataclasses.replace(self, calibrations=(*others, calibration))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a ``.safetensors`` file that ``load_recognizer`` reads back, bit for bit, as float32 values.

@@ -19,6 +19,7 @@ from jaxtyping import Array, PyTree
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.calibration import Calibration
 from pfiq_jax.recognizers.inception_resnet import InceptionResNetV1
 from pfiq_jax.recognizers.iresnet import IResNet
 from pfiq_jax.recognizers.mobilefacenet import MobileFaceNet
@@ -62,6 +63,7 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
             dropout_granularity=header["dropout_granularity"],
             dtype=header["dtype"],
             provenance=tuple((str(name), str(text)) for name, text in header["provenance"].items()),
+            calibrations=tuple(_calibration(fields) for fields in header.get("calibrations", [])),
         )
     except PfiqError:
         raise
@@ -90,6 +92,7 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
         "dropout_granularity": recognizer.dropout_granularity,
         "dtype": recognizer.dtype,
         "provenance": dict(recognizer.provenance),
+        "calibrations": [dataclasses.asdict(each) for each in recognizer.calibrations],
     }
     arrays = {name: _narrow(np.asarray(leaf), recognizer.dtype) for name, leaf in named_leaves(recognizer.parameters)}
     path = Path(path)
@@ -193,6 +196,10 @@ def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         narrow = array.astype(jnp.dtype(dtype))
     return narrow if np.array_equal(narrow.astype(array.dtype), array) else array
+
+
+def _calibration(fields: dict[str, Any]) -> Calibration:
+    return Calibration(**{name: _tuples(value) for name, value in fields.items()})
 
 
 def _tuples(value: Any) -> Any:

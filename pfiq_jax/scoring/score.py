@@ -1,9 +1,10 @@
 """Scores of many image files, in order and batch by batch; and all there is to say about one face."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -12,8 +13,8 @@ from jaxtyping import Array, Float
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.pixels import PixelQuality, pixel_quality
-from pfiq_jax.quality import ser_fiq_closed_form
-from pfiq_jax.recognizers import Recognizer
+from pfiq_jax.quality import QUALITY_METHODS, calibration_of, default_quality_method, scale
+from pfiq_jax.recognizers import Calibration, Recognizer
 from pfiq_jax.scoring.faces import Face
 
 CPU_BATCH_SIZE = 4  # more are hardly faster, and take longer until their rows are written
@@ -39,7 +40,12 @@ class Score(NamedTuple):
 
 
 def score_files(
-    recognizer: Recognizer, paths: Sequence[Path], read: Callable[[Path], Face], *, batch_size: int | None = None
+    recognizer: Recognizer,
+    paths: Sequence[Path],
+    read: Callable[[Path], Face],
+    *,
+    method: str | None = None,
+    batch_size: int | None = None,
 ) -> Iterator[list[Score]]:
     """Scores image files, in order; while one batch is computed the next one is read.
 
@@ -47,10 +53,48 @@ def score_files(
         recognizer: best the one that will be deployed.
         paths: of the files.
         read: gives the face of a file, or raises PfiqError; called from several threads.
+        method: one of ``QUALITY_METHODS``; None for the recogniser's default.
         batch_size: None for what suits the CPU or accelerator.
 
     Yields:
         The scores of one batch; a file that cannot be read has a ``problem`` in place of a score.
+
+    Raises:
+        PfiqError: for a method that the recogniser cannot do or has no scale for.
+    """
+    name = method or default_quality_method(recognizer)
+    calibration = calibration_of(recognizer, name)
+    compute = functools.partial(qualities_of, recognizer, method=name, calibration=calibration)
+    size = recognizer.preprocessing.size
+    for batch in over_files(compute, paths, read, size=size, batch_size=batch_size):
+        yield [
+            Score(path, problem=str(face))
+            if isinstance(face, PfiqError)
+            else Score(path, float(row[0]), float(row[1]), face.squeezed)
+            for path, face, row in batch
+        ]
+
+
+def over_files(
+    compute: Callable[[np.ndarray], Any],
+    paths: Sequence[Path],
+    read: Callable[[Path], Face],
+    *,
+    size: tuple[int, int],
+    batch_size: int | None = None,
+) -> Iterator[list[tuple[Path, Face | PfiqError, Any]]]:
+    """What a function of a batch of faces gives for each of many files, in order.
+
+    Args:
+        compute: of images (batch_size, height, width, 3); gives a pytree of arrays with one row a face. Best jitted:
+            it always sees the same shape.
+        paths: of the files.
+        read: gives the face of a file, or raises PfiqError; called from several threads.
+        size: height and width of the faces.
+        batch_size: None for what suits the CPU or accelerator.
+
+    Yields:
+        For each file of a batch its path, its face or why there is none, and its row of the pytree, on the host.
     """
     if batch_size is None:
         batch_size = CPU_BATCH_SIZE if jax.default_backend() == "cpu" else ACCELERATOR_BATCH_SIZE
@@ -67,35 +111,35 @@ def score_files(
         for batch, next_batch in zip(batches, [*batches[1:], []], strict=True):
             faces = list(reading)
             reading = pool.map(attempt, next_batch)
-            # Always the same shape, so that nothing compiles twice.
-            images = np.zeros((batch_size, *recognizer.preprocessing.size, 3), np.uint8)
+            images = np.zeros((batch_size, *size, 3), np.uint8)
             for image, face in zip(images, faces, strict=False):
                 if isinstance(face, Face):
                     image[:] = face.image
-            qualities, raw_qualities = jax.device_get(qualities_of(recognizer, images))
+            rows = jax.device_get(compute(images))
             yield [
-                Score(path, float(quality), float(raw_quality), face.squeezed)
-                if isinstance(face, Face)
-                else Score(path, problem=str(face))
-                for path, face, quality, raw_quality in zip(batch, faces, qualities, raw_qualities, strict=False)
+                (path, face, jax.tree.map(lambda leaf, index=index: leaf[index], rows))
+                for index, (path, face) in enumerate(zip(batch, faces, strict=True))
             ]
 
 
-@jax.jit
-def qualities_of(recognizer: Recognizer, images: ArrayLike) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """The scaled and the raw closed-form SER-FIQ of images; one forward."""
-    known = recognizer.with_features(recognizer.features(images))
-    return ser_fiq_closed_form(known, images), ser_fiq_closed_form(known, images, scaled=False)
+@functools.partial(jax.jit, static_argnames=("method", "calibration"))
+def qualities_of(
+    recognizer: Recognizer, images: ArrayLike, *, method: str, calibration: Calibration
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    """The scaled and the raw score of images by a method; one forward."""
+    raw = QUALITY_METHODS[method](recognizer, images)
+    return scale(raw, calibration), raw
 
 
 @jax.jit
 def explain(recognizer: Recognizer, images: ArrayLike) -> tuple[PixelQuality, Float[Array, "*batch"]]:
-    """The pixel quality of images and their raw score; one forward, one backward."""
+    """The pixel quality of images and their raw score by the default method; one forward, one backward."""
+    method = default_quality_method(recognizer)
     raw_qualities = []
 
     def quality(known: Recognizer, batch: Array) -> Array:
-        raw_qualities.append(ser_fiq_closed_form(known, batch, scaled=False))
-        return ser_fiq_closed_form(known, batch)
+        raw_qualities.append(QUALITY_METHODS[method](known, batch))
+        return scale(raw_qualities[0], calibration_of(known, method))
 
     result = pixel_quality(recognizer, images, quality=quality)
     return result, raw_qualities[0].reshape(result.quality.shape)

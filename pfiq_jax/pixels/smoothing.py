@@ -1,0 +1,42 @@
+"""Smoothing of images and maps, as products with small constant matrices: differentiable, and fast everywhere."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+from scipy.ndimage import gaussian_filter1d, uniform_filter1d
+
+
+def gaussian_blur(
+    images: Float[Array, "batch height width channels"], sigma: float
+) -> Float[Array, "batch height width channels"]:
+    """Images under a Gaussian of a standard deviation in pixels, mirrored at the border; as scipy's."""
+    return _filter(images, lambda identity: gaussian_filter1d(identity, sigma, axis=0))
+
+
+def local_variance(
+    images: Float[Array, "batch height width channels"], size: int
+) -> Float[Array, "batch height width channels"]:
+    """Variance within a square around each pixel, in the square of the images' unit."""
+    centred = images - jnp.mean(images, (1, 2), keepdims=True)  # small numbers: their squares lose few digits
+    mean = _filter(centred, lambda identity: uniform_filter1d(identity, size, axis=0))
+    mean_square = _filter(jnp.square(centred), lambda identity: uniform_filter1d(identity, size, axis=0))
+    return jnp.maximum(mean_square - jnp.square(mean), 0)
+
+
+def local_minimum(
+    images: Float[Array, "batch height width channels"], size: int
+) -> Float[Array, "batch height width channels"]:
+    """Least value within a square around each pixel."""
+    for axis in (1, 2):
+        reach = [(0, 0)] * 4
+        reach[axis] = (size // 2, size // 2)
+        padded = jnp.pad(images, reach, mode="edge")
+        shifts = [jax.lax.slice_in_dim(padded, i, i + images.shape[axis], axis=axis) for i in range(size)]
+        images = jnp.min(jnp.stack(shifts), 0)
+    return images
+
+
+def _filter(images, along):
+    rows, columns = (np.asarray(along(np.eye(length)), images.dtype) for length in images.shape[1:3])
+    return jnp.einsum("ih,bhwc,jw->bijc", rows, images, columns, precision="highest")
