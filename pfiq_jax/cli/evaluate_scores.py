@@ -1,6 +1,5 @@
 """``pfiq evaluate scores``: which score tells best on which faces a recogniser fails."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pfiq_jax import scoring
+from pfiq_jax.cli.experiment import Report
 from pfiq_jax.cli.shared import FILE, STDOUT, check_writable, option_recognizer, reader_of, start
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.score_report import json_report, markdown_table, plot_scores
@@ -66,15 +66,8 @@ def scores(
     """
     people = _faces_by_person(folder)
     paths = list(people)
-    json_file = json_file or (output or Path()) / "scores.json"
-    stem = "scores" if json_file == STDOUT else json_file.stem
-    place = output or (Path() if json_file == STDOUT else json_file.parent)
-    picture, text_file = place / f"{stem}.png", place / f"{stem}.md"
-    if json_file in (picture, text_file):
-        raise PfiqError(f"{json_file}: the picture or table beside it would have the same name; call it .json.")
-    for each in (place, json_file.parent):
-        each.mkdir(parents=True, exist_ok=True)
-    check_writable([json_file, picture, text_file], [path for path in (*paths, table, weights) if path])
+    report = _report(json_file or (output or Path()) / "scores.json", output)
+    check_writable(report, [path for path in (*paths, table, weights) if path])
     recognizer = start(weights)
     read = reader_of(recognizer, None)
 
@@ -93,15 +86,11 @@ def scores(
     try:
         identities = np.array(list(people.values()))[measured.is_read]
         evaluation = evaluate_scores(measured.embeddings, identities, columns)
-        with click.open_file(json_file, "w", encoding="utf-8") as file:
-            file.write(json.dumps(json_report(evaluation, DEFAULT_QUALITY_METHOD), indent=2, allow_nan=False) + "\n")
-        text = markdown_table(evaluation)
-        text_file.write_text(text, encoding="utf-8")
-        click.echo(text, nl=False, err=json_file == STDOUT)
+        report.write(json_report(evaluation, DEFAULT_QUALITY_METHOD), markdown_table(evaluation))
         if evaluation.warning:
             click.echo(f"Warning: {evaluation.warning}", err=True)
         figure, _ = plot_scores(evaluation)  # last, since it needs what may not be installed
-        figure.savefig(picture, metadata={"Software": None})  # the same bytes under every matplotlib
+        figure.savefig(report.picture, metadata={"Software": None})  # the same bytes under every matplotlib
     except PfiqError as error:
         raise PfiqError(f"{folder}: {error}") from error
     finally:
@@ -118,6 +107,19 @@ class _Measured(NamedTuple):
     is_read: np.ndarray
     squeezed: int
     problems: list[str]
+
+
+def _report(json_file: Path, folder: Path | None) -> Report:
+    """The picture and the table beside the JSON file, or in a folder; the folders are made."""
+    beside = Path("scores.json") if json_file == STDOUT else json_file
+    if folder:
+        beside = folder / beside.name
+    report = Report(json_file, beside.with_suffix(".png"), beside.with_suffix(".md"))
+    if json_file in report[1:]:
+        raise PfiqError(f"{json_file}: the picture or table beside it would have the same name; call it .json.")
+    for path in report:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    return report
 
 
 def _faces_by_person(folder: Path) -> dict[Path, str]:
