@@ -38,7 +38,7 @@ def experiment(verb: Callable[..., None]) -> Any:
             help="Map.",
         ),
         click.option(
-            "--limit", type=click.IntRange(1), default=100, show_default=True, help="How many people to take."
+            "--limit", type=click.IntRange(2), default=100, show_default=True, help="How many people to take."
         ),
         click.option(
             "--json", "json_file", type=FILE, metavar="FILE", help="Figures; - for stdout. [default: VERB.json]"
@@ -108,8 +108,9 @@ def inpainting(folder: Path, method: str, limit: int, json_file: Path | None, we
     """Measure whether score and map rise when what covers a face is taken away.
 
     FOLDER holds a folder for each person, with aligned faces in it; one of each person is taken. Sunglasses, a scarf
-    or a hand are drawn on each, then filled from the skin around, smoothly. Printed and written as inpainting.md, with
-    examples as inpainting.png and the figures as inpainting.json, all with 95% intervals over people:
+    or a hand are drawn on each, then replaced by what the other faces let one expect there. Printed and written as
+    inpainting.md, with examples as inpainting.png and the figures as inpainting.json, all with 95% intervals over
+    people:
 
     \b
     quality  of the face, 0 to 1; higher is better
@@ -127,7 +128,7 @@ def inpainting(folder: Path, method: str, limit: int, json_file: Path | None, we
     states = {
         "clean": sample.images,
         "occluded": occluded.images,
-        "restored": inpaint(occluded.images, occluded.regions),
+        "restored": inpaint(occluded.images, occluded.regions, sample.images),
     }
     explained = {
         state: explain_faces(MAP_METHODS[method], recognizer, images)

@@ -2,7 +2,7 @@
 
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021, sections on
 random masks and on inpainting. Their black squares are drawn here as there, on good faces; their occlusions were real
-and restored by a learned network, ours are drawn and filled smoothly, so that the clean face is known too.
+and restored by a deep network, ours are drawn, so that the clean face is known too, and restored from other faces.
 """
 
 from typing import NamedTuple
@@ -22,6 +22,9 @@ MASK_SIZES = (10, 20, 30, 40, 50)
 """Sides of the squares, in pixels."""
 
 OCCLUSIONS = ("sunglasses", "scarf", "hand")
+
+EXAMPLES = 100  # faces to learn from: their products take time with the square of their number
+RIDGE = 0.1  # of the examples' mean square; 0.1 to 1 restore alike
 
 Images = Shaped[np.ndarray, "faces height width 3"]
 Regions = Bool[np.ndarray, "faces height width"]
@@ -189,22 +192,63 @@ def occlude(seed: int, images: Images) -> Occluded:
     return Occluded(np.where(where[..., None], paint, images), where, kinds)
 
 
-def inpaint(images: Images, regions: Regions) -> Images:
-    """Images whose regions are filled as smoothly as their borders allow: the solution of Laplace's equation.
+def inpaint(images: Images, regions: Regions, clean: Images) -> Images:
+    """Images whose regions show what the faces of other people let one expect there.
 
-    Each pixel of a region becomes the mean of its neighbours above, below, left and right. No face is put there, only
-    the occlusion's edge is taken away and its colour replaced by that of the skin around.
+    The examples' mean, and those of their differences from it that explain the rest of the image best, in the least
+    squares with a ridge; then moved, as smoothly as can be, to meet the image at the region's border.
 
     Args:
-        images: RGB, 0..255.
+        images: RGB, 0..255, aligned.
         regions: what to fill, of each image.
+        clean: the same faces, two or more, without what was in the regions; each is restored from the others, of many
+            from about ``EXAMPLES``, and its own is not looked at.
 
     Raises:
-        PfiqError: where a region is all of its image.
+        PfiqError: where a region is all of its image, and for fewer than two faces.
+
+    References:
+        Everson and Sirovich, "Karhunen-Loève procedure for gappy data", JOSA A 1995; Pérez, Gangnet, Blake, "Poisson
+        Image Editing", SIGGRAPH 2003.
     """
     if regions.all((1, 2)).any():
         raise PfiqError("a region to fill is all of its image; leave some of it to fill from.")
-    return np.stack([_inpaint_one(image, region) for image, region in zip(images, regions, strict=True)])
+    if len(clean) < 2:
+        raise PfiqError("there is one face and so no other to restore it from; give at least two.")
+    examples = np.unique(np.linspace(0, len(clean) - 1, EXAMPLES).round().astype(int))
+    filled = images.copy()
+    for index, (image, region) in enumerate(zip(images, regions, strict=True)):
+        expected = _expected(image, region, clean[examples[examples != index]])
+        pixels = expected + smooth_fill(image - expected, region)
+        filled[index][region] = np.clip(np.rint(pixels), 0, 255)[region]
+    return filled
+
+
+def smooth_fill(
+    image: Float[np.ndarray, "height width channels"], region: Bool[np.ndarray, "height width"]
+) -> Float[np.ndarray, "height width channels"]:
+    """An image whose region solves Laplace's equation: each pixel is the mean of its neighbours on the four sides."""
+    places = np.argwhere(region)
+    if not len(places):
+        return image
+    unknown = np.zeros(region.shape, np.int64)
+    unknown[region] = np.arange(len(places))
+    known_sum, neighbours = np.zeros((len(places), image.shape[-1])), np.zeros(len(places))
+    links = []
+    for step in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        others = places + step
+        inside = np.flatnonzero(((others >= 0) & (others < region.shape)).all(1))
+        neighbours[inside] += 1
+        row, column = others[inside].T
+        open_ = region[row, column]
+        known_sum[inside[~open_]] += image[row[~open_], column[~open_]]
+        links.append((inside[open_], unknown[row[open_], column[open_]]))
+    first, second = np.concatenate(links, 1)
+    size = (len(places), len(places))
+    matrix = sparse.diags(neighbours) - sparse.coo_matrix((np.ones(len(first)), (first, second)), size)
+    filled = image.copy()
+    filled[region] = spsolve(sparse.csc_matrix(matrix), known_sum).reshape(known_sum.shape)
+    return filled
 
 
 def _shape(kind: str, y: np.ndarray, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
@@ -221,28 +265,19 @@ def _shape(kind: str, y: np.ndarray, x: np.ndarray, generator: np.random.Generat
     return (along / 30) ** 2 + (across / 14) ** 2 <= 1
 
 
-def _inpaint_one(
-    image: Shaped[np.ndarray, "height width 3"], region: Bool[np.ndarray, "height width"]
-) -> Shaped[np.ndarray, "height width 3"]:
-    places = np.argwhere(region)
-    if not len(places):
-        return image
-    unknown = np.zeros(region.shape, np.int64)
-    unknown[region] = np.arange(len(places))
-    known_sum, neighbours = np.zeros((len(places), 3)), np.zeros(len(places))
-    links = []
-    for step in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        others = places + step
-        inside = np.flatnonzero(((others >= 0) & (others < region.shape)).all(1))
-        neighbours[inside] += 1
-        row, column = others[inside].T
-        open_ = region[row, column]
-        known_sum[inside[~open_]] += image[row[~open_], column[~open_]]
-        links.append((inside[open_], unknown[row[open_], column[open_]]))
-    first, second = np.concatenate(links, 1)
-    size = (len(places), len(places))
-    matrix = sparse.diags(neighbours) - sparse.coo_matrix((np.ones(len(first)), (first, second)), size)
-    filled = image.copy()
-    solution = spsolve(sparse.csc_matrix(matrix), known_sum)
-    filled[region] = np.rint(solution) if image.dtype.kind in "iu" else solution
-    return filled
+def _expected(
+    image: Shaped[np.ndarray, "height width 3"],
+    region: Bool[np.ndarray, "height width"],
+    examples: Shaped[np.ndarray, "examples height width 3"],
+) -> Float[np.ndarray, "height width 3"]:
+    """The image that the examples explain best outside the region, by ridge regression in its dual form."""
+    faces = examples.reshape(len(examples), -1).astype(np.float64)
+    mean = faces.mean(0)
+    differences = faces - mean
+    seen = np.repeat(~region.ravel(), 3)
+    products = differences[:, seen] @ differences[:, seen].T
+    ridge = RIDGE * np.trace(products) / len(products) + 1e-9  # above 0 where all examples are alike
+    shares = np.linalg.solve(
+        products + ridge * np.eye(len(products)), differences[:, seen] @ (image.reshape(-1) - mean)[seen]
+    )
+    return (mean + shares @ differences).reshape(image.shape)

@@ -16,7 +16,7 @@ FaceImages = Shaped[np.ndarray, "faces height width 3"]
 Maps = Float[np.ndarray, "faces height width"]
 
 
-def new_figure(width: float, height: float) -> Any:
+def new_figure(width: float | int, height: float | int) -> Any:
     """A matplotlib ``Figure`` of inches that is not pyplot's.
 
     Raises:
