@@ -18,6 +18,9 @@ def harm(
 ) -> Int[np.ndarray, " images"]:
     """How many errors each image takes part in: false non-matches plus false matches.
 
+    Of all pairs most are non-mated, so on easy faces most errors are false matches, which good images suffer as much
+    as poor ones: on 6,900 faces of LFW, where a mated pair in 500 fails, every score measured has a negative RCE.
+
     Args:
         comparisons: of all pairs.
         threshold: similarity from which two images match, no lower than the least similar non-mated pair kept.

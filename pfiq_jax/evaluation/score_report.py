@@ -70,7 +70,8 @@ def markdown_table(evaluation: ScoresEvaluation) -> str:
         "",
         f"pAUC: mean FNMR while up to {share} of the mated pairs are discarded, over the FNMR without discarding; "
         "lower is better, 1 is no gain" + (f", {best:.3f} the best possible." if best is not None else "."),
-        "RCE: how far the faces that cause errors are those of low quality; higher is better, 0 is no relation.",
+        "RCE: how far the faces that cause errors are those of low quality; higher is better, 0 is no relation. It "
+        "counts false matches too, which on easy faces are most of the errors.",
         "In brackets: 95% intervals of a bootstrap over people.",
     ]
     return "\n".join(lines) + "\n"
