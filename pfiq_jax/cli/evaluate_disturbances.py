@@ -1,6 +1,6 @@
 """``pfiq evaluate masks`` and ``inpainting``: do map and score notice what was done to a face?"""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from pfiq_jax.cli.experiment import read_sample, report_beside, sample_paths
+from pfiq_jax.cli.experiment import Report, read_sample, report_beside, sample_paths
 from pfiq_jax.cli.shared import FILE, option_recognizer, start
 from pfiq_jax.evaluation.batches import explain_faces
 from pfiq_jax.evaluation.disturbances import (
@@ -21,9 +21,19 @@ from pfiq_jax.evaluation.disturbances import (
 )
 from pfiq_jax.evaluation.map_report import json_of, new_figure, plot_faces, table
 from pfiq_jax.evaluation.maps import mean_figures
+from pfiq_jax.evaluation.scores import Figure
 from pfiq_jax.pixels.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 
 PICTURED = 4  # faces
+MASK_FIGURES = (
+    "found",
+    "quality_before",
+    "quality_after",
+    "inside_before",
+    "inside_after",
+    "outside_before",
+    "outside_after",
+)
 
 
 def experiment(verb: Callable[..., None]) -> Any:
@@ -75,23 +85,31 @@ def masks(folder: Path, method: str, limit: int, json_file: Path | None, weights
     best = np.argsort(-clean.quality, kind="stable")[: (len(sample.images) + 1) // 2]
     images, clean = sample.images[best], type(clean)(clean.quality[best], clean.map[best])
 
-    values = {"quality_before": clean.quality}
+    values: dict[tuple[str, str], np.ndarray] = {}
     pictures, drawn_maps = [images[:PICTURED]], [clean.map[:PICTURED]]
     captions = [[f"{quality:.3f}" for quality in clean.quality[:PICTURED]]]
     for size in tqdm(MASK_SIZES, unit="size", disable=None):
         result = masks_experiment(MAP_METHODS[method], recognizer, images, clean, size=size, seed=size)
-        of_size = {"found": result.found, "quality_after": result.explained.quality} | {
-            name: getattr(result, name) for name in ("inside_before", "inside_after", "outside_before", "outside_after")
-        }
-        values |= {f"{name}_{size}": each for name, each in of_size.items()}
+        of_size = (
+            result.found,
+            clean.quality,
+            result.explained.quality,
+            result.inside_before,
+            result.inside_after,
+            result.outside_before,
+            result.outside_after,
+        )
+        values |= {(str(size), name): each for name, each in zip(MASK_FIGURES, of_size, strict=True)}
         pictures.append(result.masked.images[:PICTURED])
         captions.append([f"{size} px: {quality:.3f}" for quality in result.explained.quality[:PICTURED]])
         drawn_maps.append(result.explained.map[:PICTURED])
-    figures = {method: mean_figures(values)}
-
-    text = f"{len(images)} good faces, one of each person. In brackets: 95% intervals of a bootstrap over people.\n\n"
-    text += table(figures, {name: name.replace("_", " ") for name in values}) + "\n"
-    report.write(json_of(method, figures), text)
+    write_by_row(
+        report,
+        method,
+        mean_figures(values),
+        MASK_FIGURES,
+        f"{len(images)} good faces, one of each person; squares of so many pixels",
+    )
     drawn = plot_faces(
         np.stack(by_face(pictures)),
         by_face(captions),
@@ -141,15 +159,12 @@ def inpainting(folder: Path, method: str, limit: int, json_file: Path | None, we
         gain = of_state["restored"] - of_state["occluded"]
         values |= {f"{name}_{state}": each for state, each in of_state.items()}
         values |= {f"{name}_gain": gain, f"{name}_gained": gain > 0}
-    figures = {method: mean_figures(values)}
     kinds = np.array(occluded.kinds)
-    for kind in OCCLUSIONS[: len(kinds)]:
-        of_kind = {f"{name}_{kind}": each[kinds == kind] for name, each in values.items()}
-        figures[method] |= mean_figures(of_kind)
-
-    text = f"{len(kinds)} faces, one of each person. In brackets: 95% intervals of a bootstrap over people.\n\n"
-    text += table(figures, {name: name.replace("_", " ") for name in figures[method]}) + "\n"
-    report.write(json_of(method, figures), text)
+    rows = {"all": kinds == kinds} | {kind: kinds == kind for kind in OCCLUSIONS[: len(kinds)]}
+    figures: dict[tuple[str, str], Figure] = {}
+    for row, of_row in rows.items():
+        figures |= mean_figures({(row, name): each[of_row] for name, each in values.items()})
+    write_by_row(report, method, figures, tuple(values), f"{len(kinds)} faces, one of each person")
     shown = 2 * len(OCCLUSIONS)
     drawn = plot_faces(
         np.stack(by_face([images[:shown] for images in states.values()])),
@@ -160,6 +175,23 @@ def inpainting(folder: Path, method: str, limit: int, json_file: Path | None, we
     )
     drawn.savefig(report.picture, metadata={"Software": None})
     sample.close(recognizer)
+
+
+def write_by_row(
+    report: Report,
+    method: str,
+    figures: Mapping[tuple[str, str], Figure],
+    columns: Sequence[str],
+    about: str,
+) -> None:
+    """Writes figures by row and column: the table so, the JSON under one method as COLUMN_ROW."""
+    rows: dict[str, dict[str, Figure]] = {}
+    for (row, column), figure in figures.items():
+        rows.setdefault(row, {})[column] = figure
+    text = f"{about}; map: {method}. In brackets: 95% intervals of a bootstrap over people.\n\n"
+    text += table(rows, {name: name.replace("_", " ") for name in columns}) + "\n"
+    flat = {f"{column}_{row}": figure for (row, column), figure in figures.items()}
+    report.write(json_of(method, {method: flat}), text)
 
 
 def by_face(states: Iterable[Iterable[Any]]) -> list[Any]:

@@ -101,20 +101,22 @@ def draw_faces(figure: Any, images: FaceImages, titles: Sequence[str], maps: Map
 def maps_table(evaluation: MapsEvaluation) -> str:
     """All figures of all methods in Markdown, and what they mean."""
     faces = len(next(iter(evaluation.explained.values())))
-    directions = {name: f"{name} ({way} is better)" if way else name for name, way in FIGURES.items()}
     lines = [
-        f"{faces} faces, one of each person. In brackets: 95% intervals of a bootstrap over people.",
-        "",
-        table(evaluation.figures, directions),
+        f"{faces} faces, one of each person. In brackets: 95% intervals of a bootstrap over people; + marks figures of "
+        "which higher is better, - those of which lower is.",
+    ]
+    for names in _TABLES:
+        columns = {name: f"{name} {FIGURES[name]}".rstrip() for name in names}
+        lines += ["", table(evaluation.figures, columns)]
+    lines += [
         "",
         "- insertion, deletion: mean cosine to the clean face while 5, 15, ... 95% of the pixels, the highest quality "
         "first, are put into the blurred face, or replaced by it",
         "- lead: by how much that is better than with the random order; ratio: over the lead of plq",
-        "- black, mean: deleted pixels become black, or the mean colour",
+        "- black, mean: deleted pixels become black, or the mean colour; reversed: the lowest quality first",
         "- score: raw SER-FIQ in place of the cosine",
         f"- fnmr: share of faces that do not match their clean selves at a cosine of {evaluation.threshold:.3f} "
         f"(FMR {FMR:g} among the clean faces)",
-        "- reversed: the lowest quality first",
         "- randomized_weights, other_face, noise: rank correlation of a map and that of the same face by a network "
         "with shuffled weights, that of another face, that of the same face with noise",
     ]
@@ -123,13 +125,26 @@ def maps_table(evaluation: MapsEvaluation) -> str:
     return "\n".join(lines) + "\n"
 
 
-def table(figures: Mapping[str, Mapping[str, Figure]], rows: Mapping[str, str]) -> str:
-    """A Markdown table: a column for each method, a row for each figure that any of them has, by its title."""
-    lines = [f"| | {' | '.join(figures)} |", f"|---|{'---:|' * len(figures)}"]
-    for name, title in rows.items():
-        cells = [_cell(of_method.get(name)) for of_method in figures.values()]
+_TABLES = (
+    ("insertion", "deletion", "insertion_lead", "deletion_lead", "insertion_lead_ratio", "deletion_lead_ratio"),
+    ("deletion_black", "deletion_mean", "insertion_reversed", "deletion_reversed"),
+    ("insertion_score", "deletion_score", "insertion_fnmr", "deletion_fnmr"),
+    ("randomized_weights", "other_face", "noise"),
+)
+
+
+def table(rows: Mapping[str, Mapping[str, Figure]], columns: Mapping[str, str]) -> str:
+    """A Markdown table of figures.
+
+    Args:
+        rows: figures by name, of each row; rows without any of the columns are left out.
+        columns: names of the figures to show, and the title of each.
+    """
+    lines = [f"| | {' | '.join(columns.values())} |", f"|---|{'---:|' * len(columns)}"]
+    for row, figures in rows.items():
+        cells = [_cell(figures.get(name)) for name in columns]
         if any(cells):
-            lines.append(f"| {title} | {' | '.join(cells)} |")
+            lines.append(f"| {row} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

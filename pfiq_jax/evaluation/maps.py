@@ -35,25 +35,25 @@ RESAMPLES = 1000
 PASSES = 2 * len(FRACTIONS) + 2 * len(AREA_FRACTIONS)  # of the network for each face and method
 
 FIGURES: Mapping[str, str] = {
-    "insertion": "higher",
-    "deletion": "lower",
-    "insertion_lead": "higher",
-    "deletion_lead": "higher",
-    "insertion_lead_ratio": "higher",
-    "deletion_lead_ratio": "higher",
-    "deletion_black": "lower",
-    "deletion_mean": "lower",
-    "insertion_score": "higher",
-    "deletion_score": "lower",
-    "insertion_fnmr": "lower",
-    "deletion_fnmr": "higher",
-    "insertion_reversed": "lower",
-    "deletion_reversed": "higher",
-    "randomized_weights": "lower",
+    "insertion": "+",
+    "deletion": "-",
+    "insertion_lead": "+",
+    "deletion_lead": "+",
+    "insertion_lead_ratio": "+",
+    "deletion_lead_ratio": "+",
+    "deletion_black": "-",
+    "deletion_mean": "-",
+    "insertion_score": "+",
+    "deletion_score": "-",
+    "insertion_fnmr": "-",
+    "deletion_fnmr": "+",
+    "insertion_reversed": "-",
+    "deletion_reversed": "+",
+    "randomized_weights": "-",
     "other_face": "",
-    "noise": "higher",
+    "noise": "+",
 }
-"""Which way each figure is better; "" for what others are to be seen beside."""
+"""Which way each figure is better, up or down; "" for what others are to be seen beside."""
 
 
 Key = TypeVar("Key", bound=Hashable)

@@ -134,8 +134,11 @@ def test_mean_figures_are_means_with_intervals():
 
 def test_table_json_and_picture(evaluation):
     text = maps_table(evaluation)
-    assert "| | plq | opposite | better | random |" in text
-    assert "insertion (higher is better)" in text and "deletion (lower is better)" in text
+    assert "| | insertion + | deletion - |" in text and "| noise + |" in text
+    for name in FIGURES:
+        assert f" {name} " in text
+    of_plq = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| plq | ")]
+    assert len(of_plq) == 4 and of_plq[0].startswith(f"{value(evaluation, 'plq', 'insertion'):.3f} [")
     assert f"FMR {FMR:g}" in text and text.endswith(f"Warning: {evaluation.warning}\n")
     report = json.loads(json.dumps(json_of("plq", evaluation.figures), allow_nan=False))
     assert list(report) == ["default", "methods"] and report["default"] == "plq"
@@ -150,11 +153,13 @@ def test_table_json_and_picture(evaluation):
 
 
 def test_a_table_has_no_rows_that_are_empty():
-    figures = {"a": {"x": Figure(1.0, 0.5, 1.5)}, "b": {"x": Figure(np.nan, np.nan, np.nan)}}
+    undefined = Figure(np.nan, np.nan, np.nan)
+    figures = {"a": {"x": Figure(1.0, 0.5, 1.5), "y": undefined}, "b": {"y": undefined}, "c": {"z": undefined}}
     assert table(figures, {"x": "the x", "y": "the y"}).splitlines() == [
-        "| | a | b |",
+        "| | the x | the y |",
         "|---|---:|---:|",
-        "| the x | 1.000 [0.500, 1.500] | undefined |",
+        "| a | 1.000 [0.500, 1.500] | undefined |",
+        "| b |  | undefined |",
     ]
 
 
