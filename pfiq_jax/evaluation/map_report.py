@@ -95,7 +95,7 @@ def draw_faces(figure: Any, images: FaceImages, titles: Sequence[str], maps: Map
         for row, (name, of_faces) in enumerate(maps.items(), start=top + 1):
             axes[row, column].imshow(of_faces[index], cmap="RdYlGn", vmin=0, vmax=1)
             if column == 0:
-                axes[row, 0].set_ylabel(name, fontsize="small")
+                axes[row, 0].set_ylabel(name.replace("_", "\n"), fontsize="small")
 
 
 def maps_table(evaluation: MapsEvaluation) -> str:
