@@ -20,6 +20,9 @@ def masked(key, recognizer, images, num_masks=100, dropout_rate=0.5, scaled=Fals
     return ser_fiq(key, recognizer, images, num_masks=num_masks, dropout_rate=dropout_rate, scaled=scaled)
 
 
+closed_form = jax.jit(ser_fiq_closed_form, static_argnames="scaled")
+
+
 @pytest.fixture(scope="module")
 def images(faces):
     return np.stack(list(faces.values()))
@@ -93,8 +96,8 @@ def test_score_does_not_depend_on_the_batch(recognizer, images):
     alone = masked(KEY, recognizer, images[4])
     np.testing.assert_allclose(together[4], alone, atol=1e-6)
     np.testing.assert_allclose(masked(KEY, recognizer, images[8::-1]), together[::-1], atol=1e-6)
-    closed = ser_fiq_closed_form(recognizer, images[:9])
-    np.testing.assert_allclose(ser_fiq_closed_form(recognizer, images[4]), closed[4], atol=1e-4)
+    closed = closed_form(recognizer, images[:9])
+    np.testing.assert_allclose(closed_form(recognizer, images[4]), closed[4], atol=1e-4)
 
 
 def test_same_key_same_bytes_other_key_other_score(recognizer, images):
@@ -104,7 +107,7 @@ def test_same_key_same_bytes_other_key_other_score(recognizer, images):
 
 
 def test_standard_error_is_the_spread_over_keys(recognizer, images):
-    features = recognizer.features(images[:6])
+    features = jax.jit(Recognizer.features)(recognizer, images[:6])
     known = recognizer.with_features(features)
 
     @jax.jit
@@ -117,8 +120,9 @@ def test_standard_error_is_the_spread_over_keys(recognizer, images):
 
 
 def test_many_masks_in_groups_have_the_same_expectation(recognizer, images):
-    scores, errors = ser_fiq(KEY, recognizer, images[:3], num_masks=450, scaled=False, return_standard_error=True)
-    closed = ser_fiq_closed_form(recognizer, images[:3], scaled=False)
+    grouped = functools.partial(ser_fiq, num_masks=450, scaled=False, return_standard_error=True)
+    scores, errors = jax.jit(grouped)(KEY, recognizer, images[:3])
+    closed = closed_form(recognizer, images[:3], scaled=False)
     assert (jnp.abs(scores - closed) < 5 * errors).all()
 
 
@@ -151,7 +155,15 @@ def test_gradient_memory_is_flat_too():
     assert temporaries(20_000) - temporaries(200) < 2**20
 
 
-@pytest.mark.parametrize("method", ["masks", "closed form"])
+@functools.partial(jax.jit, static_argnames="method")
+def slope(recognizer, image, method):
+    return jax.grad(lambda image: method(recognizer, image, scaled=False))(image)
+
+
+METHODS = {"masks": functools.partial(ser_fiq, KEY, num_masks=8), "closed form": ser_fiq_closed_form}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 @pytest.mark.parametrize("pixels", ["face", "black", "white", "noise"])
 def test_gradients_are_finite(recognizer, images, method, pixels):
     image = {
@@ -160,13 +172,7 @@ def test_gradients_are_finite(recognizer, images, method, pixels):
         "white": np.full((112, 112, 3), 255, np.float32),
         "noise": np.float32(np.random.default_rng(0).uniform(0, 255, (112, 112, 3))),
     }[pixels]
-
-    def score(image):
-        if method == "masks":
-            return ser_fiq(KEY, recognizer, image, num_masks=8, scaled=False)
-        return ser_fiq_closed_form(recognizer, image, scaled=False)
-
-    gradient = jax.grad(score)(image)
+    gradient = slope(recognizer, image, method)
     assert jnp.isfinite(gradient).all()
     assert jnp.abs(gradient).max() > 0
 
