@@ -21,6 +21,13 @@ install_import_hook("pfiq_jax", "beartype.beartype")  # before the first import 
 import pfiq_jax  # noqa: E402
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Not the user's, which the commands would take where none is set."""
+    if jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """What may not be copied into the project; see its own README for licences."""

@@ -22,13 +22,6 @@ closed_form = jax.jit(ser_fiq_closed_form, static_argnames="scaled")
 POINTS = ",".join(str(number) for point in ARCFACE_TEMPLATE for number in point)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _compilation_cache(tmp_path_factory):
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("cache")))
-    yield
-    jax.config.update("jax_compilation_cache_dir", None)
-
-
 @pytest.fixture(autouse=True)
 def _folder(tmp_path, monkeypatch):
     """An empty folder to run in."""

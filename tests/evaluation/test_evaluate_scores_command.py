@@ -3,7 +3,6 @@ import os
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -14,13 +13,6 @@ from pfiq_jax import cli
 from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, QUALITY_METHODS
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compilation_cache(tmp_path_factory):
-    jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("cache")))
-    yield
-    jax.config.update("jax_compilation_cache_dir", None)
 
 
 @pytest.fixture(autouse=True)
