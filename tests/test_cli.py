@@ -13,12 +13,13 @@ from click.testing import CliRunner
 from PIL import Image
 
 import pfiq_jax
-from pfiq_jax import Preprocessing, Recognizer, cli, pixel_quality, scoring, ser_fiq_closed_form
+from pfiq_jax import Preprocessing, Recognizer, cli, face_quality, pixel_quality, relative_norm, scoring
 from pfiq_jax.alignment import ARCFACE_TEMPLATE, align
 from pfiq_jax.cli.shared import MEANING
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
-closed_form = jax.jit(ser_fiq_closed_form, static_argnames="scaled")
+scaled_score = jax.jit(face_quality)
+raw_score = jax.jit(relative_norm)
 POINTS = ",".join(str(number) for point in ARCFACE_TEMPLATE for number in point)
 
 
@@ -75,11 +76,11 @@ def test_explain_writes_what_the_library_returns(photos, recognizer):
             np.testing.assert_array_equal(arrays["image"], image)
             for key in ("quality", "gradient", "map"):
                 np.testing.assert_allclose(arrays[key], getattr(wanted, key), rtol=1e-4, atol=1e-6)
-        raw_quality = closed_form(recognizer, image, scaled=False)
+        raw_quality = raw_score(recognizer, image)
         assert record == {
             "path": name,
             "quality": pytest.approx(float(wanted.quality), abs=1e-5),
-            "raw_quality": pytest.approx(float(raw_quality), abs=1e-6),
+            "raw_quality": pytest.approx(float(raw_quality), rel=1e-5),
             "mean_pixel_quality": pytest.approx(float(wanted.map.mean()), abs=1e-5),
             "picture": f"out/{Path(name).stem}_quality.png",
             "recognizer": "bundled",
@@ -158,9 +159,17 @@ def test_score_writes_what_the_library_returns_in_the_order_given(photos, recogn
     assert list(table[0]) == ["path", "quality", "raw_quality"]
     assert [row["path"] for row in table] == [photos[5], *photos[:5]]
     images = np.stack([scoring.read_image(row["path"]) for row in table])
-    for name, scaled in (("quality", True), ("raw_quality", False)):
-        wanted = closed_form(recognizer, images, scaled=scaled)
+    for name, function in (("quality", scaled_score), ("raw_quality", raw_score)):
+        wanted = function(recognizer, images)
         np.testing.assert_allclose([float(row[name]) for row in table], wanted, rtol=2e-4)
+
+
+def test_score_by_a_named_method(photos, recognizer):
+    row = rows(run("score", photos[0], "--method", "ser_fiq_closed_form").stdout)[0]
+    image = scoring.read_image(photos[0])
+    wanted = face_quality(recognizer, image, method="ser_fiq_closed_form")
+    assert float(row["quality"]) == pytest.approx(float(wanted), abs=1e-4)
+    assert "cr_fiqa has no scale on" in run("score", photos[0], "--method", "cr_fiqa", exit_code=1).stderr
 
 
 def test_score_to_stdout_is_the_same_bytes_again(photos):
@@ -173,7 +182,7 @@ def test_score_agrees_with_explain(photos):
     row = rows(run("score", photos[0]).stdout)[0]
     record = json.loads(run("explain", photos[0], "--json", "-").stdout)[0]
     assert float(row["quality"]) == pytest.approx(record["quality"], abs=1e-4)
-    assert float(row["raw_quality"]) == pytest.approx(record["raw_quality"], abs=1e-6)
+    assert float(row["raw_quality"]) == pytest.approx(record["raw_quality"], rel=1e-5)
 
 
 @pytest.mark.parametrize("number", [1, 3, 4, 5])
@@ -247,7 +256,7 @@ def test_aligns_by_landmarks(recognizer):
     Image.fromarray(photo).save("photos/photo.png")
     points = np.array(ARCFACE_TEMPLATE) * 2 + (40.5, 60.5)
     numbers = ",".join(f"{number:.3f}" for number in points.ravel())
-    wanted = float(closed_form(recognizer, align(photo, points)))
+    wanted = float(scaled_score(recognizer, align(photo, points)))
 
     Path("here.csv").write_text(f"path,{','.join(scoring.LANDMARK_COLUMNS)}\nphotos/photo.png,{numbers}\n")
     Path("photos/there.csv").write_text(f"path,note,{','.join(scoring.LANDMARK_COLUMNS)}\nphoto.png,x,{numbers}\n")

@@ -85,9 +85,7 @@ def _fit(name: str, scores: np.ndarray, reference: str, comparisons: Comparisons
     failed = comparisons.mated_similarity < threshold
     if failed.all() or not failed.any():
         return fit(name, scores, reference=reference)
-    return fit(
-        name, scores, reference=reference, pairs=comparisons.mated, failed=failed, threshold=threshold, fmr=FMR
-    )
+    return fit(name, scores, reference=reference, pairs=comparisons.mated, failed=failed, threshold=threshold, fmr=FMR)
 
 
 def _table(calibrations: list[Calibration]) -> str:

@@ -135,8 +135,11 @@ def learned_order(recognizer: Recognizer, images: ArrayLike, *, steps: int = 16)
         updates, state = adam.update(jax.grad(loss)(order, share), state)
         return (order + updates, state), None
 
-    shares = 0.05 + 0.9 * (jnp.arange(steps) * 0.618034 % 1)  # the golden ratio's multiples: even at any number
-    (order, _), _ = jax.lax.scan(step, (first, adam.init(first)), shares)
+    # The golden ratio's multiples: even at any number.
+    shares = 0.05 + 0.9 * (jnp.arange(steps, dtype=jnp.float32) * 0.618034 % 1)
+    # optax mixes dtypes and ranks, which stricter callers forbid
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        (order, _), _ = jax.lax.scan(step, (first, adam.init(first)), shares)
     full = _enlarge(order + first / 2, batch.shape[1:3])[..., 0]
     return _like(images, PixelQuality(start.quality, start.gradient, jax.nn.sigmoid(full)))
 

@@ -39,7 +39,7 @@ def score_gradient(recognizer: Recognizer, images: jax.Array, *, method: str, si
 
 MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
     {
-        "detail": pixel_quality,
+        "smoothed": pixel_quality,
         "plq": partial(pixel_quality, regressor="published"),
         "least_norm": partial(pixel_quality, saliency="magnitude"),
         "closed_form_gradient": partial(score_gradient, method="ser_fiq_closed_form"),
@@ -55,4 +55,4 @@ MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
 What draws random numbers draws them from a key of its own, so it repeats.
 """
 
-DEFAULT_MAP_METHOD = "detail"  # of those that cost one backward pass, the best on both networks measured
+DEFAULT_MAP_METHOD = "smoothed"  # of those that cost one backward pass, the best on both networks measured

@@ -2,8 +2,7 @@
 
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021 (PLQ), and
 the code of its authors. A regressor made for one image, linear in its embedding, answers that image's quality; its
-gradient with respect to the pixels, by magnitude, is the published map. The default map asks instead how much of the
-quality the detail that a pixel holds is worth: gradient times detail, smoothed.
+gradient with respect to the pixels, by magnitude, is the map; ours is smoothed.
 """
 
 import math
@@ -19,18 +18,15 @@ from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.images import as_batch
 from pfiq_jax.pixels.smoothing import gaussian_blur, local_minimum, local_variance
 from pfiq_jax.quality.methods import face_quality
-from pfiq_jax.quality.ser_fiq import SER_FIQ_VARIANTS, normalize, ser_fiq_closed_form
+from pfiq_jax.quality.ser_fiq import SER_FIQ_VARIANTS, normalize, safe_sqrt, ser_fiq_closed_form
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 PUBLISHED_A = 10**7.5  # a map of 0.5 at a gradient of 10**-3.75 per grey level
 # 0.5 at the median pixel of LFW faces on the bundled network (benchmarks/map_scale.py)
 LEAST_NORM_A = 10**8.6
-DETAIL_A = 10**8.6
-
-DETAIL_SIGMA = 4.0  # pixels: what this Gaussian takes away is a pixel's detail
-MAP_SIGMA = 4.0  # pixels: a gradient scatters from pixel to pixel, utility does not
+MAP_SIGMA = 4.0  # pixels
 FLAT_SIZE = 5  # pixels
-FLAT_VARIANCE = 1.0  # squared grey levels: below sensor noise there is nothing to recognise
+SENSOR_NOISE = 1.0  # grey levels
 
 
 class PixelQuality(NamedTuple):
@@ -54,7 +50,7 @@ def pixel_quality(
     *,
     quality: ArrayLike | Callable[[Recognizer, Array], Array] | None = None,
     regressor: Literal["least_norm", "published"] = "least_norm",
-    saliency: Literal["detail", "magnitude"] | None = None,
+    saliency: Literal["smoothed", "magnitude"] | None = None,
     a: float | None = None,
     b: float = 2.0,
 ) -> PixelQuality:
@@ -73,11 +69,11 @@ def pixel_quality(
 
     The saliency s of a pixel is
 
-    - "detail": |sum over RGB of S (x - G x)|, smoothed by G, a Gaussian of 4 pixels: how much of the quality would go,
-      to first order, with the detail that the pixel holds. Where all is flat, to below the noise of a sensor, there is
-      nothing to recognise, whatever the gradient says: s is multiplied by v / (v + 1) with v the least variance, in
-      squared grey levels, of the 5x5 squares that hold the pixel. By insertion and deletion this map leads random
-      orders by half as much again as the published one (``benchmarks/results/maps.md``).
+    - "smoothed": the mean over RGB of |S|, smoothed by a Gaussian of 4 pixels, since a gradient scatters from pixel to
+      pixel and utility does not. Where all is flat, to below the noise of a sensor, there is nothing to recognise,
+      whatever the gradient says: s is multiplied by d / (d + 1) with d the least standard deviation, in grey levels,
+      of the 5x5 squares that hold the pixel. By insertion and deletion this map leads random orders by half as much
+      again as the published one (``benchmarks/results/maps.md``).
     - "magnitude" (PLQ): the mean over RGB of |S|. For "least_norm" times sqrt(dim), by which PLQ's weights are longer
       than these for an embedding whose sum is 1, the root mean square of random directions.
 
@@ -88,7 +84,7 @@ def pixel_quality(
             are already there. None for ``face_quality``, with "published" for SER-FIQ as PLQ has it (closed form,
             dropout 0.5, no last BatchNorm, the published scale).
         regressor: how the weights come from the score.
-        saliency: what of the gradient the map shows. None for "detail", with "published" for "magnitude".
+        saliency: what of the gradient the map shows. None for "smoothed", with "published" for "magnitude".
         a: scale of the map, in 1 / (s ** b). None for the published 10**7.5, or with "least_norm" for that with which
             the median pixel of LFW faces gets 0.5 from the bundled network.
         b: exponent of the map.
@@ -102,8 +98,8 @@ def pixel_quality(
     check_choice("regressor", regressor, ("least_norm", "published"))
     published = regressor == "published"
     if saliency is None:
-        saliency = "magnitude" if published else "detail"
-    check_choice("saliency", saliency, ("detail", "magnitude"))
+        saliency = "magnitude" if published else "smoothed"
+    check_choice("saliency", saliency, ("smoothed", "magnitude"))
     batch = as_batch(images, recognizer.preprocessing.size)
     features, pull_to_pixels = jax.vjp(recognizer.features, batch)
 
@@ -123,17 +119,18 @@ def pixel_quality(
     embedding, pull_to_features = jax.vjp(regressed, features)
     weigh = equal_weights if published else least_norm_weights
     (gradient,) = pull_to_pixels(*pull_to_features(weigh(embedding, scores)))
-    if saliency == "detail":
-        shown, default_a = detail(gradient, batch), DETAIL_A
-    else:
-        stretch = 1 if published else math.sqrt(embedding.shape[-1])
-        shown, default_a = stretch * jnp.mean(jnp.abs(gradient), -1), PUBLISHED_A if published else LEAST_NORM_A
+    stretch = 1 if published else math.sqrt(embedding.shape[-1])
+    shown = stretch * jnp.mean(jnp.abs(gradient), -1)
+    if saliency == "smoothed":
+        shown = (gaussian_blur(shown[..., None], MAP_SIGMA) * structure(batch))[..., 0]
+    if a is None:
+        a = PUBLISHED_A if published else LEAST_NORM_A
 
     lead = jnp.shape(images)[:-3]
     return PixelQuality(
         scores.reshape(lead),
         gradient.reshape(*lead, *gradient.shape[1:]),
-        squash(shown, a=default_a if a is None else a, b=b).reshape(*lead, *gradient.shape[1:3]),
+        squash(shown, a=a, b=b).reshape(*lead, *gradient.shape[1:3]),
     )
 
 
@@ -168,22 +165,14 @@ def squash(saliency: Float[Array, "*shape"], *, a: float, b: float) -> Float[Arr
     return stretched / (1 + stretched)  # the same without the cancellation of a small s
 
 
-def detail(
-    gradient: Float[Array, "batch height width 3"], images: Float[Array, "batch height width 3"]
-) -> Float[Array, "batch height width"]:
-    """How much the detail that each pixel holds is worth, in the gradient's unit times grey levels; 0 or more."""
-    worth = jnp.abs(jnp.sum(gradient * (images - gaussian_blur(images, DETAIL_SIGMA)), -1, keepdims=True))
-    return (gaussian_blur(worth, MAP_SIGMA) * structure(images))[..., 0]
-
-
 def structure(images: Float[Array, "batch height width 3"]) -> Float[Array, "batch height width 1"]:
-    """0 where an image is flat, towards 1 where it has structure: v / (v + 1) of the least variance around a pixel.
+    """0 where an image is flat, towards 1 where it has structure: d / (d + 1) of the least deviation around a pixel.
 
     The least of all squares that hold the pixel, so that the edge of something flat counts as flat on its inside.
     """
     grey = jnp.mean(images, -1, keepdims=True)
-    variance = local_minimum(local_variance(grey, FLAT_SIZE), FLAT_SIZE)
-    return variance / (variance + FLAT_VARIANCE)
+    deviation = safe_sqrt(local_minimum(local_variance(grey, FLAT_SIZE), FLAT_SIZE))
+    return deviation / (deviation + SENSOR_NOISE)
 
 
 def _plq_quality(recognizer: Recognizer, images: Array) -> Array:

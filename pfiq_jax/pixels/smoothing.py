@@ -19,8 +19,9 @@ def local_variance(
 ) -> Float[Array, "batch height width channels"]:
     """Variance within a square around each pixel, in the square of the images' unit."""
     centred = images - jnp.mean(images, (1, 2), keepdims=True)  # small numbers: their squares lose few digits
-    mean = _filter(centred, lambda identity: uniform_filter1d(identity, size, axis=0))
-    mean_square = _filter(jnp.square(centred), lambda identity: uniform_filter1d(identity, size, axis=0))
+    both = jnp.concatenate([centred, jnp.square(centred)], -1)
+    means = _filter(both, lambda identity: uniform_filter1d(identity, size, axis=0))
+    mean, mean_square = jnp.split(means, 2, -1)
     return jnp.maximum(mean_square - jnp.square(mean), 0)
 
 

@@ -51,9 +51,7 @@ def calibrate(
     """
     raw = np.asarray(raw_scores, np.float64)
     if len(raw) < MIN_FACES or not np.isfinite(raw).all() or np.ptp(raw) == 0:
-        raise PfiqError(
-            f"{method}: {len(raw)} scores, some alike or not finite; give {MIN_FACES} different faces or more."
-        )
+        raise PfiqError(f"{method} has {len(raw)} scores, all alike or not all finite; give {MIN_FACES} faces or more.")
     centre, spread = float(np.mean(raw)), float(np.std(raw))
     standard = jnp.asarray((raw - centre) / spread, jnp.float32)
     log_slope, middle = _minimize(lambda fit: -_logistic_log_likelihood(fit, standard), (0.6, 0.0))
@@ -62,9 +60,7 @@ def calibrate(
     if pairs is not None and failed is not None:
         outcome = np.asarray(failed)
         if outcome.all() or not outcome.any():
-            raise PfiqError(
-                f"{method}: {outcome.sum()} of {len(outcome)} mated comparisons fail; give faces of which some do."
-            )
+            raise PfiqError(f"{outcome.sum()} of {len(outcome)} mated comparisons fail; give faces of which some do.")
         worse = jnp.asarray(alpha * (raw[np.asarray(pairs)].min(1) - r), jnp.float32)
         failure = _minimize(lambda fit: _failure_loss(fit, worse, jnp.asarray(outcome)), (0.0, -1.0))
     percentiles = tuple(float(f"{each:.7g}") for each in np.percentile(raw, np.arange(101)))

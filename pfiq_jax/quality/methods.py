@@ -5,6 +5,7 @@ from functools import partial
 from types import MappingProxyType
 
 import jax
+import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
@@ -17,13 +18,13 @@ from pfiq_jax.quality.ser_fiq import ALPHA, R, ser_fiq, ser_fiq_closed_form
 from pfiq_jax.recognizers.calibration import Calibration
 from pfiq_jax.recognizers.recognizer import Recognizer
 
-QualityMethod = Callable[[Recognizer, jax.Array], jax.Array]
+QualityMethod = Callable[[Recognizer, ArrayLike], jax.Array]
 
 QUALITY_METHODS: Mapping[str, QualityMethod] = MappingProxyType(
     {
         "relative_norm": relative_norm,
         "ser_fiq_closed_form": partial(ser_fiq_closed_form, scaled=False),
-        "ser_fiq": lambda recognizer, images: ser_fiq(jax.random.key(0), recognizer, images, scaled=False),
+        "ser_fiq": lambda recognizer, images: jnp.asarray(ser_fiq(jax.random.key(0), recognizer, images, scaled=False)),
         "magface": magface,
         "cr_fiqa": cr_fiqa,
     }

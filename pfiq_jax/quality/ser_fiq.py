@@ -4,7 +4,7 @@ Source: Terhörst et al., "SER-FIQ: Unsupervised Estimation of Face Image Qualit
 Robustness", CVPR 2020, and the code of its authors. With d the Euclidean distance of two unit embeddings under two
 dropout masks, the raw score is q = 2 sigmoid(-E[d]), in (0.23, 1]; on real networks it lives between 0.82 and 0.93.
 The score that the published code returns is sigmoid(alpha (q - r)), in (0, 1). Of both, higher is better. The published
-alpha and r belong to one network; a recogniser that was calibrated brings its own.
+alpha and r belong to one network; ``face_quality`` takes those that were fitted to the recogniser, where there are any.
 """
 
 import math
@@ -28,8 +28,8 @@ R = 0.88
 SER_FIQ_VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "keras_2020": {"dropout_rate": 0.5, "output_norm": False, "scaled": False},
-        "mxnet_2021": {"dropout_rate": 0.4, "alpha": ALPHA, "r": R},
-        "plq": {"dropout_rate": 0.5, "output_norm": False, "alpha": ALPHA, "r": R},
+        "mxnet_2021": {"dropout_rate": 0.4},
+        "plq": {"dropout_rate": 0.5, "output_norm": False},
         "pytorch": {
             "dropout_rate": 0.4,
             "num_masks": 10,
@@ -62,8 +62,8 @@ def ser_fiq(
     mean: Literal["pairs", "paper", "upper_triangle"] = "pairs",
     temperature: float = 1.0,
     scaled: bool = True,
-    alpha: float | None = None,
-    r: float | None = None,
+    alpha: float = ALPHA,
+    r: float = R,
     return_standard_error: bool = False,
 ) -> Float[Array, "*batch"] | tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
     """Quality as published, from random dropout masks; higher is better.
@@ -87,9 +87,8 @@ def ser_fiq(
             times 2 / m^2 (the paper's equation); "upper_triangle", their sum over m^2 (the PyTorch port).
         temperature: factor of the mean distance (the PyTorch port's ``scaling``).
         scaled: False returns the raw score q in (0.23, 1].
-        alpha: slope of the scaled score, per unit of q. None for the recogniser's calibration, or without one for the
-            published 130.
-        r: raw score at which the scaled one is 0.5. None for the calibration, or the published 0.88.
+        alpha: slope of the scaled score, per unit of q.
+        r: raw score at which the scaled one is 0.5.
         return_standard_error: also return the standard error of each score that the choice of masks causes.
 
     Returns:
@@ -107,7 +106,6 @@ def ser_fiq(
     if num_masks < 2:
         raise PfiqError(f"num_masks is {num_masks}; distances need at least 2 masks.")
     keep_rate = 1 - _rate(dropout_rate)
-    alpha, r = _scale_of(recognizer, alpha, r)
     if not output_norm:
         recognizer = recognizer.without_output_norm()
     batch = as_batch(images, recognizer.preprocessing.size)
@@ -163,8 +161,8 @@ def ser_fiq_closed_form(
     dropout_rate: float | None = None,
     output_norm: bool = True,
     scaled: bool = True,
-    alpha: float | None = None,
-    r: float | None = None,
+    alpha: float = ALPHA,
+    r: float = R,
 ) -> Float[Array, "*batch"]:
     """Quality as SER-FIQ's limit of many masks, without a random number; higher is better.
 
@@ -185,9 +183,8 @@ def ser_fiq_closed_form(
             ``recognizer.dropout_rate`` is the rate the network was trained with.
         output_norm: False leaves out the head's last BatchNorm; see ``SER_FIQ_VARIANTS``.
         scaled: False returns the raw score q in (0.23, 1].
-        alpha: slope of the scaled score, per unit of q. None for the recogniser's calibration, or without one for the
-            published 130.
-        r: raw score at which the scaled one is 0.5. None for the calibration, or the published 0.88.
+        alpha: slope of the scaled score, per unit of q.
+        r: raw score at which the scaled one is 0.5.
 
     Returns:
         One score an image, in (0, 1).
@@ -196,7 +193,6 @@ def ser_fiq_closed_form(
         PfiqError: for a dropout rate outside (0, 1), or images that do not fit.
     """
     rate = _rate(dropout_rate)
-    alpha, r = _scale_of(recognizer, alpha, r)
     if not output_norm:
         recognizer = recognizer.without_output_norm()
     batch = as_batch(images, recognizer.preprocessing.size)
@@ -244,12 +240,6 @@ def _pairwise_distances(points: Float[Array, "batch n dim"]) -> Float[Array, "ba
 def _score(mean_distance: Array, *, scaled: bool, alpha: float, r: float) -> Array:
     raw = 2 * jax.nn.sigmoid(-mean_distance)
     return jax.nn.sigmoid(alpha * (raw - r)) if scaled else raw
-
-
-def _scale_of(recognizer: Recognizer, alpha: float | None, r: float | None) -> tuple[float, float]:
-    fitted = recognizer.calibration("ser_fiq_closed_form")
-    default = (ALPHA, R) if fitted is None else (fitted.alpha, fitted.r)
-    return default[0] if alpha is None else alpha, default[1] if r is None else r
 
 
 def _rate(dropout_rate: float | None) -> float:
