@@ -24,6 +24,8 @@ from pfiq_jax.cli.shared import (
 )
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.plotting import plot_pixel_quality
+from pfiq_jax.quality import default_quality_method, failure_probability, percentile
+from pfiq_jax.recognizers import Recognizer
 
 STEM_BYTES = 220  # of an image's name in its outputs', since file systems take no names over 255 bytes
 
@@ -96,8 +98,8 @@ def explain(
                 }
             )
             click.echo(
-                f"{click.format_filename(path)}: quality {result.quality:.3f} of 1, higher is better "
-                f"-> {click.format_filename(picture)}",
+                f"{click.format_filename(path)}: quality {result.quality:.3f} of 1, higher is better"
+                f"{meaning(recognizer, raw_quality)} -> {click.format_filename(picture)}",
                 err=json_file == STDOUT,
             )
     finally:
@@ -107,6 +109,16 @@ def explain(
         summarize(recognizer, len(paths), squeezed, problems)
     if problems:
         raise SystemExit(1)
+
+
+def meaning(recognizer: Recognizer, raw_quality: np.ndarray) -> str:
+    """What the default score means, in words; nothing where the recogniser was not calibrated."""
+    calibration = recognizer.calibration(default_quality_method(recognizer))
+    if calibration is None:
+        return ""
+    share = f", better than {percentile(raw_quality, calibration):.0f}% of {calibration.reference}"
+    failure = failure_probability(raw_quality, calibration)
+    return share if failure is None else f"{share}; {failure:.1%} of comparisons fail"
 
 
 def output_paths(inputs: Sequence[Path], where: Path, suffix: str) -> list[Path]:

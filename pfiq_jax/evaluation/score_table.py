@@ -93,7 +93,9 @@ def _parquet_rows(path: Path) -> list[dict[str, str]]:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError as error:
-        raise PfiqError(f"{path}: Parquet files need pyarrow; install it, or give a CSV file.") from error
+        raise PfiqError(
+            f"{path}: Parquet files need pyarrow; `pip install pfiq-jax[parquet]`, or give a CSV file."
+        ) from error
     try:
         rows = parquet.read_table(path).to_pylist()
     except (ArrowException, OSError) as error:
