@@ -1,7 +1,7 @@
 """``pfiq evaluate scores``: which score tells best on which faces a recogniser fails."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import functools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,9 +25,6 @@ from pfiq_jax.evaluation.scores import (
 )
 from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, QUALITY_METHODS
 from pfiq_jax.recognizers import Recognizer
-
-CPU_BATCH_SIZE = 8
-ACCELERATOR_BATCH_SIZE = 256
 
 
 @click.command()
@@ -144,23 +141,19 @@ def _faces_by_person(folder: Path) -> dict[Path, str]:
 def _measure(
     recognizer: Recognizer, paths: Sequence[Path], read: Callable[[Path], scoring.Face], methods: tuple[str, ...]
 ) -> _Measured:
-    size = CPU_BATCH_SIZE if jax.default_backend() == "cpu" else ACCELERATOR_BATCH_SIZE
-    batch = np.zeros((size, *recognizer.preprocessing.size, 3), np.uint8)
-    results, is_read, problems, squeezed = [], [], [], 0
+    compute = functools.partial(embeddings_and_scores, recognizer, methods=methods)
+    faces, rows = [], []
     with tqdm(total=len(paths), unit="face", disable=None) as progress:
-        for faces in _read_ahead(paths, read, size):
-            images = [face.image for face in faces if isinstance(face, scoring.Face)]
-            batch[: len(images)] = images  # always the same shape, so that nothing compiles twice
-            embeddings, scores = jax.device_get(embeddings_and_scores(recognizer, batch, methods=methods))
-            results.append(
-                (embeddings[: len(images)], {name: values[: len(images)] for name, values in scores.items()})
-            )
-            is_read += [isinstance(face, scoring.Face) for face in faces]
-            problems += [str(face) for face in faces if isinstance(face, PfiqError)]
-            squeezed += sum(face.squeezed for face in faces if isinstance(face, scoring.Face))
-            progress.update(len(faces))
-    embeddings, scores = jax.tree.map(lambda *parts: np.concatenate(parts), *results)
-    return _Measured(embeddings, scores, np.array(is_read), squeezed, problems)
+        for batch in scoring.over_files(compute, paths, read, size=recognizer.preprocessing.size):
+            faces += [face for _, face, _ in batch]
+            rows += [row for *_, row in batch]
+            progress.update(len(batch))
+    is_read = np.array([isinstance(face, scoring.Face) for face in faces])
+    embeddings, scores = jax.tree.map(lambda *parts: np.stack(parts)[is_read], *rows)
+    squeezed = sum(face.squeezed for face in faces if isinstance(face, scoring.Face))
+    return _Measured(
+        embeddings, scores, is_read, squeezed, [str(face) for face in faces if isinstance(face, PfiqError)]
+    )
 
 
 def _tell_of_doubtful(recognizer: Recognizer, measured: _Measured) -> None:
@@ -175,25 +168,6 @@ def _tell_of_doubtful(recognizer: Recognizer, measured: _Measured) -> None:
         click.echo(f"Error: {problem}", err=True)
     if measured.problems:
         click.echo(f"{len(measured.problems)} of {len(measured.is_read)} faces were left out.", err=True)
-
-
-def _read_ahead(
-    paths: Sequence[Path], read: Callable[[Path], scoring.Face], size: int
-) -> Iterator[list[scoring.Face | PfiqError]]:
-    """The faces batch by batch, or why they cannot be read; the next batch is read while this one is at work."""
-
-    def attempt(path: Path) -> scoring.Face | PfiqError:
-        try:
-            return read(path)
-        except PfiqError as error:
-            return error
-
-    with ThreadPoolExecutor() as pool:
-        reading = pool.map(attempt, paths[:size])
-        for start_of_next in range(size, len(paths) + size, size):
-            faces = list(reading)
-            reading = pool.map(attempt, paths[start_of_next : start_of_next + size])
-            yield faces
 
 
 def _can_be_read(path: Path, read: Callable[[Path], scoring.Face]) -> bool:
