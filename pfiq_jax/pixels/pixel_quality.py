@@ -73,7 +73,7 @@ def pixel_quality(
       pixel and utility does not. Where all is flat, to below the noise of a sensor, there is nothing to recognise,
       whatever the gradient says: s is multiplied by d / (d + 1) with d the least standard deviation, in grey levels,
       of the 5x5 squares that hold the pixel. By insertion and deletion this map leads random orders by half as much
-      again as the published one (``benchmarks/results/maps.md``).
+      again as the published one (``benchmarks/SCORES_AND_MAPS.md``).
     - "magnitude" (PLQ): the mean over RGB of |S|. For "least_norm" times sqrt(dim), by which PLQ's weights are longer
       than these for an embedding whose sum is 1, the root mean square of random directions.
 
