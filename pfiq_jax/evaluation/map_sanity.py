@@ -65,5 +65,5 @@ def _shuffled(seed: int, parameters: PyTree) -> PyTree:
 
 
 def _centred_ranks(maps: Maps) -> Float[np.ndarray, "faces pixels"]:
-    ranks = rankdata(maps.reshape(len(maps), -1), axis=1)
+    ranks = rankdata(maps.reshape(len(maps), -1), axis=1).astype(np.float64)  # newer scipy ranks float32 in float32
     return ranks - ranks.mean(1, keepdims=True)
