@@ -8,6 +8,19 @@ from jax.typing import ArrayLike
 from pfiq_jax.errors import PfiqError
 
 
+def new_figure(width: float | int, height: float | int) -> Any:
+    """A matplotlib ``Figure`` of inches that is not pyplot's.
+
+    Raises:
+        PfiqError: where matplotlib is missing.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise PfiqError("plots need matplotlib; install it with `pip install pfiq-jax[plot]`.") from error
+    return Figure(figsize=(width, height), dpi=150, layout="constrained")
+
+
 def plot_pixel_quality(
     image: ArrayLike, quality: ArrayLike, map: ArrayLike, *, title: str = "", axes: Any = None
 ) -> tuple[Any, Any]:
@@ -29,12 +42,8 @@ def plot_pixel_quality(
     Raises:
         PfiqError: where matplotlib is missing.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise PfiqError("plots need matplotlib; install it with `pip install pfiq-jax[plot]`.") from error
     if axes is None:
-        axes = Figure(figsize=(10, 3.6), dpi=150, layout="constrained").subplots(1, 3)
+        axes = new_figure(10, 3.6).subplots(1, 3)
     pixels = np.clip(np.asarray(image), 0, 255).astype(np.uint8)
     grey = pixels @ np.array((0.299, 0.587, 0.114), np.float32)
 

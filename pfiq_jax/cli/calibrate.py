@@ -1,18 +1,19 @@
 """``pfiq calibrate``: what the scores of a recogniser mean."""
 
 from pathlib import Path
+from typing import Any
 
 import click
-import jax
 import numpy as np
-from tqdm import tqdm
 
 from pfiq_jax import scoring
+from pfiq_jax.cli.experiment import measure, tell_of_doubtful
 from pfiq_jax.cli.shared import FILE, check_writable, option_recognizer, reader_of, start
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.comparisons import Comparisons, compare_all_pairs, threshold_at_fmr
-from pfiq_jax.evaluation.scores import embeddings_and_scores, supported_methods
+from pfiq_jax.evaluation.scores import supported_methods
 from pfiq_jax.quality import calibrate as fit
+from pfiq_jax.quality import failure_probability, percentile
 from pfiq_jax.quality.calibration import MIN_FACES
 from pfiq_jax.recognizers import Calibration
 
@@ -42,50 +43,37 @@ def calibrate(folder: Path, output: Path, reference: str | None, weights: Path |
     recognizer = start(weights)
     methods = tuple(name for name in supported_methods(recognizer) if name != "ser_fiq")  # its closed form is its limit
 
-    rows, people, problems = [], [], []
-    with tqdm(total=len(paths), unit="face", disable=None) as progress:
-        for batch in scoring.over_files(
-            lambda images: embeddings_and_scores(recognizer, images, methods=methods),
-            paths,
-            reader_of(recognizer, None),
-            size=recognizer.preprocessing.size,
-        ):
-            for path, face, row in batch:
-                if isinstance(face, PfiqError):
-                    problems.append(str(face))
-                else:
-                    rows.append(row)
-                    people.append(path.parent)
-            progress.update(len(batch))
-    for problem in problems:
-        click.echo(f"Error: {problem}", err=True)
-    if len(rows) < MIN_FACES:
-        raise PfiqError(f"{folder}: {len(rows)} faces are too few to calibrate; give {MIN_FACES} or more.")
+    measured = measure(recognizer, paths, reader_of(recognizer, None), methods)
+    tell_of_doubtful(recognizer, measured)
+    count = len(measured.embeddings)
+    if count < MIN_FACES:
+        raise PfiqError(f"{folder}: {count} faces are too few to calibrate; give {MIN_FACES} or more.")
 
-    embeddings, scores = jax.tree.map(lambda *parts: np.stack(parts), *rows)
-    comparisons = compare_all_pairs(embeddings, [str(person) for person in people], fmr=FMR)
-    words = f"{reference or folder.resolve().name}, {len(rows)} faces"
-    calibrations = [_fit(name, scores[name], words, comparisons) for name in methods]
+    people = [str(path.parent) for path, is_read in zip(paths, measured.is_read, strict=True) if is_read]
+    comparisons = compare_all_pairs(measured.embeddings, people, fmr=FMR)
+    failures = _failures(comparisons)
+    words = f"{reference or folder.resolve().name}, {count} faces"
+    calibrations = [fit(name, measured.scores[name], reference=words, **failures) for name in methods]
     for calibration in calibrations:
         recognizer = recognizer.calibrated(calibration)
     recognizer.save(output)
     click.echo(_table(calibrations))
-    if calibrations[0].failure is None:
+    if not failures:
         click.echo("No two faces of one person fail to match, so the probability of that is not known.", err=True)
     click.echo(f"-> {click.format_filename(output)}")
-    if problems:
-        click.echo(f"{len(problems)} of {len(paths)} faces were left out.", err=True)
+    if measured.problems:
         raise SystemExit(1)
 
 
-def _fit(name: str, scores: np.ndarray, reference: str, comparisons: Comparisons) -> Calibration:
+def _failures(comparisons: Comparisons) -> dict[str, Any]:
+    """The mated comparisons and which of them fail, as ``calibrate`` takes them; nothing if all or none do."""
     if not (comparisons.non_mated_count and len(comparisons.mated)):
-        return fit(name, scores, reference=reference)
+        return {}
     threshold = threshold_at_fmr(comparisons, FMR)
     failed = comparisons.mated_similarity < threshold
     if failed.all() or not failed.any():
-        return fit(name, scores, reference=reference)
-    return fit(name, scores, reference=reference, pairs=comparisons.mated, failed=failed, threshold=threshold, fmr=FMR)
+        return {}
+    return {"pairs": comparisons.mated, "failed": failed, "threshold": threshold, "fmr": FMR}
 
 
 def _table(calibrations: list[Calibration]) -> str:
@@ -95,12 +83,9 @@ def _table(calibrations: list[Calibration]) -> str:
     for each in calibrations:
         cells = []
         for example in EXAMPLES:
-            logit = np.log(example / (1 - example))
-            raw = each.r + logit / each.alpha
-            cell = f"better than {np.interp(raw, each.percentiles, np.arange(101)):.0f}%"
-            if each.failure:
-                intercept, slope = each.failure
-                cell += f", fails {100 / (1 + np.exp(-intercept - slope * logit)):.1f}%"
-            cells.append(cell)
+            raw = each.r + np.log(example / (1 - example)) / each.alpha
+            cell = f"better than {percentile(raw, each):.0f}%"
+            failure = failure_probability(raw, each)
+            cells.append(cell if failure is None else f"{cell}, fails {failure:.1%}")
         lines.append(f"| {each.method} | {each.alpha:.4g} | {each.r:.4g} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -8,8 +8,8 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from pfiq_jax.cli.experiment import Report, read_sample, report_beside, sample_paths
-from pfiq_jax.cli.shared import FILE, option_recognizer, start
+from pfiq_jax.cli.experiment import Report, begin
+from pfiq_jax.cli.shared import FILE, option_recognizer
 from pfiq_jax.evaluation.batches import explain_faces
 from pfiq_jax.evaluation.disturbances import (
     MASK_SIZES,
@@ -19,9 +19,9 @@ from pfiq_jax.evaluation.disturbances import (
     mean_within,
     occlude,
 )
-from pfiq_jax.evaluation.map_report import json_of, new_figure, plot_faces, table
+from pfiq_jax.evaluation.figure import Figure, json_of
+from pfiq_jax.evaluation.map_report import plot_faces, table
 from pfiq_jax.evaluation.maps import mean_figures
-from pfiq_jax.evaluation.scores import Figure
 from pfiq_jax.pixels.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 
 PICTURED = 4  # faces
@@ -76,11 +76,7 @@ def masks(folder: Path, method: str, limit: int, json_file: Path | None, weights
 
     Faces that cannot be read are listed at the end, and make the exit code 1; all others are evaluated.
     """
-    paths = sample_paths(folder, limit)
-    report = report_beside(json_file, "masks", [*paths, *([weights] if weights else [])])
-    new_figure(1, 1)  # finds out before the work whether pictures can be drawn
-    recognizer = start(weights)
-    sample = read_sample(recognizer, paths)
+    recognizer, sample, report = begin(folder, limit, json_file, "masks", weights)
     clean = explain_faces(MAP_METHODS[method], recognizer, sample.images)
     best = np.argsort(-clean.quality, kind="stable")[: (len(sample.images) + 1) // 2]
     images, clean = sample.images[best], type(clean)(clean.quality[best], clean.map[best])
@@ -137,11 +133,7 @@ def inpainting(folder: Path, method: str, limit: int, json_file: Path | None, we
 
     Faces that cannot be read are listed at the end, and make the exit code 1; all others are evaluated.
     """
-    paths = sample_paths(folder, limit)
-    report = report_beside(json_file, "inpainting", [*paths, *([weights] if weights else [])])
-    new_figure(1, 1)  # finds out before the work whether pictures can be drawn
-    recognizer = start(weights)
-    sample = read_sample(recognizer, paths)
+    recognizer, sample, report = begin(folder, limit, json_file, "inpainting", weights)
     occluded = occlude(0, sample.images)
     states = {
         "clean": sample.images,

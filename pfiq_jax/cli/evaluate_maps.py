@@ -5,9 +5,10 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from pfiq_jax.cli.experiment import read_sample, report_beside, sample_paths
-from pfiq_jax.cli.shared import FILE, option_recognizer, start
-from pfiq_jax.evaluation.map_report import json_of, maps_table, new_figure, plot_maps
+from pfiq_jax.cli.experiment import begin
+from pfiq_jax.cli.shared import FILE, option_recognizer
+from pfiq_jax.evaluation.figure import json_of
+from pfiq_jax.evaluation.map_report import maps_table, plot_maps
 from pfiq_jax.evaluation.maps import PASSES, RANDOM, evaluate_maps
 from pfiq_jax.pixels.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 
@@ -34,11 +35,7 @@ def maps(folder: Path, names: tuple[str, ...], limit: int, json_file: Path | Non
 
     Faces that cannot be read are listed at the end, and make the exit code 1; all others are evaluated.
     """
-    paths = sample_paths(folder, limit)
-    report = report_beside(json_file, "maps", [*paths, *([weights] if weights else [])])
-    new_figure(1, 1)  # finds out before the work whether pictures can be drawn
-    recognizer = start(weights)
-    sample = read_sample(recognizer, paths)
+    recognizer, sample, report = begin(folder, limit, json_file, "maps", weights)
     methods = {name: MAP_METHODS[name] for name in names or MAP_METHODS if name != RANDOM}
 
     with tqdm(total=PASSES * len(sample.images) * (len(methods) + 1), unit="pass", disable=None) as progress:

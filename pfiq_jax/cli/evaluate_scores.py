@@ -1,30 +1,24 @@
 """``pfiq evaluate scores``: which score tells best on which faces a recogniser fails."""
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import click
-import jax
 import numpy as np
-from tqdm import tqdm
 
 from pfiq_jax import scoring
-from pfiq_jax.cli.experiment import Report
-from pfiq_jax.cli.shared import FILE, STDOUT, check_writable, option_recognizer, reader_of, start
+from pfiq_jax.cli.experiment import measure, report_beside, tell_of_doubtful
+from pfiq_jax.cli.shared import FILE, option_recognizer, reader_of, start
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.score_report import json_report, markdown_table, plot_scores
 from pfiq_jax.evaluation.score_table import read_scores
 from pfiq_jax.evaluation.scores import (
     RANDOM,
-    embeddings_and_scores,
     evaluate_scores,
     random_scores,
     supported_methods,
 )
 from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, QUALITY_METHODS
-from pfiq_jax.recognizers import Recognizer
 
 
 @click.command()
@@ -63,8 +57,8 @@ def scores(
     """
     people = _faces_by_person(folder)
     paths = list(people)
-    report = _report(json_file or (output or Path()) / "scores.json", output)
-    check_writable(report, [path for path in (*paths, table, weights) if path])
+    inputs = [path for path in (*paths, table, weights) if path]
+    report = report_beside(json_file or (output or Path()) / "scores.json", "scores", inputs, folder=output)
     recognizer = start(weights)
     read = reader_of(recognizer, None)
 
@@ -75,7 +69,7 @@ def scores(
     if taken := [name for name in others if name in ours]:
         raise PfiqError(f"{table}: column {taken[0]} is named like a method of this library; rename it.")
 
-    measured = _measure(recognizer, paths, read, tuple(name for name in ours if name != RANDOM))
+    measured = measure(recognizer, paths, read, tuple(name for name in ours if name != RANDOM))
     columns: dict[str, np.ndarray] = {
         name: random_scores(len(measured.embeddings)) if name == RANDOM else measured.scores[name] for name in ours
     }
@@ -91,32 +85,9 @@ def scores(
     except PfiqError as error:
         raise PfiqError(f"{folder}: {error}") from error
     finally:
-        _tell_of_doubtful(recognizer, measured)
+        tell_of_doubtful(recognizer, measured)
     if measured.problems:
         raise SystemExit(1)
-
-
-class _Measured(NamedTuple):
-    """Embeddings and scores of the faces that could be read; which ones these are; how many had to be squeezed."""
-
-    embeddings: np.ndarray
-    scores: dict[str, np.ndarray]
-    is_read: np.ndarray
-    squeezed: int
-    problems: list[str]
-
-
-def _report(json_file: Path, folder: Path | None) -> Report:
-    """The picture and the table beside the JSON file, or in a folder; the folders are made."""
-    beside = Path("scores.json") if json_file == STDOUT else json_file
-    if folder:
-        beside = folder / beside.name
-    report = Report(json_file, beside.with_suffix(".png"), beside.with_suffix(".md"))
-    if json_file in report[1:]:
-        raise PfiqError(f"{json_file}: the picture or table beside it would have the same name; call it .json.")
-    for path in report:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    return report
 
 
 def _faces_by_person(folder: Path) -> dict[Path, str]:
@@ -136,38 +107,6 @@ def _faces_by_person(folder: Path) -> dict[Path, str]:
     if beside:
         click.echo(f"Warning: {beside} faces lie in no person's folder and are left out.", err=True)
     return people
-
-
-def _measure(
-    recognizer: Recognizer, paths: Sequence[Path], read: Callable[[Path], scoring.Face], methods: tuple[str, ...]
-) -> _Measured:
-    compute = functools.partial(embeddings_and_scores, recognizer, methods=methods)
-    faces, rows = [], []
-    with tqdm(total=len(paths), unit="face", disable=None) as progress:
-        for batch in scoring.over_files(compute, paths, read, size=recognizer.preprocessing.size):
-            faces += [face for _, face, _ in batch]
-            rows += [row for *_, row in batch]
-            progress.update(len(batch))
-    is_read = np.array([isinstance(face, scoring.Face) for face in faces])
-    embeddings, scores = jax.tree.map(lambda *parts: np.stack(parts)[is_read], *rows)
-    squeezed = sum(face.squeezed for face in faces if isinstance(face, scoring.Face))
-    return _Measured(
-        embeddings, scores, is_read, squeezed, [str(face) for face in faces if isinstance(face, PfiqError)]
-    )
-
-
-def _tell_of_doubtful(recognizer: Recognizer, measured: _Measured) -> None:
-    if measured.squeezed:
-        height, width = recognizer.preprocessing.size
-        click.echo(
-            f"Warning: {measured.squeezed} faces were squeezed to {width}x{height} pixels without being aligned, which "
-            "makes their scores doubtful; align them first.",
-            err=True,
-        )
-    for problem in measured.problems:
-        click.echo(f"Error: {problem}", err=True)
-    if measured.problems:
-        click.echo(f"{len(measured.problems)} of {len(measured.is_read)} faces were left out.", err=True)
 
 
 def _can_be_read(path: Path, read: Callable[[Path], scoring.Face]) -> bool:

@@ -1,17 +1,22 @@
-"""What the experiments with maps share: a sample of faces, and the three files of a report."""
+"""What the experiments share: faces that were read or measured, and the three files of a report."""
 
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
+import jax
 import numpy as np
 from jaxtyping import UInt8
+from tqdm import tqdm
 
 from pfiq_jax import scoring
-from pfiq_jax.cli.shared import STDOUT, check_writable, reader_of, summarize
+from pfiq_jax.cli.shared import STDOUT, check_writable, reader_of, start, summarize
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.evaluation.scores import embeddings_and_scores
+from pfiq_jax.plotting import new_figure
 from pfiq_jax.recognizers import Recognizer
 
 
@@ -52,20 +57,40 @@ class Report(NamedTuple):
         click.echo(table, nl=False, err=self.json == STDOUT)
 
 
-def report_beside(json_file: Path | None, name: str, inputs: Sequence[Path]) -> Report:
+def report_beside(json_file: Path | None, name: str, inputs: Sequence[Path], *, folder: Path | None = None) -> Report:
     """The files of a report: NAME.json, NAME.png, NAME.md here, or beside the JSON file named and with its stem.
+
+    Args:
+        json_file: of the figures; - is stdout.
+        name: of the files that are not named.
+        inputs: none of which may be written to.
+        folder: of the picture and the table, in place of the JSON file's.
 
     Raises:
         PfiqError: where one of them cannot be written, or is an input.
     """
     json_file = json_file or Path(f"{name}.json")
     beside = Path(f"{name}.json") if json_file == STDOUT else json_file
+    if folder:
+        beside = folder / beside.name
     report = Report(json_file, beside.with_suffix(".png"), beside.with_suffix(".md"))
     if len(set(report)) < len(report):
         raise PfiqError(f"{json_file}: the picture or table beside it would have the same name; call it .json.")
-    beside.parent.mkdir(parents=True, exist_ok=True)
+    for path in report:
+        path.parent.mkdir(parents=True, exist_ok=True)
     check_writable(report, inputs)
     return report
+
+
+def begin(
+    folder: Path, limit: int, json_file: Path | None, name: str, weights: Path | None
+) -> tuple[Recognizer, Sample, Report]:
+    """What an experiment with maps starts from; what cannot be written or drawn is found out first."""
+    paths = sample_paths(folder, limit)
+    report = report_beside(json_file, name, [*paths, *([weights] if weights else [])])
+    new_figure(1, 1)  # fails where matplotlib is missing
+    recognizer = start(weights)
+    return recognizer, read_sample(recognizer, paths), report
 
 
 def sample_paths(folder: Path, limit: int) -> list[Path]:
@@ -110,3 +135,45 @@ def read_sample(recognizer: Recognizer, paths: Sequence[Path]) -> Sample:
     if not images:
         raise PfiqError(f"no face can be read; the first: {problems[0]}")
     return Sample(good, np.stack(images), squeezed, problems)
+
+
+class Measured(NamedTuple):
+    """Embeddings and scores of the faces that could be read; which ones these are; how many had to be squeezed."""
+
+    embeddings: np.ndarray
+    scores: dict[str, np.ndarray]
+    is_read: np.ndarray
+    squeezed: int
+    problems: list[str]
+
+
+def measure(
+    recognizer: Recognizer, paths: Sequence[Path], read: Callable[[Path], scoring.Face], methods: tuple[str, ...]
+) -> Measured:
+    """Embeddings and raw scores of all faces at paths, one pass through the trunk each."""
+    compute = functools.partial(embeddings_and_scores, recognizer, methods=methods)
+    faces, rows = [], []
+    with tqdm(total=len(paths), unit="face", disable=None) as progress:
+        for batch in scoring.over_files(compute, paths, read, size=recognizer.preprocessing.size):
+            faces += [face for _, face, _ in batch]
+            rows += [row for *_, row in batch]
+            progress.update(len(batch))
+    is_read = np.array([isinstance(face, scoring.Face) for face in faces])
+    embeddings, scores = jax.tree.map(lambda *parts: np.stack(parts)[is_read], *rows)
+    squeezed = sum(face.squeezed for face in faces if isinstance(face, scoring.Face))
+    return Measured(embeddings, scores, is_read, squeezed, [str(face) for face in faces if isinstance(face, PfiqError)])
+
+
+def tell_of_doubtful(recognizer: Recognizer, measured: Measured) -> None:
+    """Says on stderr which faces to doubt and which are missing."""
+    if measured.squeezed:
+        height, width = recognizer.preprocessing.size
+        click.echo(
+            f"Warning: {measured.squeezed} faces were squeezed to {width}x{height} pixels without being aligned, which "
+            "makes their scores doubtful; align them first.",
+            err=True,
+        )
+    for problem in measured.problems:
+        click.echo(f"Error: {problem}", err=True)
+    if measured.problems:
+        click.echo(f"{len(measured.problems)} of {len(measured.is_read)} faces were left out.", err=True)

@@ -8,8 +8,9 @@ from pfiq_jax import scoring
 from pfiq_jax.cli.experiment import read_sample
 from pfiq_jax.cli.shared import FILE, check_writable, option_recognizer, start
 from pfiq_jax.evaluation.batches import explain_faces
-from pfiq_jax.evaluation.map_report import new_figure, plot_faces
+from pfiq_jax.evaluation.map_report import plot_faces
 from pfiq_jax.pixels.methods import DEFAULT_MAP_METHOD, MAP_METHODS
+from pfiq_jax.plotting import new_figure
 
 FACES = 60
 COLUMNS = 10

@@ -14,6 +14,7 @@ from pfiq_jax.evaluation.error_versus_discard import (
     perfect_error,
     theoretical_best_area,
 )
+from pfiq_jax.evaluation.figure import Figure
 from pfiq_jax.evaluation.map_report import maps_table, plot_faces, plot_maps
 from pfiq_jax.evaluation.map_sanity import noisy, randomized, rank_correlation
 from pfiq_jax.evaluation.maps import MapsEvaluation, evaluate_maps
@@ -21,7 +22,7 @@ from pfiq_jax.evaluation.published_curves import DISCARD, cr_fiqa_area, cr_fiqa_
 from pfiq_jax.evaluation.rank_consistency import harm, margins, rank_consistency
 from pfiq_jax.evaluation.score_report import json_report, markdown_table, plot_scores
 from pfiq_jax.evaluation.score_table import read_scores
-from pfiq_jax.evaluation.scores import Figure, ScoreFigures, ScoresEvaluation, evaluate_scores
+from pfiq_jax.evaluation.scores import ScoreFigures, ScoresEvaluation, evaluate_scores
 
 __all__ = [
     "DISCARD",

@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
-from scipy.ndimage import gaussian_filter
 
 from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.evaluation.batches import batches
@@ -129,6 +128,8 @@ def filled(images: Images, fill: Fill) -> Float[np.ndarray, "faces _ _ 3"]:
     """What takes the place of deleted pixels, 0..255."""
     check_choice("fill", fill, ("blur", "black", "mean"))
     if fill == "blur":
+        from scipy.ndimage import gaussian_filter  # takes long to import
+
         return gaussian_filter(np.float32(images), (0, BLUR_SIGMA, BLUR_SIGMA, 0), mode="reflect")
     mean = images.astype(np.float32).mean((1, 2), keepdims=True)
     return mean if fill == "mean" else np.zeros_like(mean)

@@ -9,8 +9,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
-from scipy import sparse
-from scipy.sparse.linalg import spsolve
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.batches import Explained, explain_faces
@@ -228,6 +226,9 @@ def smooth_fill(
     image: Float[np.ndarray, "height width channels"], region: Bool[np.ndarray, "height width"]
 ) -> Float[np.ndarray, "height width channels"]:
     """An image whose region solves Laplace's equation: each pixel is the mean of its neighbours on the four sides."""
+    from scipy import sparse  # takes long to import
+    from scipy.sparse.linalg import spsolve
+
     places = np.argwhere(region)
     if not len(places):
         return image

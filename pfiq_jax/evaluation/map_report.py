@@ -7,26 +7,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.deletion_insertion import Curve
+from pfiq_jax.evaluation.figure import Figure, cell
 from pfiq_jax.evaluation.maps import FIGURES, FMR, RANDOM, MapsEvaluation
-from pfiq_jax.evaluation.scores import Figure
+from pfiq_jax.plotting import new_figure
 
 FaceImages = Shaped[np.ndarray, "faces height width 3"]
 Maps = Float[np.ndarray, "faces height width"]
-
-
-def new_figure(width: float | int, height: float | int) -> Any:
-    """A matplotlib ``Figure`` of inches that is not pyplot's.
-
-    Raises:
-        PfiqError: where matplotlib is missing.
-    """
-    try:
-        from matplotlib.figure import Figure as Canvas
-    except ImportError as error:
-        raise PfiqError("plots need matplotlib; install it with `pip install pfiq-jax[plot]`.") from error
-    return Canvas(figsize=(width, height), dpi=150, layout="constrained")
 
 
 def plot_maps(evaluation: MapsEvaluation, images: FaceImages) -> Any:
@@ -142,24 +129,10 @@ def table(rows: Mapping[str, Mapping[str, Figure]], columns: Mapping[str, str]) 
     """
     lines = [f"| | {' | '.join(columns.values())} |", f"|---|{'---:|' * len(columns)}"]
     for row, figures in rows.items():
-        cells = [_cell(figures.get(name)) for name in columns]
+        cells = [cell(figures[name]) if name in figures else "" for name in columns]
         if any(cells):
             lines.append(f"| {row} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def json_of(default: str, figures: Mapping[str, Mapping[str, Figure]]) -> dict[str, Any]:
-    """``{"default": name, "methods": {name: {figure: {"value", "low", "high"}}}}``; None where one is not defined."""
-    return {
-        "default": default,
-        "methods": {
-            method: {
-                name: {key: None if math.isnan(number) else number for key, number in figure._asdict().items()}
-                for name, figure in of_method.items()
-            }
-            for method, of_method in figures.items()
-        },
-    }
 
 
 def _plot_curves(axes: Any, curves: Mapping[str, Curve], title: str) -> None:
@@ -168,11 +141,3 @@ def _plot_curves(axes: Any, curves: Mapping[str, Curve], title: str) -> None:
         axes.plot(curve.fractions, curve.similarity.mean(1), label=name, **style)
     axes.set(xlim=(0, 1), ylim=(None, 1), xlabel="share of the pixels, highest quality first", title=title)
     axes.set_ylabel("cosine to the clean face")
-
-
-def _cell(figure: Figure | None) -> str:
-    if figure is None:
-        return ""
-    if math.isnan(figure.value):
-        return "undefined"
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"

@@ -11,7 +11,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PyTree, Shaped
-from scipy.stats import rankdata
 
 from pfiq_jax.recognizers.recognizer import Recognizer
 
@@ -65,5 +64,7 @@ def _shuffled(seed: int, parameters: PyTree) -> PyTree:
 
 
 def _centred_ranks(maps: Maps) -> Float[np.ndarray, "faces pixels"]:
+    from scipy.stats import rankdata  # takes long to import
+
     ranks = rankdata(maps.reshape(len(maps), -1), axis=1).astype(np.float64)  # newer scipy ranks float32 in float32
     return ranks - ranks.mean(1, keepdims=True)

@@ -19,8 +19,8 @@ from pfiq_jax.evaluation.deletion_insertion import (
     insertion_curve,
     random_maps,
 )
+from pfiq_jax.evaluation.figure import Figure
 from pfiq_jax.evaluation.map_sanity import noisy, randomized, rank_correlation
-from pfiq_jax.evaluation.scores import Figure
 from pfiq_jax.pixels.methods import MapMethod
 from pfiq_jax.recognizers.recognizer import Recognizer
 

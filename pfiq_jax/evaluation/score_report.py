@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.error_versus_discard import perfect_area, perfect_error
-from pfiq_jax.evaluation.scores import FIGURES, Figure, ScoresEvaluation
+from pfiq_jax.evaluation.figure import cell, json_of
+from pfiq_jax.evaluation.scores import FIGURES, ScoresEvaluation
+from pfiq_jax.plotting import new_figure
 
 
 def plot_scores(evaluation: ScoresEvaluation, *, axes: Any = None) -> tuple[Any, Any]:
@@ -23,12 +24,8 @@ def plot_scores(evaluation: ScoresEvaluation, *, axes: Any = None) -> tuple[Any,
     Raises:
         PfiqError: where matplotlib is missing.
     """
-    try:
-        from matplotlib.figure import Figure as Canvas
-    except ImportError as error:
-        raise PfiqError("plots need matplotlib; install it with `pip install pfiq-jax[plot]`.") from error
     if axes is None:
-        axes = Canvas(figsize=(7, 5), dpi=150, layout="constrained").subplots()
+        axes = new_figure(7, 5).subplots()
     end = min(1.0, 2 * evaluation.discard)
     for name, figures in evaluation.scores.items():
         label = f"{name}, pAUC {figures.pauc.value:.3f}"
@@ -56,7 +53,7 @@ def markdown_table(evaluation: ScoresEvaluation) -> str:
     lines = [
         f"{len(comparisons.identities):,} faces of {comparisons.identities.max() + 1:,} people: "
         f"{len(comparisons.mated):,} mated and {comparisons.non_mated_count:,} non-mated pairs. At FMR "
-        f"{evaluation.fmr:g}, a cosine of {evaluation.threshold:.4f}, the FNMR is {_cell(start)}.",
+        f"{evaluation.fmr:g}, a cosine of {evaluation.threshold:.4f}, the FNMR is {cell(start)}.",
         "",
         f"| score | pAUC to {share} | FNMR after {share} | RCE |",
         "|---|---:|---:|---:|",
@@ -64,7 +61,7 @@ def markdown_table(evaluation: ScoresEvaluation) -> str:
     by_pauc = sorted(evaluation.scores.items(), key=lambda item: (math.isnan(item[1].pauc.value), item[1].pauc.value))
     for name, (pauc, fnmr, rce, _) in by_pauc:
         escaped = name.replace("|", "\\|")
-        lines.append(f"| {escaped} | {_cell(pauc)} | {_cell(fnmr)} | {_cell(rce)} |")
+        lines.append(f"| {escaped} | {cell(pauc)} | {cell(fnmr)} | {cell(rce)} |")
     best = perfect_area(start.value, evaluation.discard) / (evaluation.discard * start.value) if start.value else None
     lines += [
         "",
@@ -78,23 +75,6 @@ def markdown_table(evaluation: ScoresEvaluation) -> str:
 
 
 def json_report(evaluation: ScoresEvaluation, default: str) -> dict[str, Any]:
-    """``{"default": name, "methods": {name: {figure: {"value", "low", "high"}}}}``; None where one is not defined."""
-    return {
-        "default": default,
-        "methods": {
-            name: {
-                figure: {
-                    key: None if math.isnan(number) else number
-                    for key, number in getattr(figures, figure)._asdict().items()
-                }
-                for figure in FIGURES
-            }
-            for name, figures in evaluation.scores.items()
-        },
-    }
-
-
-def _cell(figure: Figure) -> str:
-    if math.isnan(figure.value):
-        return "undefined"
-    return f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]"
+    """The figures of all scores, as ``json_of`` has them."""
+    rows = {name: {each: getattr(scored, each) for each in FIGURES} for name, scored in evaluation.scores.items()}
+    return json_of(default, rows)

@@ -24,6 +24,7 @@ from pfiq_jax.evaluation.error_versus_discard import (
     error_versus_discard,
     normalized_partial_area,
 )
+from pfiq_jax.evaluation.figure import Figure
 from pfiq_jax.evaluation.rank_consistency import harm, margins, rank_consistency
 from pfiq_jax.quality.methods import QUALITY_METHODS
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -33,14 +34,6 @@ RANDOM = "random"
 
 
 _CONTROL_SEED = 6_180_339  # no usual one, with which the data themselves may have been drawn
-
-
-class Figure(NamedTuple):
-    """A figure and its 95% confidence interval over identities; NaN where it is not defined."""
-
-    value: float
-    low: float
-    high: float
 
 
 class ScoreFigures(NamedTuple):

@@ -114,8 +114,14 @@ def learned_order(recognizer: Recognizer, images: ArrayLike, *, steps: int = 16)
         Fong et al., "Understanding deep networks via extremal perturbations and smooth masks", ICCV 2019.
     """
     batch = as_batch(images, recognizer.preprocessing.size)
-    start = pixel_quality(recognizer, batch)
-    own = jax.lax.stop_gradient(normalize(recognizer.embed(batch)))
+    embeddings = []
+
+    def quality(known: Recognizer, batch: Array) -> Array:
+        embeddings.append(known.embed(batch))
+        return face_quality(known, batch)
+
+    start = pixel_quality(recognizer, batch, quality=quality)
+    own = jax.lax.stop_gradient(normalize(embeddings[0]))
     blurred = gaussian_blur(batch, BLUR_SIGMA)
     odds = start.map / jnp.maximum(1 - start.map, 1e-6)  # the map before it was squashed
     first = _standard(jnp.log(jnp.maximum(_patch_means(odds), 1e-12)))

@@ -4,13 +4,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.ndimage import gaussian_filter1d, uniform_filter1d
 
 
 def gaussian_blur(
     images: Float[Array, "batch height width channels"], sigma: float
 ) -> Float[Array, "batch height width channels"]:
     """Images under a Gaussian of a standard deviation in pixels, mirrored at the border; as scipy's."""
+    from scipy.ndimage import gaussian_filter1d  # takes long to import
+
     return _filter(images, lambda identity: gaussian_filter1d(identity, sigma, axis=0))
 
 
@@ -18,6 +19,8 @@ def local_variance(
     images: Float[Array, "batch height width channels"], size: int
 ) -> Float[Array, "batch height width channels"]:
     """Variance within a square around each pixel, in the square of the images' unit."""
+    from scipy.ndimage import uniform_filter1d  # takes long to import
+
     centred = images - jnp.mean(images, (1, 2), keepdims=True)  # small numbers: their squares lose few digits
     both = jnp.concatenate([centred, jnp.square(centred)], -1)
     means = _filter(both, lambda identity: uniform_filter1d(identity, size, axis=0))

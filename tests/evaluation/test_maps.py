@@ -11,7 +11,8 @@ from PIL import Image
 
 import pfiq_jax
 from pfiq_jax import PfiqError, PixelQuality, Preprocessing, Recognizer
-from pfiq_jax.evaluation.map_report import json_of, maps_table, plot_maps, table
+from pfiq_jax.evaluation.figure import json_of
+from pfiq_jax.evaluation.map_report import maps_table, plot_maps, table
 from pfiq_jax.evaluation.map_sanity import rank_correlation
 from pfiq_jax.evaluation.maps import FIGURES, FMR, PASSES, RANDOM, evaluate_maps, mean_figures
 from pfiq_jax.evaluation.scores import Figure
