@@ -1,6 +1,6 @@
 """Does SER-FIQ's closed form tell failures as well as 100 masks do? Both by error-versus-discard, five seeds of masks.
 
-python -m benchmarks.closed_form_evaluation ../shared/data/lfw_dev_degraded
+python -m benchmarks.closed_form_evaluation ../shared/data/lfw_dev
 """
 
 import functools
