@@ -21,11 +21,12 @@ from pfiq_jax.quality.ser_fiq import normalize
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 BLUR_SIGMA = 11.0  # pixels: leaves of a face no more than where it is
-PATCHES = 14  # a side
+SHAPLEY_PATCHES = 14  # a side
+ORDER_PATCHES = 28  # a side
 NOISE = 16.0  # grey levels
 RATE = 0.15  # of Adam, in standard deviations of the order
 SOFTNESS = 0.1  # of a mask's edge, likewise
-INSERTION = 0.7  # its weight beside deletion's
+INSERTION = 0.75  # its weight beside deletion's
 
 Masks = Float[Array, "samples #batch height width 1"]
 
@@ -95,10 +96,10 @@ def shapley(key: jax.Array, recognizer: Recognizer, images: ArrayLike, *, sample
     return _by_mixtures(recognizer, images, _coalitions(key, recognizer, samples), _signed)
 
 
-def learned_order(recognizer: Recognizer, images: ArrayLike, *, steps: int = 16) -> PixelQuality:
+def learned_order(recognizer: Recognizer, images: ArrayLike, *, steps: int = 48) -> PixelQuality:
     """The order of pixels that keeps the face recognisable with few of them and loses it without; higher is better.
 
-    Starts from the logarithm of the default map on 14x14 patches. Each step takes a share of the best patches, puts
+    Starts from the logarithm of the default map on 28x28 patches. Each step takes a share of the best patches, puts
     them into the blurred image and takes them out of the image, and learns from what both do to the similarity;
     insertion weighs more, since deletion is learned faster. Deterministic.
 
@@ -153,10 +154,10 @@ def learned_order(recognizer: Recognizer, images: ArrayLike, *, steps: int = 16)
 def _coalitions(key: jax.Array, recognizer: Recognizer, samples: int) -> Masks:
     height, width = recognizer.preprocessing.size
     shares = (jnp.arange(samples, dtype=jnp.float32) + 0.5) / samples
-    draws = jax.random.uniform(key, (samples, PATCHES, PATCHES))
+    draws = jax.random.uniform(key, (samples, SHAPLEY_PATCHES, SHAPLEY_PATCHES))
     joined = (draws < shares[:, None, None]).astype(jnp.float32)
     masks = jax.image.resize(joined, (samples, height, width), "nearest")[..., None]
-    return gaussian_blur(masks, height / PATCHES / 4)[:, None]  # hard edges would be what the network sees first
+    return gaussian_blur(masks, height / SHAPLEY_PATCHES / 4)[:, None]  # hard edges would be what the network sees first
 
 
 def _signed(worths: Float[Array, "samples batch height width 1"]) -> Float[Array, "batch height width 1"]:
@@ -186,7 +187,7 @@ def _by_mixtures(
 
 
 def _patch_means(values: Float[Array, "batch height width"]) -> Float[Array, "batch rows columns 1"]:
-    shape = (len(values), PATCHES, PATCHES)
+    shape = (len(values), ORDER_PATCHES, ORDER_PATCHES)
     return jax.image.resize(values, shape, "linear", antialias=True)[..., None]
 
 

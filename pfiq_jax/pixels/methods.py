@@ -11,6 +11,7 @@ from pfiq_jax.pixels.many_passes import integrated_gradients, learned_order, sha
 from pfiq_jax.pixels.pixel_quality import LEAST_NORM_A, PixelQuality, pixel_quality, squash
 from pfiq_jax.pixels.smoothing import gaussian_blur
 from pfiq_jax.quality.methods import QUALITY_METHODS
+from pfiq_jax.quality.ser_fiq import SER_FIQ_VARIANTS, ser_fiq_closed_form
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 MapMethod = Callable[[Recognizer, jax.Array], PixelQuality]
@@ -37,10 +38,16 @@ def score_gradient(recognizer: Recognizer, images: jax.Array, *, method: str, si
     return PixelQuality(scores, gradient, squash(strength[..., 0], a=LEAST_NORM_A, b=2.0))
 
 
+def _plq(recognizer: Recognizer, images: jax.Array) -> PixelQuality:
+    """PLQ with the raw score: pixels in the same order, also on networks whose scores all but vanish on its scale."""
+    quality = partial(ser_fiq_closed_form, **{**SER_FIQ_VARIANTS["plq"], "scaled": False})
+    return pixel_quality(recognizer, images, regressor="published", quality=quality)
+
+
 MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
     {
         "smoothed": pixel_quality,
-        "plq": partial(pixel_quality, regressor="published"),
+        "plq": _plq,
         "least_norm": partial(pixel_quality, saliency="magnitude"),
         "closed_form_gradient": partial(score_gradient, method="ser_fiq_closed_form"),
         "closed_form_gradient_smoothed": partial(score_gradient, method="ser_fiq_closed_form", sigma=3.0),

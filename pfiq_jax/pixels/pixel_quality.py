@@ -27,6 +27,7 @@ LEAST_NORM_A = 10**8.6
 MAP_SIGMA = 4.0  # pixels
 FLAT_SIZE = 5  # pixels
 SENSOR_NOISE = 1.0  # grey levels
+LEAST_QUALITY = 1e-4
 
 
 class PixelQuality(NamedTuple):
@@ -144,9 +145,13 @@ def equal_weights(embedding: Float[Array, "batch dim"], quality: Float[Array, " 
 def least_norm_weights(
     embedding: Float[Array, "batch dim"], quality: Float[Array, " batch"]
 ) -> Float[Array, "batch dim"]:
-    """The shortest weights that answer Q: Q y / |y|^2."""
+    """The shortest weights that answer Q: Q y / |y|^2; a Q below 1e-4 counts as that.
+
+    Without the floor, maps of networks on which SER-FIQ's published scale gives 1e-20 would underflow and lose all
+    order of their pixels.
+    """
     squared_norm = jnp.maximum(jnp.sum(jnp.square(embedding), -1, keepdims=True), 1e-12)
-    return quality[:, None] * embedding / squared_norm
+    return jnp.maximum(quality, LEAST_QUALITY)[:, None] * embedding / squared_norm
 
 
 def quality_map(

@@ -1,5 +1,6 @@
 """Pixel-level quality against torch's autograd of the published procedure, and what its repair promises."""
 
+import dataclasses
 import functools
 import inspect
 
@@ -7,8 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from pfiq_jax import (
+    MAP_METHODS,
     SER_FIQ_VARIANTS,
     PfiqError,
     face_quality,
@@ -115,6 +118,21 @@ def test_default_gradient_is_quality_times_that_of_the_log_norm(recognizer, imag
     result = pixel_quality(recognizer, images[0])
     expected = result.quality * jax.grad(log_norm)(np.float32(images[0]))
     np.testing.assert_allclose(result.gradient, expected, atol=1e-4 * float(jnp.abs(expected).max()))
+
+
+def test_a_vanishing_score_keeps_the_order_of_the_pixels(recognizer, images):
+    """As of a network without dropout on SER-FIQ's published scale, whose map underflowed."""
+    good, bad = (pixel_quality(recognizer, images, quality=np.full(len(images), q)).map for q in (0.5, 1e-30))
+    for first, second in zip(np.asarray(good), np.asarray(bad), strict=True):
+        assert spearmanr(first.ravel(), second.ravel()).statistic > 0.9999
+    np.testing.assert_array_less(bad, 0.01)
+
+
+@pytest.mark.parametrize("name", ["plq", "least_norm"])
+def test_maps_by_name_have_an_order_on_networks_that_score_zero(recognizer, images, name):
+    collapsed = dataclasses.replace(recognizer, calibrations=(), dropout_rate=0.999)
+    maps = np.asarray(MAP_METHODS[name](collapsed, jnp.asarray(images)).map)
+    assert (np.std(maps, axis=(1, 2)) > 0).all()
 
 
 def test_default_map_does_not_depend_on_the_embeddings_scale(recognizer, images):
