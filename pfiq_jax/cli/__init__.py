@@ -2,6 +2,7 @@
 
 import click
 
+from pfiq_jax.cli.activations import activations
 from pfiq_jax.cli.calibrate import calibrate
 from pfiq_jax.cli.evaluate import evaluate
 from pfiq_jax.cli.explain import explain
@@ -16,5 +17,5 @@ def main() -> None:
     """How useful face images are for recognition, and which of their pixels make them so."""
 
 
-for verb in (explain, score, calibrate, sheet, evaluate):
+for verb in (explain, score, calibrate, sheet, activations, evaluate):
     main.add_command(verb)

@@ -165,15 +165,20 @@ def measure(
 
 
 def tell_of_doubtful(recognizer: Recognizer, measured: Measured) -> None:
-    """Says on stderr which faces to doubt and which are missing."""
-    if measured.squeezed:
+    """Says on stderr which measured faces to doubt and which are missing."""
+    tell_of_problems(recognizer, measured.squeezed, measured.problems, len(measured.is_read))
+
+
+def tell_of_problems(recognizer: Recognizer, squeezed: int, problems: Sequence[str], count: int) -> None:
+    """Says on stderr how many of the faces to doubt, and which are missing."""
+    if squeezed:
         height, width = recognizer.preprocessing.size
         click.echo(
-            f"Warning: {measured.squeezed} faces were squeezed to {width}x{height} pixels without being aligned, which "
+            f"Warning: {squeezed} faces were squeezed to {width}x{height} pixels without being aligned, which "
             "makes their scores doubtful; align them first.",
             err=True,
         )
-    for problem in measured.problems:
+    for problem in problems:
         click.echo(f"Error: {problem}", err=True)
-    if measured.problems:
-        click.echo(f"{len(measured.problems)} of {len(measured.is_read)} faces were left out.", err=True)
+    if problems:
+        click.echo(f"{len(problems)} of {count} faces were left out.", err=True)

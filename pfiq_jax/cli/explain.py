@@ -6,16 +6,27 @@ from collections import Counter
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import click
 import jax
 import numpy as np
 
 from pfiq_jax import scoring
+from pfiq_jax.activations import (
+    ACTIVATION_METHODS,
+    Variation,
+    central_face,
+    deviation,
+    deviation_scores,
+    load_variation,
+)
+from pfiq_jax.activations.report import draw_over
 from pfiq_jax.cli.shared import (
     FILE,
     STDOUT,
     check_writable,
+    identity,
     landmarks_of,
     option_recognizer,
     reader_of,
@@ -23,7 +34,7 @@ from pfiq_jax.cli.shared import (
     summarize,
 )
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.plotting import plot_pixel_quality
+from pfiq_jax.plotting import new_figure, plot_pixel_quality
 from pfiq_jax.quality import default_quality_method, failure_probability, percentile
 from pfiq_jax.recognizers import Recognizer
 
@@ -36,6 +47,7 @@ STEM_BYTES = 220  # of an image's name in its outputs', since file systems take 
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Also write the scores as JSON; - for stdout.")
 @click.option("--npz", type=FILE, metavar="FOLDER|NPZ", help="Also write image, quality, gradient and map as arrays.")
 @click.option("--landmarks", metavar="X1,Y1,...,X5,Y5|CSV", help="Five points to align by; see above.")
+@click.option("--reference", type=FILE, metavar="HIGH.npz", help="Good faces to compare with, from pfiq activations.")
 @option_recognizer
 def explain(
     images: tuple[str, ...],
@@ -43,6 +55,7 @@ def explain(
     json_file: Path | None,
     npz: Path | None,
     landmarks: str | None,
+    reference: Path | None,
     weights: Path | None,
 ) -> None:
     """Draw which pixels make a face useful for recognition.
@@ -56,6 +69,9 @@ def explain(
     aligned if you give --landmarks, the person's right eye (left in the image), left eye, nose, right and left corner
     of the mouth: ten numbers for one image, or a CSV file with the columns path,x1,y1,...,x5,y5. Without it they are
     squeezed, with a warning.
+
+    With --reference, also the activation map, where the recogniser looks, and its deviation from what the good faces
+    of the reference show, 0 to 1; higher is worse.
     """
     if images:
         paths = scoring.expand_paths(images)
@@ -65,9 +81,10 @@ def explain(
     pictures = output_paths(paths, output or Path(), ".png")
     archives = output_paths(paths, npz, ".npz") if npz else [None] * len(paths)
     points = landmarks_of(landmarks, paths)
-    inputs = [*paths, landmarks, weights]
+    inputs = [*paths, landmarks, reference, weights]
     check_writable([path for path in (*pictures, *archives, json_file) if path], [path for path in inputs if path])
     recognizer = start(weights)
+    good = _reference(reference, recognizer) if reference else None
     read = reader_of(recognizer, points)
 
     records, squeezed, problems = [], [], []
@@ -81,12 +98,17 @@ def explain(
             if face.squeezed:
                 squeezed.append(path)
             result, raw_quality = jax.device_get(scoring.explain(recognizer, face.image))
+            arrays, compared = _compare(good, recognizer, face.image) if good else ({}, {})
+            axes = new_figure(15 if good else 10, 3.6).subplots(1, 5 if good else 3)
             figure, _ = plot_pixel_quality(
-                face.image, result.quality, result.map, title=click.format_filename(path, shorten=True)
+                face.image, result.quality, result.map, title=click.format_filename(path, shorten=True), axes=axes[:3]
             )
+            for each, (name, map) in zip(axes[3:], arrays.items(), strict=True):
+                figure.colorbar(draw_over(each, face.image, map, 1.0), ax=each, shrink=0.6)
+                each.set_title(name)
             figure.savefig(picture, metadata={"Software": None})  # the same bytes under every matplotlib
             if archive:
-                np.savez_compressed(archive, image=face.image, **result._asdict())
+                np.savez_compressed(archive, image=face.image, **result._asdict(), **arrays)
             records.append(
                 {
                     "path": str(path),
@@ -95,6 +117,7 @@ def explain(
                     "mean_pixel_quality": float(result.map.mean()),
                     "picture": str(picture),
                     "recognizer": str(weights or "bundled"),
+                    **compared,
                 }
             )
             click.echo(
@@ -102,6 +125,12 @@ def explain(
                 f"{meaning(recognizer, raw_quality)} -> {click.format_filename(picture)}",
                 err=json_file == STDOUT,
             )
+            if good:
+                click.echo(
+                    f"  deviation {compared['deviation']:.3f} from {good.count} good faces, whose own standard "
+                    f"deviation is {good.std.mean():.3f}; lower is better",
+                    err=json_file == STDOUT,
+                )
     finally:
         if json_file:
             with click.open_file(json_file, "w", encoding="utf-8") as file:
@@ -119,6 +148,27 @@ def meaning(recognizer: Recognizer, raw_quality: np.ndarray) -> str:
     share = f", better than {percentile(raw_quality, calibration):.0f}% of {calibration.reference}"
     failure = failure_probability(raw_quality, calibration)
     return share if failure is None else f"{share}; {failure:.1%} of comparisons fail"
+
+
+def _reference(path: Path, recognizer: Recognizer) -> Variation:
+    """The statistics of good faces, once it is sure that they are of this recogniser."""
+    good = load_variation(path)
+    if good.metadata.get("activations") not in ACTIVATION_METHODS:
+        raise PfiqError(f"{path}: does not say by which activation map it was made; make it with `pfiq activations`.")
+    if (other := good.metadata.get("recognizer")) != identity(recognizer):
+        raise PfiqError(f"{path}: was made with another recogniser, {other}; name that one, or make it anew.")
+    return good
+
+
+def _compare(
+    good: Variation, recognizer: Recognizer, image: np.ndarray
+) -> tuple[dict[str, Any], dict[str, float]]:
+    """The activation map of a face and its deviation from good ones; and the deviation as numbers."""
+    activation = np.asarray(jax.jit(ACTIVATION_METHODS[good.metadata["activations"]])(recognizer, image))
+    away = deviation(good, activation)
+    whole, outside = deviation_scores(away[None], central_face(recognizer.preprocessing))
+    numbers = {"deviation": float(whole[0]), "deviation_outside": float(outside[0])}
+    return {"activation": activation, "deviation": away}, numbers
 
 
 def output_paths(inputs: Sequence[Path], where: Path, suffix: str) -> list[Path]:

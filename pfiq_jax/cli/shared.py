@@ -49,6 +49,12 @@ def start(weights: Path | None) -> Recognizer:
     return load_recognizer(weights)
 
 
+def identity(recognizer: Recognizer) -> str:
+    """What tells one recogniser from another: its weights' source, by name and sha256."""
+    stated = dict(recognizer.provenance)
+    return f"{stated.get('source', recognizer)} {stated.get('source_sha256', '')}".rstrip()
+
+
 def reader_of(recognizer: Recognizer, points: dict[str, scoring.Points] | None) -> Callable[[Path], scoring.Face]:
     """Reads faces as the recogniser wants them."""
     wanted = recognizer.preprocessing

@@ -1,0 +1,182 @@
+"""What Score-CAM costs, and how near cheaper activation maps come to it.
+
+    python -m benchmarks.activation_maps ../shared/data/lfw_dev ../shared/data/lfw_dev_degraded [--recognizer FILE ...]
+
+Costs are of the bundled network: medians of rounds in which all contestants take turns. Agreement is with full
+Score-CAM (defaults), pixel by pixel, on a few faces of different people of every folder, for every recogniser. Beside
+the methods of the library stand those that were tried and left out.
+"""
+
+import functools
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+
+import click
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from pfiq_jax import Recognizer, load_recognizer, mean_activation, sampled_score_cam, score_cam
+from pfiq_jax.activations.grid import activation_map
+from pfiq_jax.activations.score_cam import (
+    CHUNK_SIZE,
+    channels_and_embedding,
+    masked_scores,
+    similarity,
+    summands,
+)
+from pfiq_jax.cpu_memory import keep_freed_memory
+from pfiq_jax.quality.ser_fiq import safe_sqrt
+from pfiq_jax.scoring import expand_paths, read_face
+
+TOP = 64  # channels
+
+
+def length_gradient(recognizer: Recognizer, features):
+    """Of the embedding's length: the cosine to its own embedding is stationary at every image."""
+    return jax.grad(lambda features: safe_sqrt(jnp.sum(jnp.square(recognizer.head(features)))))(features)
+
+
+def grad_cam(recognizer: Recognizer, image):
+    """Channels weighted by the mean gradient of the embedding's length."""
+    features = recognizer.features(image[None])
+    weights = jnp.mean(length_gradient(recognizer, features), (1, 2), keepdims=True)
+    return activation_map(jnp.sum(features * weights, -1)[0], recognizer.preprocessing.size)
+
+
+def layer_cam(recognizer: Recognizer, image):
+    """Activations times the positive part of that gradient, place by place."""
+    features = recognizer.features(image[None])
+    weights = jax.nn.relu(length_gradient(recognizer, features))
+    return activation_map(jnp.sum(features * weights, -1)[0], recognizer.preprocessing.size)
+
+
+def gradient_times_activation(recognizer: Recognizer, image):
+    features = recognizer.features(image[None])
+    return activation_map(
+        jnp.sum(features * length_gradient(recognizer, features), -1)[0], recognizer.preprocessing.size
+    )
+
+
+def masked_features(recognizer: Recognizer, image):
+    """Score-CAM whose masks cover the features in place of the pixels: the head once a channel."""
+    grids, embedding = channels_and_embedding(recognizer, image)
+    masks = summands(jax.nn.relu(grids), recognizer.preprocessing.size, "yiskw713")
+
+    def score(mask):
+        masked = jnp.moveaxis(grids * mask[None], 0, -1)[None]
+        return similarity(recognizer.head(masked), embedding, "cosine")[0]
+
+    weights = jax.lax.map(score, masks, batch_size=CHUNK_SIZE)
+    return activation_map(jnp.tensordot(weights, masks, 1), recognizer.preprocessing.size)
+
+
+def some_channels(recognizer: Recognizer, image, *, top: bool):
+    """Score-CAM with a few channels, the others left out: those of most energy, or evenly spaced ones."""
+    grids, embedding = channels_and_embedding(recognizer, image)
+    grids = jax.nn.relu(grids)
+    chosen = jnp.arange(TOP) * len(grids) // TOP
+    if top:
+        _, chosen = jax.lax.top_k(jnp.sum(jnp.square(grids), (1, 2)), TOP)
+    grids = grids[chosen]
+    weights = masked_scores(recognizer, image, embedding, grids, "yiskw713", "cosine", CHUNK_SIZE)
+    masks = summands(grids, recognizer.preprocessing.size, "yiskw713")
+    return activation_map(jnp.tensordot(weights, masks, 1), recognizer.preprocessing.size)
+
+
+METHODS: Mapping[str, Callable] = {
+    "`sampled_score_cam`": sampled_score_cam,
+    "`mean_activation`": mean_activation,
+    '`score_cam(variant="wang")`': functools.partial(score_cam, variant="wang"),
+    f"Score-CAM, {TOP} even channels only": functools.partial(some_channels, top=False),
+    f"Score-CAM, {TOP} channels of most energy only": functools.partial(some_channels, top=True),
+    "Score-CAM, masks on the features": masked_features,
+    "LayerCAM of the length": layer_cam,
+    "gradient of the length x activation": gradient_times_activation,
+    "Grad-CAM of the length": grad_cam,
+}
+
+
+def costs(recognizer: Recognizer, face: np.ndarray, rounds: int) -> list[str]:
+    """Seconds a face, and against as many forward passes as the features have channels."""
+    channels = jax.eval_shape(recognizer.features, face).shape[-1]
+    embed = jax.jit(Recognizer.embed)
+    chunk, one = np.repeat(face[None], CHUNK_SIZE, 0), face[None]
+    contestants: dict[str, tuple[Callable, float]] = {
+        f"{channels} x `embed`, {CHUNK_SIZE} images a call": (lambda: embed(recognizer, chunk), channels / CHUNK_SIZE),
+        f"{channels} x `embed`, an image a call": (lambda: embed(recognizer, one), channels),
+        "`score_cam`": (lambda: score_cam(recognizer, face), 1),
+        "`sampled_score_cam`": (lambda: sampled_score_cam(recognizer, face), 1),
+        "`mean_activation`": (functools.partial(jax.jit(mean_activation), recognizer, face), 1),
+    }
+    times: dict[str, list[float]] = {name: [] for name in contestants}
+    for turn in range(rounds + 1):
+        for name, (run, factor) in contestants.items():
+            start = perf_counter()
+            jax.block_until_ready(run())
+            if turn:  # the first compiles
+                times[name].append((perf_counter() - start) * factor)
+    medians = {name: float(np.median(each)) for name, each in times.items()}
+    chunks, single, *_ = medians.values()
+    lines = ["| | seconds a face | x forward passes in chunks | x forward passes one by one |", "|---|---:|---:|---:|"]
+    return lines + [
+        f"| {name} | {each:.3f} | {each / chunks:.3f} | {each / single:.3f} |" for name, each in medians.items()
+    ]
+
+
+def memory(recognizer: Recognizer, face: np.ndarray) -> list[str]:
+    """What the compiler sets aside beside arguments and result."""
+    lines = ["| masked images at a time | MB beside the weights |", "|---:|---:|"]
+    for chunk_size in (8, CHUNK_SIZE, 4 * CHUNK_SIZE):
+        compiled = jax.jit(functools.partial(score_cam, chunk_size=chunk_size)).lower(recognizer, face).compile()
+        lines.append(f"| {chunk_size} | {compiled.memory_analysis().temp_size_in_bytes / 1e6:.0f} |")
+    return lines
+
+
+def agreement(recognizer: Recognizer, sets: Mapping[str, Sequence[np.ndarray]]) -> list[str]:
+    """Mean and least correlation over pixels, and mean absolute difference, for every set of faces."""
+    heads = " | ".join(f"{name}: correlation | least | difference" for name in sets)
+    rows = {name: f"| {name} |" for name in METHODS}
+    compiled = {name: jax.jit(method) for name, method in METHODS.items()}
+    for faces in sets.values():
+        full = [np.asarray(score_cam(recognizer, face)).ravel() for face in faces]
+        for name, method in compiled.items():
+            maps = [np.asarray(method(recognizer, jnp.asarray(face, jnp.float32))).ravel() for face in faces]
+            correlations = [np.corrcoef(a, b)[0, 1] for a, b in zip(maps, full, strict=True)]
+            difference = np.mean(np.abs(np.subtract(maps, full)))
+            rows[name] += f" {np.mean(correlations):.3f} | {np.min(correlations):.3f} | {difference:.3f} |"
+    return [f"| against full `score_cam` | {heads} |", "|---" + "|---:" * 3 * len(sets) + "|", *rows.values()]
+
+
+def faces_of(folder: Path, count: int) -> list[np.ndarray]:
+    """Evenly spread, so of different people."""
+    paths = expand_paths([folder])
+    return [read_face(paths[index * len(paths) // count], (112, 112)).image for index in range(count)]
+
+
+@click.command(help=__doc__.split("\n")[0])
+@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--recognizer", "files", multiple=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--faces", "count", default=5, show_default=True, help="Of a folder.")
+@click.option("--rounds", default=3, show_default=True)
+@click.option("-o", "--output", type=click.Path(path_type=Path))
+def main(folders: tuple[Path, ...], files: tuple[Path, ...], count: int, rounds: int, output: Path | None) -> None:
+    keep_freed_memory()
+    bundled = load_recognizer()
+    sets = {folder.name: faces_of(folder, count) for folder in folders}
+    face = next(iter(sets.values()))[0]
+    text = f"{jax.devices()[0].device_kind}, {os.cpu_count()} cores, jax {jax.__version__}; medians of {rounds} rounds."
+    parts = [[text], costs(bundled, face, rounds), memory(bundled, face)]
+    recognizers = {"bundled": bundled} | {file.stem: load_recognizer(file) for file in files}
+    for name, recognizer in recognizers.items():
+        parts += [[f"{name}, {count} faces of each set:"], agreement(recognizer, sets)]
+    lines = "\n\n".join("\n".join(part) for part in parts) + "\n"
+    click.echo(lines)
+    if output:
+        output.write_text(lines)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Which part of an aligned image is the central face, and what a map shows within it and around it."""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE, Preprocessing
+
+EXTENT = 0.75  # half axes, in widths and heights of the landmarks' box: eyes, nose and mouth with what is around them
+
+Map = Float[np.ndarray, "height width"]
+Region = Bool[np.ndarray, "_height _width"]  # checked by `check_region`, in words
+
+
+class ByRegion(NamedTuple):
+    """The values of a map, row after row, as density plots take them.
+
+    Attributes:
+        inside: of the pixels of the region.
+        outside: of all others.
+    """
+
+    inside: Float[np.ndarray, " inside"]
+    outside: Float[np.ndarray, " outside"]
+
+
+class MeanByRegion(NamedTuple):
+    """The mean of a map inside a region and outside of it, in the map's unit."""
+
+    inside: float
+    outside: float
+
+
+def central_face(preprocessing: Preprocessing) -> Region:
+    """True in an ellipse around the eyes, the nose and the mouth of an aligned face.
+
+    Its centre is that of the five landmarks' bounding box, its axes are 1.5 times the box's sides. In ArcFace's crops
+    that is about a fifth of the image. Fu and Damer speak of the "central face" without saying where it ends.
+
+    Args:
+        preprocessing: of the recogniser; without a template, ArcFace's, which grows with the crop.
+
+    Returns:
+        (height, width), of the recogniser's images.
+    """
+    height, width = preprocessing.size
+    template = preprocessing.template
+    points = np.asarray(ARCFACE_TEMPLATE) * (width / 112, height / 112) if template is None else np.asarray(template)
+    low, high = points.min(0), points.max(0)
+    (x, y), (half_width, half_height) = (low + high) / 2, EXTENT * (high - low)
+    rows, columns = np.arange(height)[:, None] - y, np.arange(width)[None, :] - x
+    return (columns * half_height) ** 2 + (rows * half_width) ** 2 <= (half_width * half_height) ** 2
+
+
+def by_region(values: Map, region: Region) -> ByRegion:
+    """The values of a map inside a region and outside of it.
+
+    Args:
+        values: the map.
+        region: as ``central_face`` gives it.
+
+    Raises:
+        PfiqError: for a region of another size, and for one that is empty or the whole map.
+    """
+    check_region(region, values.shape)
+    return ByRegion(values[region], values[~region])
+
+
+def mean_by_region(values: Map, region: Region) -> MeanByRegion:
+    """The mean of a map inside a region and outside of it; see ``by_region``."""
+    return MeanByRegion(*(float(part.mean()) for part in by_region(values, region)))
+
+
+def check_region(region: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Raises a PfiqError unless a region divides maps of some height and width in two."""
+    if region.shape != shape:
+        raise PfiqError(f"a region of shape {region.shape} does not fit maps of shape {shape}; give one of their size.")
+    if region.all() or not region.any():
+        raise PfiqError("a region is empty or all of its map; give one that leaves something on either side.")
