@@ -1,5 +1,6 @@
 """How useful a face image is for recognition, and which of its pixels make it so."""
 
+from pfiq_jax.activations import ACTIVATION_METHODS, mean_activation, sampled_score_cam, score_cam
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.pixels import (
     MAP_METHODS,
@@ -17,12 +18,16 @@ from pfiq_jax.quality import (
     calibrate,
     cr_fiqa,
     face_quality,
+    faceqan,
     failure_probability,
+    grafiqs,
     magface,
     percentile,
+    prefiqs,
     relative_norm,
     ser_fiq,
     ser_fiq_closed_form,
+    unified_quality_score,
 )
 from pfiq_jax.recognizers import (
     ARCFACE_MXNET,
@@ -39,6 +44,7 @@ from pfiq_jax.recognizers import (
 )
 
 __all__ = [
+    "ACTIVATION_METHODS",
     "ARCFACE_MXNET",
     "ARCFACE_TORCH",
     "MAP_METHODS",
@@ -57,17 +63,24 @@ __all__ = [
     "calibrate",
     "cr_fiqa",
     "face_quality",
+    "faceqan",
     "failure_probability",
+    "grafiqs",
     "integrated_gradients",
     "learned_order",
     "load_recognizer",
     "magface",
+    "mean_activation",
     "percentile",
     "pixel_quality",
+    "prefiqs",
     "quality_map",
     "relative_norm",
+    "sampled_score_cam",
+    "score_cam",
     "ser_fiq",
     "ser_fiq_closed_form",
     "shapley",
     "smooth_grad",
+    "unified_quality_score",
 ]

@@ -169,7 +169,15 @@ def test_score_by_a_named_method(photos, recognizer):
     image = scoring.read_image(photos[0])
     wanted = face_quality(recognizer, image, method="ser_fiq_closed_form")
     assert float(row["quality"]) == pytest.approx(float(wanted), abs=1e-4)
-    assert "cr_fiqa has no scale on" in run("score", photos[0], "--method", "cr_fiqa", exit_code=1).stderr
+    assert "has no quality head" in run("score", photos[0], "--method", "cr_fiqa", exit_code=1).stderr
+
+
+def test_a_method_without_a_scale_gives_raw_scores(photos):
+    result = run("score", photos[0], "--method", "grafiqs_block4")
+    assert "grafiqs_block4 has no scale on this recogniser" in result.stderr
+    assert "`pfiq calibrate --method grafiqs_block4`" in result.stderr
+    row = rows(result.stdout)[0]
+    assert row["quality"] == "" and float(row["raw_quality"]) < 0
 
 
 def test_score_to_stdout_is_the_same_bytes_again(photos):

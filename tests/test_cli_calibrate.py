@@ -49,3 +49,10 @@ def test_too_few_faces_are_refused(faces):
     result = run("calibrate", faces, "-o", "mine.safetensors", exit_code=1)
     assert "10 faces are too few to calibrate; give 20 or more" in result.stderr
     assert not Path("mine.safetensors").exists()
+
+
+def test_a_named_method_joins_what_the_weights_know(faces):
+    result = run("calibrate", faces, "-o", "mine.safetensors", "--method", "prefiqs")
+    assert "| prefiqs |" in result.stdout and "| relative_norm |" not in result.stdout
+    known = {calibration.method for calibration in pfiq_jax.load_recognizer("mine.safetensors").calibrations}
+    assert {"prefiqs", "relative_norm"} <= known

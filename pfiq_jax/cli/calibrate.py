@@ -12,13 +12,15 @@ from pfiq_jax.cli.shared import FILE, check_writable, option_recognizer, reader_
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.comparisons import Comparisons, compare_all_pairs, threshold_at_fmr
 from pfiq_jax.evaluation.scores import supported_methods
+from pfiq_jax.quality import QUALITY_METHODS, failure_probability, percentile
 from pfiq_jax.quality import calibrate as fit
-from pfiq_jax.quality import failure_probability, percentile
 from pfiq_jax.quality.calibration import MIN_FACES
 from pfiq_jax.recognizers import Calibration
 
 FMR = 1e-3
 EXAMPLES = (0.1, 0.5, 0.9)
+METHODS = tuple(name for name in QUALITY_METHODS if name != "ser_fiq")  # its closed form is its limit
+ONE_PASS = ("relative_norm", "ser_fiq_closed_form", "magface", "cr_fiqa")
 
 
 @click.command()
@@ -26,22 +28,31 @@ EXAMPLES = (0.1, 0.5, 0.9)
 @click.option(
     "-o", "--output", type=FILE, required=True, metavar="FILE.safetensors", help="Where the calibrated weights go."
 )
+@click.option(
+    "--method",
+    "methods",
+    multiple=True,
+    type=click.Choice(METHODS),
+    help="What to calibrate. [default: all that take one pass]",
+)
 @click.option("--reference", metavar="TEXT", help="What the faces are, in words. [default: the folder's name]")
 @option_recognizer
-def calibrate(folder: Path, output: Path, reference: str | None, weights: Path | None) -> None:
+def calibrate(
+    folder: Path, output: Path, methods: tuple[str, ...], reference: str | None, weights: Path | None
+) -> None:
     """Find out what the quality scores of a recogniser mean, and write it into its weights.
 
-    FOLDER holds aligned faces, good and bad as they come, a few hundred or more. For every method that the recogniser
-    can do, its scores are put on a scale on which these faces spread over 0 to 1, half of them below 0.5, and their
-    percentiles are kept. Where the faces lie in a folder for each person, the probability that a comparison with
-    another face of the person fails is fitted too, at the threshold of a false match rate of 0.001.
+    FOLDER holds aligned faces, good and bad as they come, a few hundred or more. The scores of every method are put on
+    a scale on which these faces spread over 0 to 1, half of them below 0.5, and their percentiles are kept; what the
+    weights know of other methods stays. Where the faces lie in a folder for each person, the probability that a
+    comparison with another face of the person fails is fitted too, at the threshold of a false match rate of 0.001.
 
     pfiq and pfiq_jax.load_recognizer use what is found where the calibrated weights are named.
     """
     paths = scoring.expand_paths([folder])
     check_writable([output], [path for path in (*paths, weights) if path])
     recognizer = start(weights)
-    methods = tuple(name for name in supported_methods(recognizer) if name != "ser_fiq")  # its closed form is its limit
+    methods = methods or supported_methods(recognizer, ONE_PASS)
 
     measured = measure(recognizer, paths, reader_of(recognizer, None), methods)
     tell_of_doubtful(recognizer, measured)

@@ -18,13 +18,13 @@ from pfiq_jax.evaluation.scores import (
     random_scores,
     supported_methods,
 )
-from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, QUALITY_METHODS
+from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, OPT_IN_METHODS, QUALITY_METHODS
 
 
 @click.command()
 @click.argument("folder", type=FILE)
 @click.option(
-    "--method", "methods", multiple=True, type=click.Choice((*QUALITY_METHODS, RANDOM)), help="[default: all that run]"
+    "--method", "methods", multiple=True, type=click.Choice((*QUALITY_METHODS, RANDOM)), help="[default: most that run]"
 )
 @click.option("--scores", "table", type=FILE, metavar="CSV|PARQUET", help="Also evaluate the scores of other tools.")
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Figures; - for stdout. [default: scores.json]")
@@ -62,9 +62,12 @@ def scores(
     recognizer = start(weights)
     read = reader_of(recognizer, None)
 
-    ours = methods or (*supported_methods(recognizer), RANDOM)
-    if left_out := [name for name in QUALITY_METHODS if not methods and name not in ours]:
+    tried = [name for name in QUALITY_METHODS if name not in OPT_IN_METHODS]
+    ours = methods or (*supported_methods(recognizer, tried), RANDOM)
+    if left_out := [name for name in tried if not methods and name not in ours]:
         click.echo(f"Left out, since this recogniser cannot do them: {', '.join(left_out)}.", err=True)
+    if not methods:
+        click.echo(f"Left out unless named by --method: {', '.join(OPT_IN_METHODS)}.", err=True)
     others = read_scores(table, paths, folder, may_lack=lambda face: not _can_be_read(face, read)) if table else {}
     if taken := [name for name in others if name in ours]:
         raise PfiqError(f"{table}: column {taken[0]} is named like a method of this library; rename it.")

@@ -160,9 +160,7 @@ def _reference(path: Path, recognizer: Recognizer) -> Variation:
     return good
 
 
-def _compare(
-    good: Variation, recognizer: Recognizer, image: np.ndarray
-) -> tuple[dict[str, Any], dict[str, float]]:
+def _compare(good: Variation, recognizer: Recognizer, image: np.ndarray) -> tuple[dict[str, Any], dict[str, float]]:
     """The activation map of a face and its deviation from good ones; and the deviation as numbers."""
     activation = np.asarray(jax.jit(ACTIVATION_METHODS[good.metadata["activations"]])(recognizer, image))
     away = deviation(good, activation)

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from pfiq_jax import scoring
 from pfiq_jax.cli.shared import FILE, check_writable, landmarks_of, option_recognizer, reader_of, start, summarize
-from pfiq_jax.quality import QUALITY_METHODS
+from pfiq_jax.quality import QUALITY_METHODS, find_calibration
 
 
 @click.command()
@@ -28,7 +28,8 @@ def score(
     interrupt it. Files that cannot be scored are listed at the end, and make the exit code 1.
 
     Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only. Raw quality
-    is the same before it was scaled by what `pfiq calibrate` found.
+    is the same before it was scaled by what `pfiq calibrate` found; of a method that was not calibrated for the
+    recogniser there is only that, and quality stays empty.
 
     Images should be aligned faces of the recogniser's size, 112x112 pixels for most (ArcFace template). Others are
     aligned if you give --landmarks, a CSV file with the columns path,x1,y1,...,x5,y5: the person's right eye (left in
@@ -39,6 +40,12 @@ def score(
     check_writable([output], [path for path in (*paths, landmarks, weights) if path])
     recognizer = start(weights)
     read = reader_of(recognizer, points)
+    if method and not find_calibration(recognizer, method):
+        click.echo(
+            f"Warning: {method} has no scale on this recogniser, so the column quality stays empty; fit one with "
+            f"`pfiq calibrate --method {method}`.",
+            err=True,
+        )
 
     squeezed, problems = [], []
     with (
@@ -50,7 +57,9 @@ def score(
         try:
             for scores in scoring.score_files(recognizer, paths, read, method=method):
                 table.writerows(
-                    (each.path, f"{each.quality:.6g}", f"{each.raw_quality:.6g}") for each in scores if not each.problem
+                    (each.path, "" if each.quality is None else f"{each.quality:.6g}", f"{each.raw_quality:.6g}")
+                    for each in scores
+                    if not each.problem
                 )
                 file.flush()  # an interrupted run keeps what it had
                 squeezed += [each.path for each in scores if each.squeezed]

@@ -1,7 +1,7 @@
 """Is the score right: how well quality scores tell which faces a recogniser fails on."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import jax
@@ -152,8 +152,8 @@ def evaluate_scores(
     )
 
 
-def supported_methods(recognizer: Recognizer) -> tuple[str, ...]:
-    """The names of all ``QUALITY_METHODS`` that this recogniser can do: CR-FIQA needs a quality head, say."""
+def supported_methods(recognizer: Recognizer, names: Iterable[str] = QUALITY_METHODS) -> tuple[str, ...]:
+    """Those of the named ``QUALITY_METHODS`` that this recogniser can do: CR-FIQA needs a quality head, say."""
     images = jax.ShapeDtypeStruct((1, *recognizer.preprocessing.size, 3), np.uint8)
 
     def is_supported(name: str) -> bool:
@@ -163,7 +163,7 @@ def supported_methods(recognizer: Recognizer) -> tuple[str, ...]:
             return False
         return True
 
-    return tuple(name for name in QUALITY_METHODS if is_supported(name))
+    return tuple(name for name in names if is_supported(name))
 
 
 @functools.partial(jax.jit, static_argnames="methods")

@@ -157,7 +157,8 @@ def _coalitions(key: jax.Array, recognizer: Recognizer, samples: int) -> Masks:
     draws = jax.random.uniform(key, (samples, SHAPLEY_PATCHES, SHAPLEY_PATCHES))
     joined = (draws < shares[:, None, None]).astype(jnp.float32)
     masks = jax.image.resize(joined, (samples, height, width), "nearest")[..., None]
-    return gaussian_blur(masks, height / SHAPLEY_PATCHES / 4)[:, None]  # hard edges would be what the network sees first
+    # Hard edges would be what the network sees first.
+    return gaussian_blur(masks, height / SHAPLEY_PATCHES / 4)[:, None]
 
 
 def _signed(worths: Float[Array, "samples batch height width 1"]) -> Float[Array, "batch height width 1"]:

@@ -145,13 +145,14 @@ def equal_weights(embedding: Float[Array, "batch dim"], quality: Float[Array, " 
 def least_norm_weights(
     embedding: Float[Array, "batch dim"], quality: Float[Array, " batch"]
 ) -> Float[Array, "batch dim"]:
-    """The shortest weights that answer Q: Q y / |y|^2; a Q below 1e-4 counts as that.
+    """The shortest weights that answer Q: Q y / |y|^2; a Q nearer to 0 than 1e-4 counts as 1e-4.
 
     Without the floor, maps of networks on which SER-FIQ's published scale gives 1e-20 would underflow and lose all
     order of their pixels.
     """
     squared_norm = jnp.maximum(jnp.sum(jnp.square(embedding), -1, keepdims=True), 1e-12)
-    return jnp.maximum(quality, LEAST_QUALITY)[:, None] * embedding / squared_norm
+    answered = jnp.where(jnp.abs(quality) < LEAST_QUALITY, LEAST_QUALITY, quality)  # some scores are negative
+    return answered[:, None] * embedding / squared_norm
 
 
 def quality_map(

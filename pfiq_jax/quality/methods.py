@@ -12,7 +12,10 @@ from jaxtyping import Array, Float
 from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.quality.calibration import scale
 from pfiq_jax.quality.cr_fiqa import cr_fiqa
+from pfiq_jax.quality.faceqan import faceqan
+from pfiq_jax.quality.grafiqs import grafiqs
 from pfiq_jax.quality.magface import magface
+from pfiq_jax.quality.prefiqs import prefiqs
 from pfiq_jax.quality.relative_norm import relative_norm
 from pfiq_jax.quality.ser_fiq import ALPHA, R, ser_fiq, ser_fiq_closed_form
 from pfiq_jax.recognizers.calibration import Calibration
@@ -27,12 +30,24 @@ QUALITY_METHODS: Mapping[str, QualityMethod] = MappingProxyType(
         "ser_fiq": lambda recognizer, images: jnp.asarray(ser_fiq(jax.random.key(0), recognizer, images, scaled=False)),
         "magface": magface,
         "cr_fiqa": cr_fiqa,
+        "prefiqs": prefiqs,
+        "grafiqs": grafiqs,
+        "grafiqs_image": partial(grafiqs, block="image"),
+        "grafiqs_block2": partial(grafiqs, block=2),
+        "grafiqs_block3": partial(grafiqs, block=3),
+        "grafiqs_block4": partial(grafiqs, block=4),
+        "faceqan": lambda recognizer, images: faceqan(jax.random.key(0), recognizer, images),
     }
 )
-"""(recogniser, images) -> one raw score an image, higher is better, over ``features`` and ``head`` alone.
+"""(recogniser, images) -> one raw score an image, higher is better.
 
-What draws random numbers draws them from a key of its own, so it repeats.
+Given known features they cost the head alone, but for those that run the trunk on more than the image, or backwards:
+PreFIQs, GraFIQs and FaceQAN. What draws random numbers draws them from a key of its own, so it repeats.
 """
+
+OPT_IN_METHODS = ("grafiqs_image", "grafiqs_block2", "grafiqs_block3", "grafiqs_block4", "faceqan")
+"""Those that ``pfiq evaluate scores`` leaves out unless they are named: GraFIQs at other places than where it measured
+best, and FaceQAN, which takes a hundred passes."""
 
 DEFAULT_QUALITY_METHOD = "relative_norm"  # of those that cost one pass, the best on both networks measured
 PUBLISHED_SER_FIQ = Calibration("ser_fiq_closed_form", ALPHA, R, (), "the published scale, of another network")
@@ -63,16 +78,20 @@ def face_quality(recognizer: Recognizer, images: ArrayLike, *, method: str | Non
     return scale(QUALITY_METHODS[name](recognizer, images), calibration_of(recognizer, name))
 
 
+def find_calibration(recognizer: Recognizer, method: str) -> Calibration | None:
+    """What a method's raw scores mean: as fitted to the recogniser, for SER-FIQ else as published; or None."""
+    kind = "ser_fiq_closed_form" if method == "ser_fiq" else method  # masks have the closed form as their limit
+    published = PUBLISHED_SER_FIQ if kind == PUBLISHED_SER_FIQ.method else None
+    return recognizer.calibration(kind) or published
+
+
 def calibration_of(recognizer: Recognizer, method: str) -> Calibration:
     """What a method's raw scores mean: as fitted to the recogniser, for SER-FIQ else as published.
 
     Raises:
         PfiqError: for a method without a scale on this recogniser.
     """
-    kind = "ser_fiq_closed_form" if method == "ser_fiq" else method  # masks have the closed form as their limit
-    calibration = recognizer.calibration(kind)
-    if calibration is None and kind == PUBLISHED_SER_FIQ.method:
-        return PUBLISHED_SER_FIQ
+    calibration = find_calibration(recognizer, method)
     if calibration is None:
         raise PfiqError(f"{method} has no scale on {recognizer}; fit one with `pfiq calibrate`, or read raw scores.")
     return calibration

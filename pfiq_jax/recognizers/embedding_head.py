@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from pfiq_jax.recognizers.watching import MapNorm
+
 Units = Float[Array, "batch rows columns channels"]
 Pooling = Literal["none", "mean", "depthwise"]
 
@@ -43,10 +45,10 @@ class EmbeddingHead(nnx.Module):
         initial = nnx.initializers.lecun_normal(in_axis=(0, 1, 2))
         self.pool = _build_pool(pooling, channels, rngs)
         grid = (7, 7) if self.pool is None else (1, 1)
-        self.input_norm = _norm(channels, input_epsilon or epsilon, rngs) if input_norm else None
+        self.input_norm = _norm(MapNorm, channels, input_epsilon or epsilon, rngs) if input_norm else None
         self.kernel = nnx.Param(initial(rngs.params(), (*grid, channels, dim)))
         self.bias = nnx.Param(jnp.zeros((dim,))) if use_bias else None
-        self.output_norm = _norm(dim, epsilon, rngs)
+        self.output_norm = _norm(nnx.BatchNorm, dim, epsilon, rngs)
 
     def __call__(self, features: Units, dropout: Callable[[Units], Units] = keep_all) -> Float[Array, "batch dim"]:
         units = features.astype(jnp.float32)
@@ -95,5 +97,5 @@ def _build_pool(pooling: Pooling, channels: int, rngs: nnx.Rngs) -> nnx.Module |
     return MeanPooling() if pooling == "mean" else None
 
 
-def _norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    return nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, dtype=jnp.float32, rngs=rngs)
+def _norm(kind: type[nnx.BatchNorm], width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
+    return kind(width, use_running_average=True, epsilon=epsilon, dtype=jnp.float32, rngs=rngs)

@@ -15,6 +15,7 @@ from flax import nnx
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import norm, pointwise
+from pfiq_jax.recognizers.watching import end_of_block
 
 
 class Conv(NamedTuple):
@@ -80,10 +81,10 @@ class InceptionResNetV1Trunk(nnx.Module):
 
     def __call__(self, x):
         x = self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(x)))
-        x = self.conv2d_4b(self.conv2d_4a(self.conv2d_3b(max_pool(x))))
-        x = self.mixed_6a(apply(self.repeat_1, x))
-        x = self.mixed_7a(apply(self.repeat_2, x))
-        return self.block8(apply(self.repeat_3, x))
+        x = end_of_block(self.conv2d_4a(self.conv2d_3b(max_pool(x))))
+        x = end_of_block(apply(self.repeat_1, self.conv2d_4b(x)))
+        x = end_of_block(apply(self.repeat_2, self.mixed_6a(x)))
+        return end_of_block(self.block8(apply(self.repeat_3, self.mixed_7a(x))))
 
 
 class Branched(nnx.Module):

@@ -15,6 +15,7 @@ from flax import nnx
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, PReLU, conv3x3, norm, pointwise
+from pfiq_jax.recognizers.watching import end_of_block
 
 BLOCKS_PER_STAGE: Mapping[int, tuple[int, ...]] = MappingProxyType(
     {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
@@ -73,6 +74,7 @@ class IResNetTrunk(nnx.Module):
         for stage in self.stages:
             for block in stage:
                 x = block(x)
+            x = end_of_block(x)
         return x
 
 

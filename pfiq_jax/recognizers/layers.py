@@ -7,6 +7,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from pfiq_jax.recognizers.watching import MapNorm
+
 
 class PReLU(nnx.Module):
     """Parametric ReLU with one slope a channel (He et al. 2015, eq. 1)."""
@@ -53,9 +55,9 @@ def conv3x3(channels: int, width: int, *, stride: int = 1, rngs: nnx.Rngs) -> nn
     return nnx.Conv(channels, width, (3, 3), strides=stride, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
 
 
-def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
+def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> MapNorm:
     """BatchNorm by its running statistics."""
-    return nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
+    return MapNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
 
 
 def pointwise(channels: int, width: int, rngs: nnx.Rngs) -> nnx.Linear:

@@ -7,6 +7,7 @@ from flax import nnx
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3, pointwise
+from pfiq_jax.recognizers.watching import end_of_block
 
 STEM_WIDTH = 64
 # Of each stage: the expanded width and the output width of the bottleneck that shrinks, and the number and expanded
@@ -59,9 +60,10 @@ class MobileFaceNetTrunk(nnx.Module):
     def __call__(self, x):
         x = self.depthwise(self.stem(x))
         for stage in self.stages:
+            x = end_of_block(x)
             for block in stage:
                 x = block(x)
-        return self.last(x)
+        return end_of_block(self.last(x))
 
 
 class Bottleneck(nnx.Module):

@@ -140,6 +140,13 @@ class Recognizer:
         parameters = {"features": batch, "parameters": self.parameters}
         return dataclasses.replace(self, parameters=parameters, network=KnownFeatures(self.network))
 
+    def without_features(self) -> "Recognizer":
+        """This recogniser with its own trunk in place of known features, to be asked about other images than theirs."""
+        if not isinstance(self.network, KnownFeatures):
+            return self
+        inner = dataclasses.replace(self, parameters=self.parameters["parameters"], network=self.network.network)
+        return inner.without_features()
+
     def calibration(self, method: str) -> Calibration | None:
         """What the scores of a quality method mean on this network; None where that was not fitted."""
         return next((each for each in self.calibrations if each.method == method), None)

@@ -7,6 +7,7 @@ from flax import nnx
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3, pointwise
+from pfiq_jax.recognizers.watching import end_of_block
 
 STEM_WIDTH = 32
 # Width and stride of the thirteen depthwise and pointwise pairs (MobileNet v1, table 1, without its stem's stride).
@@ -14,6 +15,8 @@ PAIRS = (
     (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2),
     (512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1),
 )  # fmt: skip
+# Of the stem and the layers of these pairs: the last at 56x56, 28x28, 14x14 and 7x7 places.
+LAST_LAYERS = (6, 10, 22, 26)
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class SFaceTrunk(nnx.Module):
         self.layers = nnx.List(layers)
 
     def __call__(self, x):
-        for layer in self.layers:
+        for place, layer in enumerate(self.layers):
             x = layer(x)
+            if place in LAST_LAYERS:
+                x = end_of_block(x)
         return x

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.pixels import PixelQuality, pixel_quality
-from pfiq_jax.quality import QUALITY_METHODS, calibration_of, default_quality_method, scale
+from pfiq_jax.quality import QUALITY_METHODS, calibration_of, default_quality_method, find_calibration, scale
 from pfiq_jax.recognizers import Calibration, Recognizer
 from pfiq_jax.scoring.faces import Face
 
@@ -26,8 +26,8 @@ class Score(NamedTuple):
 
     Attributes:
         path: the file.
-        quality: in (0, 1), higher is better; None for a file without a score.
-        raw_quality: the same before scaling; None likewise.
+        quality: in (0, 1), higher is better; None for a file without a score, or a method without a scale.
+        raw_quality: the same before scaling; None for a file without a score.
         squeezed: whether the image was resized without being aligned.
         problem: why there is no score, as one sentence that names the file.
     """
@@ -60,17 +60,17 @@ def score_files(
         The scores of one batch; a file that cannot be read has a ``problem`` in place of a score.
 
     Raises:
-        PfiqError: for a method that the recogniser cannot do or has no scale for.
+        PfiqError: for a method that the recogniser cannot do.
     """
     name = method or default_quality_method(recognizer)
-    calibration = calibration_of(recognizer, name)
+    calibration = find_calibration(recognizer, name)
     compute = functools.partial(qualities_of, recognizer, method=name, calibration=calibration)
     size = recognizer.preprocessing.size
     for batch in over_files(compute, paths, read, size=size, batch_size=batch_size):
         yield [
             Score(path, problem=str(face))
             if isinstance(face, PfiqError)
-            else Score(path, float(row[0]), float(row[1]), face.squeezed)
+            else Score(path, None if row[0] is None else float(row[0]), float(row[1]), face.squeezed)
             for path, face, row in batch
         ]
 
@@ -124,11 +124,11 @@ def over_files(
 
 @functools.partial(jax.jit, static_argnames=("method", "calibration"))
 def qualities_of(
-    recognizer: Recognizer, images: ArrayLike, *, method: str, calibration: Calibration
-) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    """The scaled and the raw score of images by a method; one forward."""
+    recognizer: Recognizer, images: ArrayLike, *, method: str, calibration: Calibration | None
+) -> tuple[Float[Array, "*batch"] | None, Float[Array, "*batch"]]:
+    """The scaled score of images by a method, None without a calibration, and the raw one."""
     raw = QUALITY_METHODS[method](recognizer, images)
-    return scale(raw, calibration), raw
+    return None if calibration is None else scale(raw, calibration), raw
 
 
 @jax.jit

@@ -10,7 +10,7 @@ from PIL import Image, ImageFilter
 
 import pfiq_jax
 from pfiq_jax import cli
-from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, QUALITY_METHODS
+from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, OPT_IN_METHODS, QUALITY_METHODS
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 
@@ -52,7 +52,8 @@ def test_all_methods_and_others_scores():
 
     report = json.loads(Path("out/here/scores.json").read_text())
     assert report.keys() == {"default", "methods"} and report["default"] == DEFAULT_QUALITY_METHOD
-    assert report["methods"].keys() == {*QUALITY_METHODS, "random", "blur"} - {"cr_fiqa"}
+    assert report["methods"].keys() == {*QUALITY_METHODS, "random", "blur"} - {"cr_fiqa", *OPT_IN_METHODS}
+    assert f"Left out unless named by --method: {', '.join(OPT_IN_METHODS)}." in result.stderr
     for figures in report["methods"].values():
         assert figures.keys() == {"pauc", "fnmr", "rce"}
         for values in figures.values():

@@ -5,10 +5,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pfiq_jax import IResNet, PfiqError, Recognizer, cr_fiqa, load_recognizer, magface, pixel_quality
+from pfiq_jax import (
+    IResNet,
+    PfiqError,
+    Recognizer,
+    cr_fiqa,
+    load_recognizer,
+    magface,
+    pixel_quality,
+    unified_quality_score,
+)
 
 # Of the ten published features, as the MagFace repository prints them.
 MAGNITUDES = (21.78, 22.16, 24.09, 24.40, 25.90, 27.11, 27.41, 28.22, 28.73, 30.25)
+UNIFIED_SCORES = (38, 42, 60, 63, 75, 83, 85, 88, 90, 94)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +37,13 @@ def test_magnitudes_of_the_published_features(data):
         published,
     )
     images = np.zeros((10, 112, 112, 3), np.uint8) + np.arange(10, dtype=np.uint8)[:, None, None, None]
-    np.testing.assert_allclose(sorted(magface(own, images)), MAGNITUDES, atol=0.005)
+    magnitudes = np.sort(magface(own, images))
+    np.testing.assert_allclose(magnitudes, MAGNITUDES, atol=0.005)
+    np.testing.assert_array_equal(unified_quality_score(magnitudes), UNIFIED_SCORES)
+
+
+def test_unified_scores_lie_between_0_and_100():
+    np.testing.assert_array_equal(unified_quality_score(np.array([0.0, 23.0, 1000.0])), [0, 50, 100])
 
 
 def test_cr_fiqa_is_the_dense_layer_on_the_embedding(with_quality_head, faces):
