@@ -105,9 +105,9 @@ def test_explain_compares_with_a_reference(report, tmp_path, monkeypatch):
     assert "from 6 good faces, whose own standard deviation is" in result.stdout
     first, second = json.loads(Path("out.json").read_text())
     assert first["deviation"] < second["deviation"]
-    arrays = np.load("arrays/23_quality.npz")
-    np.testing.assert_allclose(arrays["deviation"].mean(), second["deviation"], rtol=1e-6)
-    assert arrays["activation"].shape == (112, 112)
+    with np.load("arrays/23_quality.npz") as arrays:
+        np.testing.assert_allclose(arrays["deviation"].mean(), second["deviation"], rtol=1e-6)
+        assert arrays["activation"].shape == (112, 112)
     with Image.open("23_quality.png") as picture:
         assert picture.width == 15 * 150  # two panels more
 
