@@ -44,21 +44,39 @@ def plot_pixel_quality(
     """
     if axes is None:
         axes = new_figure(10, 3.6).subplots(1, 3)
-    pixels = np.clip(np.asarray(image), 0, 255).astype(np.uint8)
-    grey = pixels @ np.array((0.299, 0.587, 0.114), np.float32)
-
     face, alone, overlay = axes
-    face.imshow(pixels)
+    draw_over(face, image)
     face.set_title(title, parse_math=False)
     face.set_xlabel(f"quality {float(np.asarray(quality)):.3f}\n0 to 1, higher is better for recognition")
     scale = alone.imshow(np.asarray(map), cmap="RdYlGn", vmin=0, vmax=1)
     alone.set_title("pixel quality")
-    overlay.imshow(grey, cmap="gray", vmin=0, vmax=255)
-    overlay.imshow(np.asarray(map), cmap="RdYlGn", vmin=0, vmax=1, alpha=0.5)
+    draw_over(overlay, image, map, cmap="RdYlGn")
     overlay.set_title("over the face")
-    for each in axes:
-        each.set(xticks=[], yticks=[])
+    alone.set(xticks=[], yticks=[])
     bar = face.figure.colorbar(scale, ax=[alone, overlay], ticks=(0, 0.5, 1), shrink=0.8)
     bar.set_label("how strongly a pixel moves the quality")
     bar.ax.set_yticklabels(("0 little", "0.5", "1 much"))
     return face.figure, axes
+
+
+def draw_over(
+    axes: Any, image: ArrayLike, map: ArrayLike | None = None, *, top: float = 1.0, cmap: str = "turbo"
+) -> Any:
+    """Draws a face, or over it in grey a map from 0 to ``top``, without ticks.
+
+    Args:
+        axes: matplotlib ``Axes`` to draw into.
+        image: (height, width, 3), RGB, 0..255.
+        map: (height, width); None for the face alone, in colour.
+        top: value of the last colour.
+        cmap: matplotlib's name of the colours.
+
+    Returns:
+        What was drawn last, for a colour bar.
+    """
+    axes.set(xticks=[], yticks=[])
+    pixels = np.clip(np.asarray(image), 0, 255).astype(np.uint8)
+    if map is None:
+        return axes.imshow(pixels)
+    axes.imshow(pixels @ np.array((0.299, 0.587, 0.114), np.float32), cmap="gray", vmin=0, vmax=255)
+    return axes.imshow(np.asarray(map), cmap=cmap, vmin=0, vmax=top, alpha=0.5)

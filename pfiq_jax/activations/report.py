@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Float, Shaped
 
-from pfiq_jax.activations.region import mean_by_region
+from pfiq_jax.activations.region import Region, by_region, mean_by_region
 from pfiq_jax.activations.study import Study
 from pfiq_jax.activations.variation import Variation
-from pfiq_jax.plotting import new_figure
+from pfiq_jax.plotting import draw_over, new_figure
 
 TITLES = {
     "mean": "mean",
@@ -23,13 +23,9 @@ TITLES = {
 """Of the statistics of a set."""
 
 HIGH_COLOR, LOW_COLOR = "tab:red", "tab:blue"  # as in the paper's density plots
-
-Map = Float[np.ndarray, "height width"]
-Region = Bool[np.ndarray, "height width"]
-Faces = Shaped[np.ndarray, "faces height width 3"]
-
-
 SIGNIFICANT = 0.05
+
+Faces = Shaped[np.ndarray, "faces height width 3"]
 
 
 def figures_of(found: Study, scores: Float[np.ndarray, " faces"], region: Region) -> dict[str, float]:
@@ -52,7 +48,7 @@ def figures_of(found: Study, scores: Float[np.ndarray, " faces"], region: Region
     for name, values in (("deviation", found.whole), ("deviation_outside", found.outside)):
         correlation = spearmanr(values, scores)
         figures |= {f"{name}_correlation": float(correlation.statistic), f"{name}_p_value": float(correlation.pvalue)}
-    return {name: float(value) for name, value in figures.items()}
+    return figures
 
 
 def findings_of(figures: Mapping[str, float], score: str) -> list[str]:
@@ -145,9 +141,9 @@ def plot_densities(high: Variation, low: Variation, region: Region) -> Any:
     figure = new_figure(9, 6)
     axes = figure.subplots(2, 2)
     for row, name in zip(axes, ("std", "median"), strict=True):
-        for each, (place, pixels) in zip(row, (("outside", ~region), ("inside", region)), strict=True):
+        for each, place in zip(row, ("outside", "inside"), strict=True):
             for variation, color, label in ((high, HIGH_COLOR, "high"), (low, LOW_COLOR, "low")):
-                values = getattr(variation, name)[pixels]
+                values = getattr(by_region(getattr(variation, name), region), place)
                 if np.ptp(values) > 0:  # else it has no density
                     grid = np.linspace(values.min(), values.max(), 200)
                     each.plot(grid, gaussian_kde(values)(grid), color=color, label=f"{label} quality")
@@ -185,8 +181,8 @@ def plot_deviations(
     reach = max(deviations.max(), 1e-12)
     for column, image in enumerate(images):
         draw_over(axes[0, column], image)
-        draw_over(axes[1, column], image, maps[column], 1.0)
-        scale = draw_over(axes[2, column], image, deviations[column], reach)
+        draw_over(axes[1, column], image, maps[column])
+        scale = draw_over(axes[2, column], image, deviations[column], top=reach)
         axes[0, column].set_title(titles[column], fontsize="small", parse_math=False)
     for each, title in zip(axes[:, 0], ("face", "activation", "deviation"), strict=True):
         each.set_ylabel(title)
@@ -214,16 +210,6 @@ def plot_relation(scores: Float[np.ndarray, " faces"], deviations: Float[np.ndar
     axes.set_xlabel(f"{score}, higher is better", parse_math=False)
     axes.set_ylabel("mean deviation from good faces' mean map")
     return figure
-
-
-def draw_over(axes: Any, image: Shaped[np.ndarray, "height width 3"], map: Map | None = None, top: float = 1.0) -> Any:
-    """Draws a face, and over it a map from 0 to ``top``; returns the latter's scale."""
-    axes.set(xticks=[], yticks=[])
-    pixels = np.clip(image, 0, 255).astype(np.uint8)
-    if map is None:
-        return axes.imshow(pixels)
-    axes.imshow(pixels @ np.array((0.299, 0.587, 0.114), np.float32), cmap="gray", vmin=0, vmax=255)
-    return axes.imshow(map, cmap="turbo", vmin=0, vmax=top, alpha=0.5)
 
 
 def html_page(

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 
 from pfiq_jax.activations.comparison import deviation, deviation_scores
+from pfiq_jax.activations.region import Region
 from pfiq_jax.activations.significance import PermutationTest, permutation_test, pool
 from pfiq_jax.activations.variation import Variation, summarize
 from pfiq_jax.errors import PfiqError
@@ -73,7 +74,7 @@ def split(scores: Float[np.ndarray, " faces"], *, quantile: float = 0.1, limit: 
 def study(
     maps_of: MapsOf,
     sets: Sets,
-    region: Bool[np.ndarray, "height width"],
+    region: Region,
     *,
     metadata: Mapping[str, str],
     done: Callable[[str, Variation], object] = lambda name, variation: None,

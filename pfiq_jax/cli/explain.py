@@ -21,7 +21,6 @@ from pfiq_jax.activations import (
     deviation_scores,
     load_variation,
 )
-from pfiq_jax.activations.report import draw_over
 from pfiq_jax.cli.shared import (
     FILE,
     STDOUT,
@@ -34,7 +33,7 @@ from pfiq_jax.cli.shared import (
     summarize,
 )
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.plotting import new_figure, plot_pixel_quality
+from pfiq_jax.plotting import draw_over, new_figure, plot_pixel_quality
 from pfiq_jax.quality import default_quality_method, failure_probability, percentile
 from pfiq_jax.recognizers import Recognizer
 
@@ -104,7 +103,7 @@ def explain(
                 face.image, result.quality, result.map, title=click.format_filename(path, shorten=True), axes=axes[:3]
             )
             for each, (name, map) in zip(axes[3:], arrays.items(), strict=True):
-                figure.colorbar(draw_over(each, face.image, map, 1.0), ax=each, shrink=0.6)
+                figure.colorbar(draw_over(each, face.image, map), ax=each, shrink=0.6)
                 each.set_title(name)
             figure.savefig(picture, metadata={"Software": None})  # the same bytes under every matplotlib
             if archive:

@@ -38,16 +38,15 @@ def score_gradient(recognizer: Recognizer, images: jax.Array, *, method: str, si
     return PixelQuality(scores, gradient, squash(strength[..., 0], a=LEAST_NORM_A, b=2.0))
 
 
-def _plq(recognizer: Recognizer, images: jax.Array) -> PixelQuality:
-    """PLQ with the raw score: pixels in the same order, also on networks whose scores all but vanish on its scale."""
-    quality = partial(ser_fiq_closed_form, **{**SER_FIQ_VARIANTS["plq"], "scaled": False})
-    return pixel_quality(recognizer, images, regressor="published", quality=quality)
-
-
 MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
     {
         "smoothed": pixel_quality,
-        "plq": _plq,
+        # With the raw score: pixels in the same order, also on networks whose scores all but vanish on PLQ's scale.
+        "plq": partial(
+            pixel_quality,
+            regressor="published",
+            quality=partial(ser_fiq_closed_form, **SER_FIQ_VARIANTS["keras_2020"]),
+        ),
         "least_norm": partial(pixel_quality, saliency="magnitude"),
         "closed_form_gradient": partial(score_gradient, method="ser_fiq_closed_form"),
         "closed_form_gradient_smoothed": partial(score_gradient, method="ser_fiq_closed_form", sigma=3.0),
