@@ -19,17 +19,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from pfiq_jax import Recognizer, load_recognizer, mean_activation, sampled_score_cam, score_cam
-from pfiq_jax.activations.grid import activation_map
-from pfiq_jax.activations.score_cam import (
+from pfiq_jax.cpu_memory import keep_freed_memory
+from pfiq_jax.faces import expand_paths, read_face
+from pfiq_jax.maps.activation_map import activation_map
+from pfiq_jax.maps.score_cam import (
     CHUNK_SIZE,
     channels_and_embedding,
     masked_scores,
     similarity,
     summands,
 )
-from pfiq_jax.cpu_memory import keep_freed_memory
 from pfiq_jax.quality.ser_fiq import safe_sqrt
-from pfiq_jax.scoring import expand_paths, read_face
 
 TOP = 64  # channels
 

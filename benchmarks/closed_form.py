@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from pfiq_jax import Recognizer, load_recognizer, ser_fiq, ser_fiq_closed_form
-from pfiq_jax.scoring import expand_paths, read_image
+from pfiq_jax.faces import expand_paths, read_image
 
 KEYS = 10
 

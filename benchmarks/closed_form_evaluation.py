@@ -14,7 +14,7 @@ from tqdm import tqdm
 from pfiq_jax import Recognizer, load_recognizer, ser_fiq, ser_fiq_closed_form
 from pfiq_jax.cpu_memory import keep_freed_memory
 from pfiq_jax.evaluation import evaluate_scores
-from pfiq_jax.scoring import expand_paths, over_files, read_face
+from pfiq_jax.faces import expand_paths, over_files, read_face
 
 SEEDS = range(1, 6)
 

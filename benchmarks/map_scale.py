@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from pfiq_jax import load_recognizer, pixel_quality
-from pfiq_jax.scoring import expand_paths, read_image
+from pfiq_jax.faces import expand_paths, read_image
 
 
 @click.command(help=__doc__.split("\n")[0])

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from pfiq_jax import Recognizer
 from pfiq_jax.cpu_memory import keep_freed_memory
-from pfiq_jax.scoring import read_image
+from pfiq_jax.faces import read_image
 from weights_convert.convert import convert
 from weights_convert.readers import Source, read
 from weights_convert.verify import source_embeddings

@@ -1,28 +1,29 @@
 """How useful a face image is for recognition, and which of its pixels make it so."""
 
-from pfiq_jax.activations import ACTIVATION_METHODS, mean_activation, sampled_score_cam, score_cam
+from pfiq_jax.calibration import Calibration, calibrate, failure_probability, percentile
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.pixels import (
+from pfiq_jax.maps import (
+    ACTIVATION_METHODS,
     MAP_METHODS,
     PixelQuality,
     integrated_gradients,
     learned_order,
+    mean_activation,
     pixel_quality,
     quality_map,
+    sampled_score_cam,
+    score_cam,
     shapley,
     smooth_grad,
 )
 from pfiq_jax.quality import (
     QUALITY_METHODS,
     SER_FIQ_VARIANTS,
-    calibrate,
     cr_fiqa,
     face_quality,
     faceqan,
-    failure_probability,
     grafiqs,
     magface,
-    percentile,
     prefiqs,
     relative_norm,
     ser_fiq,
@@ -33,7 +34,6 @@ from pfiq_jax.recognizers import (
     ARCFACE_MXNET,
     ARCFACE_TORCH,
     Architecture,
-    Calibration,
     InceptionResNetV1,
     IResNet,
     MobileFaceNet,

@@ -15,9 +15,9 @@ import numpy as np
 from flax import nnx
 
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces import expand_paths, read_face
 from pfiq_jax.recognizers import PIXELS, Architecture, Recognizer
 from pfiq_jax.recognizers.architecture import PARTS
-from pfiq_jax.scoring import expand_paths, read_face
 from weights_convert.mappings import Fit, choose
 from weights_convert.readers import Source
 from weights_convert.runtimes import mxnet, onnx, torch

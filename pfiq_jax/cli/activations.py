@@ -12,9 +12,16 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from pfiq_jax import scoring
-from pfiq_jax.activations import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD, central_face, deviation
-from pfiq_jax.activations.report import (
+from pfiq_jax.cli.experiment import measure, tell_of_problems
+from pfiq_jax.cli.shared import FILE, check_writable, identity, option_recognizer, reader_of, start
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.evaluation.scores.score_table import read_scores
+from pfiq_jax.faces import expand_paths, over_files
+from pfiq_jax.maps import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD
+from pfiq_jax.plotting import new_figure
+from pfiq_jax.quality import QUALITY_METHODS, default_quality_method
+from pfiq_jax.variation import central_face, deviation
+from pfiq_jax.variation.report import (
     figures_of,
     findings_of,
     html_page,
@@ -25,13 +32,7 @@ from pfiq_jax.activations.report import (
     png_of,
     rows_of,
 )
-from pfiq_jax.activations.study import SMALLEST_SET, Study, split, study
-from pfiq_jax.cli.experiment import measure, tell_of_problems
-from pfiq_jax.cli.shared import FILE, check_writable, identity, option_recognizer, reader_of, start
-from pfiq_jax.errors import PfiqError
-from pfiq_jax.evaluation.score_table import read_scores
-from pfiq_jax.plotting import new_figure
-from pfiq_jax.quality import QUALITY_METHODS, default_quality_method
+from pfiq_jax.variation.study import SMALLEST_SET, Study, split, study
 
 DRAWN = 4  # faces of either end of the scores
 FILES = ("report.html", "report.json", "faces.csv", "high.npz", "low.npz")
@@ -100,7 +101,7 @@ def activations(
         raise click.UsageError("--method and --scores both say what to split by; give one.")
     if column and not table:
         raise click.UsageError("--column is of --scores; give the table too.")
-    paths = scoring.expand_paths([folder])
+    paths = expand_paths([folder])
     output.mkdir(parents=True, exist_ok=True)
     inputs = [path for path in (*paths, table, weights) if path]
     check_writable([output / name for name in (*FILES, *PICTURES)], inputs)
@@ -128,7 +129,7 @@ def activations(
     squeezed: set[Path] = set()
 
     def maps_of(indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        files = scoring.over_files(compute, [paths[i] for i in indices], read, size=recognizer.preprocessing.size)
+        files = over_files(compute, [paths[i] for i in indices], read, size=recognizer.preprocessing.size)
         for index, (path, face, map) in zip(indices.tolist(), (row for batch in files for row in batch), strict=True):
             progress.update()
             if isinstance(face, PfiqError):

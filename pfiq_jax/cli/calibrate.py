@@ -6,16 +6,15 @@ from typing import Any
 import click
 import numpy as np
 
-from pfiq_jax import scoring
+from pfiq_jax.calibration import MIN_FACES, Calibration, failure_probability, percentile
+from pfiq_jax.calibration import calibrate as fit
 from pfiq_jax.cli.experiment import measure, tell_of_doubtful
 from pfiq_jax.cli.shared import FILE, check_writable, option_recognizer, reader_of, start
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.evaluation.comparisons import Comparisons, compare_all_pairs, threshold_at_fmr
-from pfiq_jax.evaluation.scores import supported_methods
-from pfiq_jax.quality import QUALITY_METHODS, failure_probability, percentile
-from pfiq_jax.quality import calibrate as fit
-from pfiq_jax.quality.calibration import MIN_FACES
-from pfiq_jax.recognizers import Calibration
+from pfiq_jax.evaluation.scores.comparisons import Comparisons, compare_all_pairs, threshold_at_fmr
+from pfiq_jax.evaluation.scores.evaluate_scores import supported_methods
+from pfiq_jax.faces import expand_paths
+from pfiq_jax.quality import QUALITY_METHODS
 
 FMR = 1e-3
 EXAMPLES = (0.1, 0.5, 0.9)
@@ -49,7 +48,7 @@ def calibrate(
 
     pfiq and pfiq_jax.load_recognizer use what is found where the calibrated weights are named.
     """
-    paths = scoring.expand_paths([folder])
+    paths = expand_paths([folder])
     check_writable([output], [path for path in (*paths, weights) if path])
     recognizer = start(weights)
     methods = methods or supported_methods(recognizer, ONE_PASS)

@@ -11,7 +11,8 @@ from tqdm import tqdm
 from pfiq_jax.cli.experiment import Report, begin
 from pfiq_jax.cli.shared import FILE, option_recognizer
 from pfiq_jax.evaluation.batches import explain_faces
-from pfiq_jax.evaluation.disturbances import (
+from pfiq_jax.evaluation.figure import Figure, json_of
+from pfiq_jax.evaluation.maps.disturbances import (
     MASK_SIZES,
     OCCLUSIONS,
     inpaint,
@@ -19,10 +20,9 @@ from pfiq_jax.evaluation.disturbances import (
     mean_within,
     occlude,
 )
-from pfiq_jax.evaluation.figure import Figure, json_of
-from pfiq_jax.evaluation.map_report import plot_faces, table
-from pfiq_jax.evaluation.maps import mean_figures
-from pfiq_jax.pixels.methods import DEFAULT_MAP_METHOD, MAP_METHODS
+from pfiq_jax.evaluation.maps.evaluate_maps import mean_figures
+from pfiq_jax.evaluation.maps.report import plot_faces, table
+from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 
 PICTURED = 4  # faces
 MASK_FIGURES = (

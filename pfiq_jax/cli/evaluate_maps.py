@@ -8,9 +8,9 @@ from tqdm import tqdm
 from pfiq_jax.cli.experiment import begin
 from pfiq_jax.cli.shared import FILE, option_recognizer
 from pfiq_jax.evaluation.figure import json_of
-from pfiq_jax.evaluation.map_report import maps_table, plot_maps
-from pfiq_jax.evaluation.maps import PASSES, RANDOM, evaluate_maps
-from pfiq_jax.pixels.methods import DEFAULT_MAP_METHOD, MAP_METHODS
+from pfiq_jax.evaluation.maps.evaluate_maps import PASSES, RANDOM, evaluate_maps
+from pfiq_jax.evaluation.maps.report import maps_table, plot_maps
+from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 
 
 @click.command()

@@ -6,18 +6,18 @@ from pathlib import Path
 import click
 import numpy as np
 
-from pfiq_jax import scoring
 from pfiq_jax.cli.experiment import measure, report_beside, tell_of_doubtful
 from pfiq_jax.cli.shared import FILE, option_recognizer, reader_of, start
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.evaluation.score_report import json_report, markdown_table, plot_scores
-from pfiq_jax.evaluation.score_table import read_scores
-from pfiq_jax.evaluation.scores import (
+from pfiq_jax.evaluation.scores.evaluate_scores import (
     RANDOM,
     evaluate_scores,
     random_scores,
     supported_methods,
 )
+from pfiq_jax.evaluation.scores.report import json_report, markdown_table, plot_scores
+from pfiq_jax.evaluation.scores.score_table import read_scores
+from pfiq_jax.faces import Face, expand_paths
 from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, OPT_IN_METHODS, QUALITY_METHODS
 
 
@@ -99,7 +99,7 @@ def _faces_by_person(folder: Path) -> dict[Path, str]:
         raise PfiqError(f"{folder}: is no folder; give one that holds a folder for each person.")
     people = {}
     beside = 0
-    for path in scoring.expand_paths([folder]):
+    for path in expand_paths([folder]):
         parts = path.relative_to(folder).parts
         if len(parts) > 1:
             people[path] = parts[0]
@@ -112,7 +112,7 @@ def _faces_by_person(folder: Path) -> dict[Path, str]:
     return people
 
 
-def _can_be_read(path: Path, read: Callable[[Path], scoring.Face]) -> bool:
+def _can_be_read(path: Path, read: Callable[[Path], Face]) -> bool:
     try:
         read(path)
     except PfiqError:

@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from pfiq_jax import scoring
 from pfiq_jax.cli.shared import STDOUT, check_writable, reader_of, start, summarize
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.evaluation.scores import embeddings_and_scores
+from pfiq_jax.evaluation.scores.evaluate_scores import embeddings_and_scores
+from pfiq_jax.faces import Face, expand_paths, over_files
 from pfiq_jax.plotting import new_figure
 from pfiq_jax.recognizers import Recognizer
 
@@ -104,7 +104,7 @@ def sample_paths(folder: Path, limit: int) -> list[Path]:
     if not folder.is_dir():
         raise PfiqError(f"{folder}: is no folder; give one that holds a folder of faces for each person.")
     first: dict[str, Path] = {}
-    for path in scoring.expand_paths([folder]):
+    for path in expand_paths([folder]):
         if path != folder:  # which stands for itself where nothing was found
             first.setdefault(path.relative_to(folder).parts[0], path)
     if not first:
@@ -148,19 +148,19 @@ class Measured(NamedTuple):
 
 
 def measure(
-    recognizer: Recognizer, paths: Sequence[Path], read: Callable[[Path], scoring.Face], methods: tuple[str, ...]
+    recognizer: Recognizer, paths: Sequence[Path], read: Callable[[Path], Face], methods: tuple[str, ...]
 ) -> Measured:
     """Embeddings and raw scores of all faces at paths, one pass through the trunk each."""
     compute = functools.partial(embeddings_and_scores, recognizer, methods=methods)
     faces, rows = [], []
     with tqdm(total=len(paths), unit="face", disable=None) as progress:
-        for batch in scoring.over_files(compute, paths, read, size=recognizer.preprocessing.size):
+        for batch in over_files(compute, paths, read, size=recognizer.preprocessing.size):
             faces += [face for _, face, _ in batch]
             rows += [row for *_, row in batch]
             progress.update(len(batch))
-    is_read = np.array([isinstance(face, scoring.Face) for face in faces])
+    is_read = np.array([isinstance(face, Face) for face in faces])
     embeddings, scores = jax.tree.map(lambda *parts: np.stack(parts)[is_read], *rows)
-    squeezed = sum(face.squeezed for face in faces if isinstance(face, scoring.Face))
+    squeezed = sum(face.squeezed for face in faces if isinstance(face, Face))
     return Measured(embeddings, scores, is_read, squeezed, [str(face) for face in faces if isinstance(face, PfiqError)])
 
 

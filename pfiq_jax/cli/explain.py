@@ -13,14 +13,7 @@ import jax
 import numpy as np
 
 from pfiq_jax import scoring
-from pfiq_jax.activations import (
-    ACTIVATION_METHODS,
-    Variation,
-    central_face,
-    deviation,
-    deviation_scores,
-    load_variation,
-)
+from pfiq_jax.calibration import failure_probability, percentile
 from pfiq_jax.cli.shared import (
     FILE,
     STDOUT,
@@ -33,9 +26,18 @@ from pfiq_jax.cli.shared import (
     summarize,
 )
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces import expand_paths
+from pfiq_jax.maps import ACTIVATION_METHODS
 from pfiq_jax.plotting import draw_over, new_figure, plot_pixel_quality
-from pfiq_jax.quality import default_quality_method, failure_probability, percentile
+from pfiq_jax.quality import default_quality_method
 from pfiq_jax.recognizers import Recognizer
+from pfiq_jax.variation import (
+    Variation,
+    central_face,
+    deviation,
+    deviation_scores,
+    load_variation,
+)
 
 STEM_BYTES = 220  # of an image's name in its outputs', since file systems take no names over 255 bytes
 
@@ -73,7 +75,7 @@ def explain(
     of the reference show, 0 to 1; higher is worse.
     """
     if images:
-        paths = scoring.expand_paths(images)
+        paths = expand_paths(images)
     else:
         paths = [Path(str(resources.files("pfiq_jax") / "bundled/demo_face.png"))]
         click.echo("No image given: explaining the bundled demo face.", err=True)

@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from pfiq_jax import scoring
 from pfiq_jax.cli.shared import FILE, check_writable, landmarks_of, option_recognizer, reader_of, start, summarize
+from pfiq_jax.faces import expand_paths
 from pfiq_jax.quality import QUALITY_METHODS, find_calibration
 
 
@@ -35,7 +36,7 @@ def score(
     aligned if you give --landmarks, a CSV file with the columns path,x1,y1,...,x5,y5: the person's right eye (left in
     the image), left eye, nose, right and left corner of the mouth. Without it they are squeezed, with a warning.
     """
-    paths = scoring.expand_paths(images)
+    paths = expand_paths(images)
     points = landmarks_of(landmarks, paths)
     check_writable([output], [path for path in (*paths, landmarks, weights) if path])
     recognizer = start(weights)

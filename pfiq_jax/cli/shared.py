@@ -10,9 +10,9 @@ import click
 import jax
 from platformdirs import user_cache_path
 
-from pfiq_jax import scoring
 from pfiq_jax.cpu_memory import keep_freed_memory
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces import Face, Points, parse_landmarks, read_face, read_landmarks
 from pfiq_jax.recognizers import Recognizer, load_recognizer
 
 MEANING = "Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only."
@@ -55,10 +55,10 @@ def identity(recognizer: Recognizer) -> str:
     return f"{stated.get('source', recognizer)} {stated.get('source_sha256', '')}".rstrip()
 
 
-def reader_of(recognizer: Recognizer, points: dict[str, scoring.Points] | None) -> Callable[[Path], scoring.Face]:
+def reader_of(recognizer: Recognizer, points: dict[str, Points] | None) -> Callable[[Path], Face]:
     """Reads faces as the recogniser wants them."""
     wanted = recognizer.preprocessing
-    return lambda path: scoring.read_face(path, wanted.size, points, wanted.template)
+    return lambda path: read_face(path, wanted.size, points, wanted.template)
 
 
 def is_usable_folder(folder: Path) -> bool:
@@ -70,16 +70,16 @@ def is_usable_folder(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def landmarks_of(option: str | Path | None, paths: Sequence[Path]) -> dict[str, scoring.Points] | None:
+def landmarks_of(option: str | Path | None, paths: Sequence[Path]) -> dict[str, Points] | None:
     """Landmarks by absolute path, from ten numbers for the only image or from a CSV file."""
     if option is None:
         return None
     numbers = str(option).split(",")
     if len(numbers) == 1 or os.path.exists(option):
-        return scoring.read_landmarks(Path(option))
+        return read_landmarks(Path(option))
     if len(paths) > 1:
         raise click.UsageError(f"--landmarks are of one image, but there are {len(paths)}; give a CSV file.")
-    return {os.path.abspath(paths[0]): scoring.parse_landmarks(numbers, "--landmarks")}
+    return {os.path.abspath(paths[0]): parse_landmarks(numbers, "--landmarks")}
 
 
 def check_writable(outputs: Sequence[Path], inputs: Sequence[str | Path]) -> None:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import click
 
-from pfiq_jax import scoring
 from pfiq_jax.cli.experiment import read_sample
 from pfiq_jax.cli.shared import FILE, check_writable, option_recognizer, start
 from pfiq_jax.evaluation.batches import explain_faces
-from pfiq_jax.evaluation.map_report import plot_faces
-from pfiq_jax.pixels.methods import DEFAULT_MAP_METHOD, MAP_METHODS
+from pfiq_jax.evaluation.maps.report import plot_faces
+from pfiq_jax.faces import expand_paths
+from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.plotting import new_figure
 
 FACES = 60
@@ -29,7 +29,7 @@ def sheet(folder: Path, output: Path, weights: Path | None) -> None:
 
     Images should be aligned faces of the recogniser's size, 112x112 pixels for most (ArcFace template).
     """
-    paths = scoring.expand_paths([folder])
+    paths = expand_paths([folder])
     if output.suffix.lower() != ".png":
         raise click.UsageError(f"{output} is no .png file; name one.")
     check_writable([output], [*paths, *([weights] if weights else [])])

@@ -2,10 +2,14 @@
 
 from pfiq_jax.evaluation.batches import explain_faces
 from pfiq_jax.evaluation.bootstrap import Intervals, bootstrap
-from pfiq_jax.evaluation.comparisons import Comparisons, compare_all_pairs, support_warning, threshold_at_fmr
-from pfiq_jax.evaluation.deletion_insertion import Curve, deletion_curve, insertion_curve, random_maps
-from pfiq_jax.evaluation.disturbances import inpaint, masks_experiment, occlude
-from pfiq_jax.evaluation.error_versus_discard import (
+from pfiq_jax.evaluation.figure import Figure
+from pfiq_jax.evaluation.maps.deletion_insertion import Curve, deletion_curve, insertion_curve, random_maps
+from pfiq_jax.evaluation.maps.disturbances import inpaint, masks_experiment, occlude
+from pfiq_jax.evaluation.maps.evaluate_maps import MapsEvaluation, evaluate_maps
+from pfiq_jax.evaluation.maps.report import maps_table, plot_faces, plot_maps
+from pfiq_jax.evaluation.maps.sanity import noisy, randomized, rank_correlation
+from pfiq_jax.evaluation.scores.comparisons import Comparisons, compare_all_pairs, support_warning, threshold_at_fmr
+from pfiq_jax.evaluation.scores.error_versus_discard import (
     ErrorVersusDiscard,
     error_versus_discard,
     normalized_partial_area,
@@ -14,15 +18,11 @@ from pfiq_jax.evaluation.error_versus_discard import (
     perfect_error,
     theoretical_best_area,
 )
-from pfiq_jax.evaluation.figure import Figure
-from pfiq_jax.evaluation.map_report import maps_table, plot_faces, plot_maps
-from pfiq_jax.evaluation.map_sanity import noisy, randomized, rank_correlation
-from pfiq_jax.evaluation.maps import MapsEvaluation, evaluate_maps
-from pfiq_jax.evaluation.published_curves import DISCARD, cr_fiqa_area, cr_fiqa_curve, magface_curve
-from pfiq_jax.evaluation.rank_consistency import harm, margins, rank_consistency
-from pfiq_jax.evaluation.score_report import json_report, markdown_table, plot_scores
-from pfiq_jax.evaluation.score_table import read_scores
-from pfiq_jax.evaluation.scores import ScoreFigures, ScoresEvaluation, evaluate_scores
+from pfiq_jax.evaluation.scores.evaluate_scores import ScoreFigures, ScoresEvaluation, evaluate_scores
+from pfiq_jax.evaluation.scores.published_curves import DISCARD, cr_fiqa_area, cr_fiqa_curve, magface_curve
+from pfiq_jax.evaluation.scores.rank_consistency import harm, margins, rank_consistency
+from pfiq_jax.evaluation.scores.report import json_report, markdown_table, plot_scores
+from pfiq_jax.evaluation.scores.score_table import read_scores
 
 __all__ = [
     "DISCARD",

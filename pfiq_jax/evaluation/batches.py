@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 
-from pfiq_jax.pixels.methods import MapMethod
+from pfiq_jax.maps.methods import MapMethod
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 CPU_BATCH_SIZE = 16

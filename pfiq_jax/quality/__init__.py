@@ -1,6 +1,5 @@
 """One number a face: its quality for recognition."""
 
-from pfiq_jax.quality.calibration import calibrate, failure_probability, percentile, scale
 from pfiq_jax.quality.cr_fiqa import cr_fiqa
 from pfiq_jax.quality.faceqan import faceqan
 from pfiq_jax.quality.grafiqs import grafiqs
@@ -21,21 +20,17 @@ __all__ = [
     "OPT_IN_METHODS",
     "QUALITY_METHODS",
     "SER_FIQ_VARIANTS",
-    "calibrate",
     "calibration_of",
     "cr_fiqa",
     "default_quality_method",
     "face_quality",
     "faceqan",
-    "failure_probability",
     "find_calibration",
     "grafiqs",
     "magface",
-    "percentile",
     "prefiqs",
     "pruned",
     "relative_norm",
-    "scale",
     "ser_fiq",
     "ser_fiq_closed_form",
     "unified_quality_score",

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from pfiq_jax.calibration import Calibration, scale
 from pfiq_jax.errors import PfiqError, check_choice
-from pfiq_jax.quality.calibration import scale
 from pfiq_jax.quality.cr_fiqa import cr_fiqa
 from pfiq_jax.quality.faceqan import faceqan
 from pfiq_jax.quality.grafiqs import grafiqs
@@ -18,7 +18,6 @@ from pfiq_jax.quality.magface import magface
 from pfiq_jax.quality.prefiqs import prefiqs
 from pfiq_jax.quality.relative_norm import relative_norm
 from pfiq_jax.quality.ser_fiq import ALPHA, R, ser_fiq, ser_fiq_closed_form
-from pfiq_jax.recognizers.calibration import Calibration
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 QualityMethod = Callable[[Recognizer, ArrayLike], jax.Array]

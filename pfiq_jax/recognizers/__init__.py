@@ -1,7 +1,6 @@
 """Face recognition networks: image -> features -> embedding."""
 
 from pfiq_jax.recognizers.architecture import Architecture
-from pfiq_jax.recognizers.calibration import Calibration
 from pfiq_jax.recognizers.inception_resnet import InceptionResNetV1
 from pfiq_jax.recognizers.iresnet import IResNet
 from pfiq_jax.recognizers.mobilefacenet import MobileFaceNet
@@ -15,7 +14,6 @@ __all__ = [
     "ARCFACE_TORCH",
     "PIXELS",
     "Architecture",
-    "Calibration",
     "IResNet",
     "InceptionResNetV1",
     "MobileFaceNet",

@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
+from pfiq_jax.calibration import Calibration
 from pfiq_jax.images import as_batch
-from pfiq_jax.recognizers.calibration import Calibration
 from pfiq_jax.recognizers.network import Functions, KnownFeatures, Network
 from pfiq_jax.recognizers.preprocessing import PIXELS, Preprocessing
 

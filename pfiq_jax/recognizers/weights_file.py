@@ -17,9 +17,9 @@ import safetensors
 import safetensors.numpy
 from jaxtyping import Array, PyTree
 
+from pfiq_jax.calibration import Calibration
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers.architecture import Architecture
-from pfiq_jax.recognizers.calibration import Calibration
 from pfiq_jax.recognizers.inception_resnet import InceptionResNetV1
 from pfiq_jax.recognizers.iresnet import IResNet
 from pfiq_jax.recognizers.mobilefacenet import MobileFaceNet

@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers import keras, mmdnn, mxnet, onnx, safetensors, torch
-from weights_convert.readers.source import Source
+from weights_convert.source import Source
 
 __all__ = ["READERS", "Source", "read"]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pfiq_jax.errors import PfiqError
-from weights_convert.readers.source import Source
+from weights_convert.source import Source
 
 if TYPE_CHECKING:
     import h5py

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from weights_convert.readers.pickles import Object, Unpickler
-from weights_convert.readers.source import Source
+from weights_convert.source import Source
 
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 NUMBER = re.compile("[<>|][biuf][1248]")

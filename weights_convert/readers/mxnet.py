@@ -10,7 +10,7 @@ import numpy as np
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers.mxnet_symbol import NORM_EPSILON, VARIABLE, Node, Symbol, read_symbol
 from weights_convert.readers.pixels import ARITHMETIC
-from weights_convert.readers.source import Source
+from weights_convert.source import Source
 
 LIST = 0x112
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA  # files older than V1 have the number of dimensions in this place

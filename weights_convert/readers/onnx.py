@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers.onnx_graph import Graph
-from weights_convert.readers.source import Source
+from weights_convert.source import Source
 
 if TYPE_CHECKING:
     import onnx

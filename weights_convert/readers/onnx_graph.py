@@ -12,7 +12,7 @@ import numpy as np
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers.onnx_constants import FOLDS
 from weights_convert.readers.pixels import ARITHMETIC
-from weights_convert.readers.source import Layer
+from weights_convert.source import Layer
 
 if TYPE_CHECKING:
     import onnx

@@ -7,7 +7,7 @@ from safetensors import safe_open
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers.weights_file import HEADER
-from weights_convert.readers.source import Source
+from weights_convert.source import Source
 
 
 def read(path: Path) -> Source:

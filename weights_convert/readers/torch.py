@@ -14,7 +14,7 @@ import numpy as np
 
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers.pickles import Object, Unpickler
-from weights_convert.readers.source import Source
+from weights_convert.source import Source
 
 STATE_DICTS = (  # the names they have in checkpoints
     "state_dict",

@@ -5,7 +5,7 @@ import numpy as np
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers.onnx import load
 from weights_convert.readers.onnx_graph import Graph
-from weights_convert.readers.source import Source
+from weights_convert.source import Source
 
 
 def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:

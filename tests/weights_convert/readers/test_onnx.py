@@ -11,7 +11,7 @@ from tests.weights_convert.damage import NUMBER, check_all_are_errors_or_go_unse
 from tests.weights_convert.exports import EXPORTERS, export, quantise, small_network
 from weights_convert.readers import read
 from weights_convert.readers.onnx_constants import FOLDS
-from weights_convert.readers.source import Layer
+from weights_convert.source import Layer
 
 BATCHNORM = ("scale", "bias", "mean", "var")
 

@@ -1,0 +1,1 @@
+"""Is the score right: how well quality scores predict which comparisons a recogniser gets wrong."""

@@ -1,0 +1,139 @@
+"""Whether bad faces' activation maps vary more than good ones' by more than chance: a permutation test.
+
+Source: Good, "Permutation, parametric and bootstrap tests of hypotheses", 2005; for many cells at once, Nichols and
+Holmes, "Nonparametric permutation tests for functional neuroimaging", 2002. The hypothesis is that of Fu and Damer,
+WACVW 2022, who look at it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Float32, Float64
+
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.variation.region import Region, check_region
+from pfiq_jax.variation.variation import ONE, quantize
+
+GRID = 14  # cells to a side: twice as many as the features have, of whose 7x7 places the maps are made
+AT_ONCE = 1 << 22  # numbers that permutations may hold in memory at a time
+TIE = 1e-12  # of two roundings of one difference, in activations
+
+Cells = Float32[np.ndarray, "_faces _rows _columns"]
+
+
+class PermutationTest(NamedTuple):
+    """How much more bad faces vary than good ones, and how often chance alone does as much.
+
+    Attributes:
+        difference: mean over the pixels outside the central face of ``std_low - std_high``, of cells' means.
+        p_value: of sets drawn at random with such a difference or a greater one; small where bad faces do vary more.
+        cell_differences: ``std_low - std_high`` of each cell.
+        cell_p_values: of sets drawn at random in which any cell has such a difference: below 0.05, all the cells that
+            are named so are right with a probability of 0.95.
+    """
+
+    difference: float
+    p_value: float
+    cell_differences: Float64[np.ndarray, "rows columns"]
+    cell_p_values: Float64[np.ndarray, "rows columns"]
+
+
+def pool(maps: ArrayLike) -> Cells:
+    """Means of activation maps over 14x14 cells, 784 bytes a face; the same to the bit in whatever batch.
+
+    Args:
+        maps: (faces, height, width), in [0, 1]. Maps of fewer than 14 rows or columns have as many cells.
+
+    Raises:
+        PfiqError: for maps that are misshapen, not finite or outside [0, 1].
+    """
+    levels = quantize(maps)
+    if levels.ndim != 3:
+        raise PfiqError(f"activation maps have shape {levels.shape}; give a batch of (faces, height, width).")
+    return (_cell_means(levels) / ONE).astype(np.float32)
+
+
+def permutation_test(
+    high: Cells, low: Cells, region: Region, *, permutations: int = 1000, seed: int = 0
+) -> PermutationTest:
+    """Tests whether faces of low quality vary more, above all outside the central face, against chance.
+
+    If both sets are alike, then so are all ways to deal their faces into two sets of these sizes. P-values are
+    ``(1 + hits) / (1 + permutations)``, so they are never 0, and do not depend on the order of the faces.
+
+    Args:
+        high: faces of high quality, as ``pool`` gives them; at least two.
+        low: faces of low quality, at least two.
+        region: the central face, in pixels of the maps.
+        permutations: how many; few faces have fewer, and then all are taken.
+        seed: of the permutations.
+
+    Raises:
+        PfiqError: for fewer than two faces in a set, and for a region that is empty or the whole image.
+    """
+    from scipy import stats  # takes long to import
+
+    if min(len(high), len(low)) < 2:
+        raise PfiqError(f"{len(high)} and {len(low)} faces do not vary; give at least two of either quality.")
+    if permutations < 1:
+        raise PfiqError(f"permutations is {permutations}; give 1 or more.")
+    check_region(region, region.shape)
+    outside = _cell_means((~region[None]).astype(np.int64))[0]
+    if high.shape[1:] != outside.shape or low.shape[1:] != outside.shape:
+        raise PfiqError(
+            f"cells of {high.shape[1:]} and {low.shape[1:]} do not fit a region with {outside.shape}; give what `pool` "
+            "makes of maps of the region's size."
+        )
+    weights = (outside * _cell_sizes(region.shape)).reshape(-1) / (~region).sum()
+    tested = stats.permutation_test(
+        (_in_order(low), _in_order(high)),
+        _difference,
+        vectorized=True,
+        axis=-1,
+        n_resamples=permutations,
+        batch=max(1, AT_ONCE // (weights.size * (len(high) + len(low)))),
+        alternative="greater",
+        rng=np.random.default_rng(seed),
+    )
+    cells, by_chance = tested.statistic, tested.null_distribution
+    difference = np.sum(cells * weights, keepdims=True)
+    return PermutationTest(
+        difference.item(),
+        _p_values(difference, (by_chance * weights).sum(1)).item(),
+        cells.reshape(outside.shape),
+        _p_values(cells, by_chance.max(1)).reshape(outside.shape),
+    )
+
+
+def _difference(low: np.ndarray, high: np.ndarray, axis: int) -> np.ndarray:
+    return low.std(axis, ddof=1) - high.std(axis, ddof=1)
+
+
+def _p_values(observed: np.ndarray, by_chance: np.ndarray) -> Float64[np.ndarray, " observed"]:
+    """Of each observation: how often chance gives as much, itself counted as one of its draws."""
+    return (1 + (by_chance >= observed[..., None] - TIE).sum(-1)) / (1 + len(by_chance))
+
+
+def _in_order(cells: Cells) -> Float64[np.ndarray, "cells faces"]:
+    """Faces in an order that is their own, so that a seed deals them alike in whatever order they came."""
+    columns = cells.reshape(len(cells), -1).T.astype(np.float64)
+    return columns[:, np.lexsort(columns)]
+
+
+def _cell_means(values: np.ndarray) -> Float64[np.ndarray, "faces rows columns"]:
+    """Means over cells of whole numbers, whose sums are exact in any order."""
+    rows, columns = (_edges(length) for length in values.shape[1:])
+    sums = np.add.reduceat(np.add.reduceat(values, rows, 1), columns, 2)
+    return sums / _cell_sizes(values.shape[1:])
+
+
+def _cell_sizes(shape: tuple[int, ...]) -> np.ndarray:
+    """Pixels of each cell."""
+    rows, columns = (np.diff(_edges(length), append=length) for length in shape)
+    return rows[:, None] * columns
+
+
+def _edges(length: int) -> np.ndarray:
+    cells = min(GRID, length)
+    return np.arange(cells) * length // cells

@@ -1,0 +1,93 @@
+"""Statistics of activation maps on disk: ``.npz`` without pickles, so that single faces can be compared later."""
+
+import contextlib
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.variation.variation import BINS, MOST_FACES, ONE, SUMS, Variation
+
+FORMAT_VERSION = 1
+LARGEST = 1 << 30  # bytes, unpacked, of maps of 500x500 pixels: a small file could else fill all memory
+
+
+def load_variation(path: str | os.PathLike[str]) -> Variation:
+    """The statistics that ``Variation.save`` wrote, bit for bit.
+
+    Args:
+        path: of the ``.npz`` file.
+
+    Raises:
+        PfiqError: for a file that is missing, damaged, of another format, or larger than a gibibyte when unpacked.
+    """
+    path = Path(path)
+    mend = "give a file that `Variation.save` or `pfiq activations` wrote."
+    if not path.is_file():
+        raise PfiqError(f"{path}: no such file of activation statistics; {mend}")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(member.file_size for member in archive.infolist())
+        if size > LARGEST:
+            raise PfiqError(f"{path}: unpacks to {size} bytes, more than the {LARGEST} that are read; {mend}")
+        with np.load(path, allow_pickle=False) as arrays:
+            header = json.loads(str(arrays["header"]))
+            if header["format_version"] != FORMAT_VERSION:
+                raise PfiqError(
+                    f"{path}: has format version {header['format_version']}, this release reads {FORMAT_VERSION}; "
+                    "upgrade pfiq_jax or summarize the maps again."
+                )
+            variation = Variation(header["count"], arrays["sums"], arrays["histogram"], header["metadata"])
+    except PfiqError:
+        raise
+    except Exception as error:  # zip, zlib, NumPy and JSON each say in their own ways that a file is damaged
+        reason = " ".join(str(error).split())
+        raise PfiqError(f"{path}: is damaged or no file of activation statistics ({reason}); {mend}") from error
+    if not _is_sound(variation):
+        raise PfiqError(f"{path}: holds statistics that no activation maps have; {mend}")
+    return variation
+
+
+def save_variation(variation: Variation, path: str | os.PathLike[str]) -> None:
+    """Writes what ``load_variation`` reads back; see ``Variation.save``."""
+    header = {"format_version": FORMAT_VERSION, "count": variation.count, "metadata": dict(variation.metadata)}
+    path = Path(path)
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:  # NumPy dates what it packs to 1980, so equal contents are equal bytes
+            np.savez_compressed(
+                file,
+                header=np.array(json.dumps(header, sort_keys=True)),
+                sums=variation.sums,
+                histogram=variation.histogram,
+            )
+        partial.replace(path)  # a run that is cut off leaves no half file behind
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        raise PfiqError(f"{path}: cannot be written ({error.strerror or error}); choose another place.") from error
+
+
+def _is_sound(variation: Variation) -> bool:
+    """Whether statistics have the types, the sizes and the bounds of those of activation maps."""
+    count, sums, histogram, metadata = variation.count, variation.sums, variation.histogram, variation.metadata
+    if not (
+        type(count) is int
+        and 0 <= count <= MOST_FACES
+        and isinstance(metadata, dict)
+        and all(isinstance(text, str) for text in metadata.values())
+        and (sums.dtype, histogram.dtype) == (np.int64, np.uint32)
+        and sums.ndim == 3
+        and len(sums) == SUMS
+        and histogram.shape == (*sums.shape[1:], BINS + 1)
+        and (histogram.sum(-1, dtype=np.uint64) == count).all()
+        and ((sums >= 0) & (sums <= count * ONE**2)).all()
+        and (sums[0] <= count * ONE).all()
+    ):
+        return False
+    with np.errstate(invalid="ignore"):  # of negative variances
+        spreads = (variation.std, variation.squared_deviation_spread) if count > 1 else ()
+    return all(np.isfinite(spread).all() for spread in spreads)

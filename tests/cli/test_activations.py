@@ -1,0 +1,131 @@
+"""``pfiq activations`` and ``pfiq explain --reference`` as a user runs them."""
+
+import csv
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+import pfiq_jax
+from pfiq_jax import cli
+from pfiq_jax.maps import mean_activation
+from pfiq_jax.variation import load_variation
+
+DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
+WRITTEN = {"report.html", "report.json", "faces.csv", "high.npz", "low.npz"}
+PICTURES = {"statistics.png", "densities.png", "faces.png", "deviations.png"}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Path:
+    """What the command wrote of 24 spoiled copies of one face, a file that is none, and a name for HTML to escape."""
+    folder = tmp_path_factory.mktemp("activations")
+    face = np.asarray(Image.open(DEMO).convert("RGB"), np.float32)
+    (folder / "fa&ces").mkdir()
+    for index in range(24):
+        blurred = gaussian_filter(face, (index / 8, index / 8, 0)) * (1 - index / 48)
+        Image.fromarray(blurred.astype(np.uint8)).save(folder / f"fa&ces/{index:02}.png")
+    (folder / "fa&ces/broken.png").write_bytes(b"no image")
+    result = run(
+        "activations", folder / "fa&ces", "-o", folder / "report", "--map", "mean_activation", "--quantile", "0.25",
+        exit_code=1,
+    )  # fmt: skip
+    assert "6 faces of the highest and 6 of the lowest relative_norm" in result.stdout
+    assert "broken.png" in result.stderr and "1 of 25 faces were left out" in result.stderr
+    return folder / "report"
+
+
+def run(*arguments, exit_code=0):
+    result = CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+    assert result.exit_code == exit_code, result.output
+    return result
+
+
+def test_writes_arrays_figures_pictures_and_a_page_that_holds_all(report, recognizer):
+    assert {path.name for path in report.iterdir()} == WRITTEN | PICTURES
+    page = (report / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(PICTURES) and "fa&amp;ces" in page
+    written = json.loads((report / "report.json").read_text())
+    assert written["faces"] == {"high": 6, "low": 6, "others": 18} and written["activations"] == "mean_activation"
+    for finding in written["findings"]:
+        assert finding in page.replace("&#x27;", "'")
+
+    good = load_variation(report / "high.npz")
+    images = np.stack([np.asarray(Image.open(report.parent / f"fa&ces/{index:02}.png")) for index in range(6)])
+    maps = np.asarray(mean_activation(recognizer, images))
+    np.testing.assert_allclose(good.mean, maps.mean(0), atol=1e-5)
+    np.testing.assert_allclose(good.std, maps.std(0, ddof=1), atol=1e-5)
+    assert written["figures"]["std_outside_high"] > 0
+
+    with (report / "faces.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 18 and float(rows[0]["score"]) < float(rows[-1]["score"])
+
+
+def test_the_same_faces_give_the_same_bytes(report, tmp_path):
+    arguments = ["--map", "mean_activation", "--quantile", "0.25"]
+    run("activations", report.parent / "fa&ces", "-o", tmp_path / "again", *arguments, exit_code=1)
+    for name in WRITTEN | PICTURES:
+        assert (report / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
+
+
+def test_splits_by_a_column_of_another_tool(report, tmp_path):
+    faces = report.parent / "fa&ces"
+    rows = [f"{path.name},{index},{-index}" for index, path in enumerate(sorted(faces.glob("[0-9]*.png")))]
+    (tmp_path / "other.csv").write_text("\n".join(["path,brisque,sharp", *rows[:20]]))
+    options = [
+        "--scores",
+        tmp_path / "other.csv",
+        "-o",
+        tmp_path / "out",
+        "--map",
+        "mean_activation",
+        "--quantile",
+        0.2,
+    ]
+    assert "choose one with --column" in run("activations", faces, *options, exit_code=1).stderr
+    assert "has no column none" in run("activations", faces, *options, "--column", "none", exit_code=1).stderr
+    run("activations", faces, *options, "--column", "sharp")
+    written = json.loads((tmp_path / "out/report.json").read_text())
+    assert written["score"] == "sharp" and written["faces"]["high"] == 4
+    by_ours = load_variation(report / "high.npz").mean
+    assert (
+        np.abs(load_variation(tmp_path / "out/high.npz").mean - by_ours).max() < 0.2
+    )  # the sharp ones are the good ones
+
+
+def test_explain_compares_with_a_reference(report, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    good, bad = report.parent / "fa&ces/01.png", report.parent / "fa&ces/23.png"
+    result = run("explain", good, bad, "--reference", report / "high.npz", "--json", "out.json", "--npz", "arrays")
+    assert "from 6 good faces, whose own standard deviation is" in result.stdout
+    first, second = json.loads(Path("out.json").read_text())
+    assert first["deviation"] < second["deviation"]
+    with np.load("arrays/23_quality.npz") as arrays:
+        np.testing.assert_allclose(arrays["deviation"].mean(), second["deviation"], rtol=1e-6)
+        assert arrays["activation"].shape == (112, 112)
+    with Image.open("23_quality.png") as picture:
+        assert picture.width == 15 * 150  # two panels more
+
+
+def test_a_reference_of_another_recogniser_is_refused(report, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.npz").write_text("nothing")
+    assert "text.npz" in run("explain", DEMO, "--reference", "text.npz", exit_code=1).stderr
+    good = load_variation(report / "high.npz")
+    for name, problem in (("recognizer", "another recogniser"), ("activations", "by which activation map")):
+        dataclasses.replace(good, metadata=good.metadata | {name: "other"}).save("other.npz")
+        assert problem in run("explain", DEMO, "--reference", "other.npz", exit_code=1).stderr
+
+
+def test_options_that_exclude_each_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    both = run("activations", DEMO.parent, "--method", "magface", "--scores", "x.csv", exit_code=2)
+    assert "give one" in both.stderr
+    assert "give the table too" in run("activations", DEMO.parent, "--column", "x", exit_code=2).stderr
+    assert "too few" in run("activations", DEMO.parent, "-o", "out", exit_code=1).stderr

@@ -1,0 +1,202 @@
+"""``pfiq evaluate maps``, ``masks`` and ``inpainting``, and ``pfiq sheet``, on disturbed copies of the bundled face."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+import pfiq_jax
+from pfiq_jax import PixelQuality, Preprocessing, Recognizer, cli
+from pfiq_jax.cli.experiment import sample_paths
+from pfiq_jax.cli.sheet import shortened
+from pfiq_jax.evaluation.maps.disturbances import MASK_SIZES, OCCLUSIONS
+from pfiq_jax.evaluation.maps.evaluate_maps import FIGURES
+from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
+
+DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
+EXPERIMENTS = ("maps", "masks", "inpainting")
+
+
+@pytest.fixture(autouse=True)
+def _small(tmp_path, monkeypatch):
+    """An empty folder to run in, and a network that takes no time; which one is not the point here."""
+    monkeypatch.chdir(tmp_path)
+    own = Recognizer.from_functions(
+        lambda _, images: images.reshape(-1, 14, 8, 14, 8, 3).mean((2, 4)),
+        lambda _, features: features.reshape(len(features), -1),
+        (),
+        preprocessing=Preprocessing(size=(112, 112)),
+    )
+    monkeypatch.setattr("pfiq_jax.cli.shared.load_recognizer", lambda _: own)
+
+    def brightness(recognizer, images) -> PixelQuality:
+        pixels = jnp.asarray(images, jnp.float32) / 255
+        map = jnp.mean(pixels, -1)
+        return PixelQuality(jnp.mean(map, (1, 2)), pixels, map)
+
+    for module in ("evaluate_maps", "evaluate_disturbances", "sheet"):
+        methods = dict.fromkeys(MAP_METHODS, brightness)
+        monkeypatch.setattr(sys.modules[f"pfiq_jax.cli.{module}"], "MAP_METHODS", methods)
+
+
+@pytest.fixture
+def people():
+    """Four people: the demo face, darker and darker; the first one twice."""
+    face = np.asarray(Image.open(DEMO).convert("RGB"))
+    for index, name in enumerate(("ann", "bob", "cleo", "dan")):
+        Path("people", name).mkdir(parents=True)
+        image = np.roll(face, 3 * index, 1) * (1 - 0.2 * index)
+        Image.fromarray(image.astype(np.uint8)).save(f"people/{name}/1.png")
+    Image.fromarray(face).save("people/ann/2.png")
+    return Path("people")
+
+
+def run(*arguments, exit_code=0):
+    result = CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
+    assert result.exit_code == exit_code, result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_maps_writes_figures_table_and_picture(people):
+    result = run("evaluate", "maps", people, "--method", "plq", "--method", DEFAULT_MAP_METHOD)
+    assert sorted(os.listdir()) == ["maps.json", "maps.md", "maps.png", "people"]
+    report = json.loads(Path("maps.json").read_text())
+    assert report.keys() == {"default", "methods"} and report["default"] == DEFAULT_MAP_METHOD
+    assert list(report["methods"]) == ["plq", DEFAULT_MAP_METHOD, "random"]
+    assert set(report["methods"]["plq"]) == set(FIGURES)
+    for figure in ("insertion", "deletion"):
+        of_plq = report["methods"]["plq"][figure]
+        assert of_plq.keys() == {"value", "low", "high"} and of_plq["low"] <= of_plq["value"] <= of_plq["high"]
+        assert of_plq == report["methods"][DEFAULT_MAP_METHOD][figure]
+        assert of_plq != report["methods"]["random"][figure]
+    assert result.stdout == Path("maps.md").read_text()
+    assert "4 faces, one of each person" in result.stdout and "| plq | 0." in result.stdout
+    assert "non-mated pairs are few" in result.stdout
+
+
+def test_maps_takes_all_methods_by_default(people):
+    run("evaluate", "maps", people, "--limit", 2)
+    assert list(json.loads(Path("maps.json").read_text())["methods"]) == [*MAP_METHODS, "random"]
+
+
+def test_masks_finds_black_squares_in_a_map_of_brightness(people):
+    result = run("evaluate", "masks", people, "--method", "plq", "--json", "out/found.json")
+    assert sorted(os.listdir("out")) == ["found.json", "found.md", "found.png"]
+    report = json.loads(Path("out/found.json").read_text())
+    assert report["default"] == "plq" and list(report["methods"]) == ["plq"]
+    figures = report["methods"]["plq"]
+    assert len(figures) == 7 * len(MASK_SIZES)
+    for size in MASK_SIZES:
+        assert figures[f"found_{size}"]["value"] == 1 and figures[f"inside_after_{size}"]["value"] == 0
+        assert figures[f"quality_after_{size}"]["value"] < figures[f"quality_before_{size}"]["value"]
+    assert "2 good faces" in result.stdout and "| 30 | 1.000 [1.000, 1.000] |" in result.stdout
+
+
+def test_inpainting_restores(people):
+    result = run("evaluate", "inpainting", people)
+    assert sorted(os.listdir()) == ["inpainting.json", "inpainting.md", "inpainting.png", "people"]
+    figures = json.loads(Path("inpainting.json").read_text())["methods"][DEFAULT_MAP_METHOD]
+    clean, occluded, restored = (figures[f"inside_{state}_all"]["value"] for state in ("clean", "occluded", "restored"))
+    assert abs(restored - clean) < abs(occluded - clean)
+    assert figures["inside_gain_all"]["value"] == pytest.approx(restored - occluded)
+    for kind in OCCLUSIONS:
+        assert f"quality_gain_{kind}" in figures and f"| {kind} | 0." in result.stdout
+
+
+def test_sheet_draws_all_faces(people):
+    result = run("sheet", people)
+    assert "5 faces -> sheet.png" in result.stdout
+    with Image.open("sheet.png") as picture:
+        assert picture.format == "PNG"
+    run("sheet", people / "ann", "-o", "ann.png")
+    assert "is no .png file" in run("sheet", people, "-o", "ann.jpg", exit_code=2).stderr
+
+
+def test_sheet_says_how_many_faces_are_left_out(people, monkeypatch):
+    monkeypatch.setattr(sys.modules["pfiq_jax.cli.sheet"], "FACES", 3)
+    result = run("sheet", people)
+    assert "3 faces -> sheet.png" in result.stdout and "Only the first 3 of 5 faces are drawn" in result.stderr
+
+
+def test_sheet_keeps_both_ends_of_a_long_name():
+    assert shortened(Path("x/short.png")) == "short"
+    assert shortened(Path("Alejandro_Toledo_0003.png")) == "Alejandr…do_0003"
+
+
+@pytest.mark.parametrize("verb", EXPERIMENTS)
+def test_the_same_bytes_again(people, verb):
+    for folder in ("1", "2"):
+        run("evaluate", verb, people, "--method", "plq", "--json", f"{folder}/figures.json")
+    for name in os.listdir("1"):
+        assert Path("1", name).read_bytes() == Path("2", name).read_bytes()
+
+
+@pytest.mark.parametrize("verb", EXPERIMENTS)
+def test_json_on_stdout(people, verb):
+    result = run("evaluate", verb, people, "--method", "plq", "--json", "-")
+    assert json.loads(result.stdout)["methods"]["plq"]
+    assert "faces, one of each person" in result.stderr
+    assert sorted(os.listdir()) == [f"{verb}.md", f"{verb}.png", "people"]
+
+
+@pytest.mark.parametrize("arguments", [*(("evaluate", verb, "--method", "plq") for verb in EXPERIMENTS), ("sheet",)])
+def test_bad_files_are_listed_and_all_others_evaluated(people, arguments):
+    Path("people/bob/1.png").write_bytes(b"no image")
+    Path("people/eve").mkdir()
+    Path("people/eve/1.png").touch()
+    result = run(*arguments, people, exit_code=1)
+    assert (
+        "Error: people/bob/1.png: is damaged" in result.stderr and "Error: people/eve/1.png: is empty" in result.stderr
+    )
+    assert "2 of " in result.stderr and (
+        "3 faces" in result.stdout or "2 good" in result.stdout or "4 faces" in result.stdout
+    )
+
+
+@pytest.mark.parametrize("arguments", [*(("evaluate", verb) for verb in EXPERIMENTS), ("sheet",)])
+def test_folders_without_faces(arguments):
+    Path("empty").mkdir()
+    Path("bad").mkdir()
+    Path("bad/1.png").touch()
+    for folder in ("empty", "none", "bad"):
+        stderr = run(*arguments, folder, exit_code=1).stderr
+        assert stderr.startswith("Error: ") and f"{folder}" in stderr and "; give " in stderr
+
+
+@pytest.mark.parametrize("verb", EXPERIMENTS)
+def test_finds_out_first_what_cannot_be_written(people, verb, monkeypatch):
+    monkeypatch.setattr("pfiq_jax.cli.shared.load_recognizer", lambda _: pytest.fail("computed first"))
+    Path("file").touch()
+    for json_file, reason in (
+        ("file/figures.json", "file"),
+        ("people", "people"),
+        ("figures.png", "call it .json"),
+        ("people/ann/1.json", "is an input and would be overwritten"),
+    ):
+        assert reason in run("evaluate", verb, people, "--json", json_file, exit_code=1).stderr
+
+
+@pytest.mark.parametrize("arguments", [*(("evaluate", verb) for verb in EXPERIMENTS), ("sheet",)])
+def test_finds_out_first_that_matplotlib_is_missing(people, arguments, monkeypatch):
+    monkeypatch.setattr("pfiq_jax.cli.shared.load_recognizer", lambda _: pytest.fail("computed first"))
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert "pip install pfiq-jax[plot]" in run(*arguments, people, exit_code=1).stderr
+
+
+@pytest.mark.parametrize("verb", ["maps", "inpainting"])
+def test_one_face_is_too_few(people, verb):
+    assert "give at least two" in run("evaluate", verb, people / "bob", exit_code=1).stderr
+
+
+def test_one_face_a_person_evenly_spaced(people):
+    assert sample_paths(people, 100) == [people / name / "1.png" for name in ("ann", "bob", "cleo", "dan")]
+    assert sample_paths(people, 2) == [people / name / "1.png" for name in ("ann", "cleo")]
+    assert sample_paths(people / "ann", 100) == [people / "ann" / name for name in ("1.png", "2.png")]

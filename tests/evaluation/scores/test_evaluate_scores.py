@@ -1,0 +1,114 @@
+import math
+from functools import partial
+
+import jax
+import numpy as np
+import pytest
+
+from pfiq_jax import PfiqError, Recognizer, ser_fiq_closed_form
+from pfiq_jax.evaluation.scores.evaluate_scores import (
+    FIGURES,
+    embeddings_and_scores,
+    evaluate_scores,
+    random_scores,
+    supported_methods,
+)
+
+
+@pytest.fixture(scope="module")
+def people():
+    """120 embeddings of 30 people, some of them noisy, and how noisy."""
+    generator = np.random.default_rng(0)
+    identities = np.repeat(np.arange(30), 4)
+    noise = generator.uniform(0.1, 1.2, 120)
+    embeddings = generator.normal(size=(30, 16))[identities] + noise[:, None] * generator.normal(size=(120, 16))
+    return embeddings, identities, noise
+
+
+@pytest.fixture(scope="module")
+def evaluation(people):
+    embeddings, identities, noise = people
+    columns = {"good": -noise, "bad": noise, "random": random_scores(120), "constant": np.ones(120)}
+    return evaluate_scores(embeddings, identities, columns, fmr=0.01)
+
+
+def test_a_good_score_is_better_than_chance_than_a_bad_one(evaluation):
+    good, bad, random = (evaluation.scores[name] for name in ("good", "bad", "random"))
+    assert good.pauc.high < 1 < bad.pauc.low and good.pauc.high < random.pauc.value < bad.pauc.low
+    assert good.fnmr.value < random.fnmr.value < bad.fnmr.value
+    assert bad.rce.high < 0 < good.rce.low and abs(random.rce.value) < 0.2
+
+
+def test_a_constant_score_gains_nothing_and_loses_nothing(evaluation):
+    constant = evaluation.scores["constant"]
+    assert constant.pauc == pytest.approx((1, 1, 1))
+    assert constant.fnmr == pytest.approx(evaluation.start)
+    assert constant.rce.value == pytest.approx(0.5, abs=1e-3)  # what the published formula makes of ties
+
+
+def test_values_lie_in_their_intervals(evaluation):
+    for score in ("good", "bad", "random"):
+        for name in FIGURES:
+            figure = getattr(evaluation.scores[score], name)
+            assert figure.low <= figure.value <= figure.high
+    assert evaluation.start.low < evaluation.start.value < evaluation.start.high
+    assert evaluation.start.value == np.mean(evaluation.comparisons.mated_similarity < evaluation.threshold)
+    assert evaluation.warning is None
+
+
+def test_neither_order_nor_names_of_people_matter(people, evaluation):
+    embeddings, identities, noise = people
+    order = np.random.default_rng(1).permutation(120)
+    names = [f"person {label}" for label in 29 - identities[order]]
+    shuffled = evaluate_scores(embeddings[order], names, {"good": -noise[order]}, fmr=0.01, resamples=2)
+    for name in FIGURES:
+        wanted = getattr(evaluation.scores["good"], name).value
+        assert getattr(shuffled.scores["good"], name).value == pytest.approx(wanted)
+
+
+def test_the_seed_decides(people):
+    embeddings, identities, noise = people
+    one, same, other = (
+        evaluate_scores(embeddings, identities, {"good": -noise}, fmr=0.01, seed=seed, resamples=9).scores["good"]
+        for seed in (1, 1, 2)
+    )
+    assert one.pauc == same.pauc and one.pauc.low != other.pauc.low
+
+
+def test_without_errors_pauc_is_not_defined():
+    embeddings = np.eye(4)[[0, 0, 1, 1]]
+    found = evaluate_scores(embeddings, [0, 0, 1, 1], {"any": np.arange(4.0)}, resamples=20)
+    assert math.isnan(found.scores["any"].pauc.value) and found.scores["any"].fnmr == (0, 0, 0)
+    assert found.warning and "4 non-mated pairs are few" in found.warning
+
+
+@pytest.mark.parametrize(
+    ("identities", "scores", "reason"),
+    [
+        ([0, 0, 0], np.ones(3), "fewer than two identities"),
+        ([0, 1, 2], np.ones(3), "no identity has two faces"),
+        ([0, 0, 1], np.ones(2), "'any' are not 3 finite numbers"),
+        ([0, 0, 1], np.array([1, np.nan, 2]), "'any' are not 3 finite numbers"),
+    ],
+)
+def test_refuses(identities, scores, reason):
+    with pytest.raises(PfiqError, match=reason):
+        evaluate_scores(np.eye(3), identities, {"any": scores})
+
+
+def test_a_recogniser_without_a_quality_head_does_no_cr_fiqa(recognizer):
+    found = supported_methods(recognizer)
+    assert "ser_fiq_closed_form" in found and "cr_fiqa" not in found
+
+
+def test_one_pass_gives_the_embedding_and_the_scores(recognizer):
+    images = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    embeddings, scores = embeddings_and_scores(recognizer, images, methods=("ser_fiq_closed_form", "magface"))
+    wanted = jax.jit(Recognizer.embed)(recognizer, images)
+    np.testing.assert_allclose(embeddings, wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(scores["magface"], np.linalg.norm(wanted, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(
+        scores["ser_fiq_closed_form"],
+        jax.jit(partial(ser_fiq_closed_form, scaled=False))(recognizer, images),
+        rtol=1e-5,
+    )

@@ -1,0 +1,72 @@
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from matplotlib import pyplot
+from matplotlib.figure import Figure
+
+from pfiq_jax import PfiqError
+from pfiq_jax.evaluation.scores.evaluate_scores import evaluate_scores
+from pfiq_jax.evaluation.scores.report import json_report, markdown_table, plot_scores
+
+
+@pytest.fixture(scope="module")
+def evaluation():
+    generator = np.random.default_rng(0)
+    embeddings = generator.normal(size=(10, 8))[np.repeat(np.arange(10), 3)] + 0.8 * generator.normal(size=(30, 8))
+    columns = {"random": generator.random(30), r"a$\b$ | c": generator.random(30)}
+    return evaluate_scores(embeddings, np.repeat(np.arange(10), 3), columns, fmr=0.01, resamples=20)
+
+
+@pytest.fixture(scope="module")
+def without_errors():
+    return evaluate_scores(np.eye(4)[[0, 0, 1, 1]], [0, 0, 1, 1], {"any": np.arange(4.0)}, resamples=5)
+
+
+def test_draws_a_curve_a_score_and_the_best(evaluation):
+    figure, axes = plot_scores(evaluation)
+    figure.savefig(io.BytesIO())
+    curve = evaluation.scores["random"].curve
+    np.testing.assert_array_equal(axes.lines[0].get_data(), curve)
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels[0].startswith("random, pAUC ") and labels[-1] == "theoretical best"
+    assert not pyplot.get_fignums()
+
+
+def test_draws_into_given_axes_and_without_errors(without_errors):
+    given = Figure().subplots()
+    _, axes = plot_scores(without_errors, axes=given)
+    assert axes is given
+
+
+def test_names_the_extra_that_is_missing(monkeypatch, evaluation):
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(PfiqError, match=r"pip install pfiq-jax\[plot\]"):
+        plot_scores(evaluation)
+
+
+def test_table_lists_the_best_first(evaluation):
+    text = markdown_table(evaluation)
+    assert "30 faces of 10 people: 30 mated and 405 non-mated pairs." in text
+    assert r"| a$\b$ \| c | " in text
+    paucs = [figures.pauc.value for figures in evaluation.scores.values()]
+    assert text.index(f"{min(paucs):.3f} [") < text.index(f"{max(paucs):.3f} [")
+    assert "the best possible" in text
+
+
+def test_table_and_json_say_where_nothing_is_defined(without_errors):
+    assert "| any | undefined | 0.000 [0.000, 0.000] |" in markdown_table(without_errors)
+    figures = json_report(without_errors, "any")["methods"]["any"]
+    assert figures["pauc"] == {"value": None, "low": None, "high": None}
+
+
+def test_json(evaluation):
+    report = json.loads(json.dumps(json_report(evaluation, "random"), allow_nan=False))
+    assert report.keys() == {"default", "methods"} and report["default"] == "random"
+    assert report["methods"].keys() == evaluation.scores.keys()
+    for name, figures in report["methods"].items():
+        assert list(figures) == ["pauc", "fnmr", "rce"]
+        for key, values in figures.items():
+            assert values == getattr(evaluation.scores[name], key)._asdict()

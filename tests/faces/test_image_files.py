@@ -1,0 +1,245 @@
+import io
+import os
+import re
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pfiq_jax import PfiqError
+from pfiq_jax.faces import expand_paths, read_image, reading
+
+RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
+GREY = RGB[..., 0]
+
+
+def read(tmp_path, image: Image.Image, name="face.png", **options):
+    image.save(tmp_path / name, **options)
+    return read_image(tmp_path / name)
+
+
+def as_rgb(grey):
+    return np.repeat(grey[..., None], 3, -1)
+
+
+def test_rgb(tmp_path):
+    np.testing.assert_array_equal(read(tmp_path, Image.fromarray(RGB)), RGB)
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".gif", ".jp2", ".jpg", ".png", ".ppm", ".tiff", ".webp"])
+def test_every_format(tmp_path, suffix):
+    smooth = np.full((16, 16, 3), (200, 100, 50), np.uint8)
+    image = read(tmp_path, Image.fromarray(smooth), f"face{suffix}")
+    np.testing.assert_allclose(image.astype(int), smooth, atol=3)
+
+
+def test_grey(tmp_path):
+    np.testing.assert_array_equal(read(tmp_path, Image.fromarray(GREY)), as_rgb(GREY))
+
+
+@pytest.mark.parametrize("name", ["face.png", "face.tiff", "face.ppm"])
+def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path, name):
+    image = read(tmp_path, Image.fromarray(GREY.astype(np.uint16) * 257), name)
+    np.testing.assert_array_equal(image, as_rgb(GREY))
+
+
+def test_big_endian_16_bit_grey(tmp_path):
+    image = read(tmp_path, Image.fromarray((GREY.astype(np.uint16) * 257).astype(">u2")), "face.tiff")
+    np.testing.assert_array_equal(image, as_rgb(GREY))
+
+
+def test_16_bit_rgb(tmp_path):
+    """Pillow writes none: a PPM by hand."""
+    (tmp_path / "face.ppm").write_bytes(b"P6 5 6 65535\n" + (RGB.astype(">u2") * 257).tobytes())
+    np.testing.assert_array_equal(read_image(tmp_path / "face.ppm"), RGB)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"), [("face.png", np.uint16), ("face.tiff", np.uint16), ("face.tiff", np.int32)]
+)
+def test_8_bit_pixels_in_wider_integers(tmp_path, name, dtype):
+    """Scaled as 16-bit pixels they would be black."""
+    with pytest.raises(PfiqError, match=rf"{name}: has pixels from 0 to 255, .*; save it with 8 bits a channel"):
+        read(tmp_path, Image.fromarray(np.arange(256).astype(dtype).reshape(16, 16)), name)
+
+
+@pytest.mark.parametrize("scale", [1, 1 / 255])
+def test_floating_point(tmp_path, scale):
+    image = read(tmp_path, Image.fromarray(GREY.astype(np.float32) * np.float32(scale)), "face.tiff")
+    np.testing.assert_array_equal(image, as_rgb(GREY))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1, 1000])
+def test_floating_point_out_of_range(tmp_path, bad):
+    pixels = GREY.astype(np.float32)
+    pixels[0, 0] = bad
+    with pytest.raises(PfiqError, match=r"face\.tiff: has pixels from .* save it with 8 bits"):
+        read(tmp_path, Image.fromarray(pixels), "face.tiff")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_is_dropped(tmp_path, mode):
+    image = Image.fromarray(RGB).convert(mode)
+    opaque = np.asarray(image.convert("RGB"))
+    image.putalpha(0)
+    np.testing.assert_array_equal(read(tmp_path, image), opaque)
+
+
+@pytest.mark.parametrize("transparency", [None, 3, bytes(range(30))])
+def test_palette(tmp_path, transparency):
+    image = Image.fromarray(RGB).quantize(30)
+    options = {} if transparency is None else {"transparency": transparency}
+    np.testing.assert_array_equal(read(tmp_path, image, **options), np.asarray(image.convert("RGB")))
+
+
+def test_cmyk(tmp_path):
+    flat = Image.new("RGB", (16, 16), (200, 100, 50))
+    np.testing.assert_allclose(read(tmp_path, flat.convert("CMYK"), "face.jpg").astype(int), np.asarray(flat), atol=3)
+
+
+def test_black_and_white(tmp_path):
+    np.testing.assert_array_equal(read(tmp_path, Image.fromarray(GREY > 127)), as_rgb((GREY > 127) * np.uint8(255)))
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp"])
+def test_first_frame_of_an_animation(tmp_path, suffix):
+    white, black = Image.new("RGB", (8, 8), "white"), Image.new("RGB", (8, 8))
+    assert (read(tmp_path, white, f"face{suffix}", save_all=True, append_images=[black]) == 255).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    undo = {2: np.fliplr, 3: lambda x: np.rot90(x, 2), 4: np.flipud, 5: lambda x: x.swapaxes(0, 1)}
+    undo |= {6: lambda x: np.rot90(x, -1), 7: lambda x: np.rot90(x, 2).swapaxes(0, 1), 8: np.rot90}
+    wanted = undo.get(orientation, np.asarray)(RGB)
+    np.testing.assert_array_equal(read(tmp_path, Image.fromarray(RGB), exif=exif), wanted)
+
+
+def png() -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(RGB).save(data, "PNG")
+    return data.getvalue()
+
+
+def jpeg() -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(RGB).resize((64, 64)).save(data, "JPEG", exif=Image.Exif())
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "is empty"),
+        (b"this is text", "is damaged, or no image"),
+        (png()[:60], "is damaged, or no image"),
+        (jpeg()[:-200], "is damaged, or no image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is damaged, or no image"),
+    ],
+    ids=["empty", "text", "truncated png", "truncated jpeg", "eps"],
+)
+def test_bad_content(tmp_path, content, reason):
+    (tmp_path / "face.png").write_bytes(content)
+    with pytest.raises(PfiqError, match=rf"face\.png: {reason}.*; give a JPEG, PNG"):
+        read_image(tmp_path / "face.png")
+
+
+@pytest.mark.parametrize("limit", [29, 14, 7])
+def test_too_many_pixels(tmp_path, monkeypatch, limit):
+    """Above Pillow's limit it warns, above twice that it raises."""
+    monkeypatch.setattr(reading, "MAX_PIXELS", limit)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2 * limit)
+    with pytest.raises(PfiqError, match=r"face\.png: has more than .* pixels; shrink it"):
+        read(tmp_path, Image.fromarray(RGB))
+
+
+def test_no_file_to_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reasons = {"none.png": "no such file", "pipe": "no such file", "x" * 300: "cannot be read (File name too long)"}
+    for name, reason in reasons.items():
+        with pytest.raises(PfiqError, match=re.escape(f"{name}: {reason}; give an image file.")):
+            read_image(tmp_path / name)
+    for reason in ("holds no images", "is a folder"):
+        with pytest.raises(PfiqError, match=f"{tmp_path.name}: {reason}; give image files"):
+            read_image(tmp_path)
+        (tmp_path / "face.png").touch()
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    """Root may read everything, hence not by permissions."""
+
+    def refuse(*_):
+        raise PermissionError
+
+    (tmp_path / "face.png").write_bytes(png())
+    for step in ("open", "is_file"):  # the latter in a folder that may not be looked into
+        with monkeypatch.context() as patch:
+            patch.setattr(f"pathlib.Path.{step}", refuse)
+            with pytest.raises(PfiqError, match=r"face\.png: may not be read; change its permissions"):
+                read_image(tmp_path / "face.png")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)
+@given(whole=st.sampled_from([png(), jpeg()]), data=st.data())
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # Pillow's, of metadata
+def test_damaged_files_are_read_or_refused(tmp_path, whole, data):
+    damaged = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
+    for _ in range(data.draw(st.integers(0, 5)) if damaged else 0):
+        damaged[data.draw(st.integers(0, min(len(damaged), 200) - 1))] = data.draw(st.integers(0, 255))
+    (tmp_path / "face").write_bytes(damaged)
+    try:
+        assert read_image(tmp_path / "face").dtype == np.uint8
+    except PfiqError as error:
+        assert str(error).startswith(f"{tmp_path / 'face'}: ")
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    for name in ("b.png", "a.JPG", "notes.txt", ".hidden.png", "deep/c.png", ".git/d.png", "x[1].png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("given_paths", "found"),
+    [
+        (["."], ["a.JPG", "b.png", "x[1].png", "deep/c.png"]),
+        (["b.png", "./b.png", "deep", "deep/c.png"], ["b.png", "deep/c.png"]),
+        (["*.png"], ["b.png", "x[1].png"]),
+        (["**/c.*"], ["deep/c.png"]),
+        (["d*p"], ["deep/c.png"]),
+        (["x[1].png"], ["x[1].png"]),
+        (["notes.txt", "none.png"], ["notes.txt", "none.png"]),
+    ],
+)
+def test_expand_paths(tree, given_paths, found):
+    assert [str(path) for path in expand_paths(given_paths)] == found
+
+
+@pytest.mark.parametrize(("path", "reason"), [("empty", "holds no images"), ("*.webp", "no such file")])
+def test_nothing_found(tree, path, reason):
+    (tree / "empty").mkdir()
+    assert [str(path) for path in expand_paths(["b.png", path])] == ["b.png", path]
+    with pytest.raises(PfiqError, match=f"{re.escape(path)}: {reason}; give"):
+        read_image(path)
+
+
+def test_a_folder_that_may_not_be_read(tree, monkeypatch):
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == "deep":
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert [str(path) for path in expand_paths(["deep"])] == ["deep"]
+    assert [str(path) for path in expand_paths(["."])] == ["a.JPG", "b.png", "x[1].png", "deep"]
+    with pytest.raises(PfiqError, match="deep: may not be read; change its permissions"):
+        read_image("deep")

@@ -1,0 +1,86 @@
+"""Maps of many passes: their form, and that they find what a hand-made network looks at."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from pfiq_jax import MAP_METHODS, Calibration, Recognizer, integrated_gradients, learned_order, shapley, smooth_grad
+from pfiq_jax.maps.smoothing import gaussian_blur, local_minimum, local_variance
+
+KEY = jax.random.key(0)
+METHODS = {
+    "smooth_grad": functools.partial(smooth_grad, KEY, copies=2),
+    "integrated_gradients": functools.partial(integrated_gradients, steps=4),
+    "shapley": functools.partial(shapley, KEY, samples=8),
+    "learned_order": functools.partial(learned_order, steps=4),
+}
+
+
+@pytest.fixture(scope="module")
+def looks_at_the_left() -> Recognizer:
+    """A network that sees the left half of its image only, at 16 x 16 pixels."""
+
+    def trunk(parameters, images):
+        left = images.at[:, :, 56:].set(0)
+        return jnp.tanh((left.reshape(-1, 7, 16, 7, 16, 3).mean((2, 4)) / 64 - 1) @ parameters["trunk"])
+
+    def head(parameters, features):
+        return features.reshape(len(features), -1) @ parameters["head"]
+
+    keys = jax.random.split(KEY)
+    parameters = {"trunk": jax.random.normal(keys[0], (3, 8)), "head": jax.random.normal(keys[1], (7 * 7 * 8, 16))}
+    middling = Calibration("relative_norm", 1e-3, 0.0, (), "none: all faces score about 0.5")
+    return Recognizer.from_functions(trunk, head, parameters).calibrated(middling)
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    coarse = np.random.default_rng(0).uniform(0, 255, (2, 14, 14, 3))
+    noise = np.random.default_rng(1).normal(0, 8, (2, 112, 112, 3))
+    return np.clip(coarse.repeat(8, 1).repeat(8, 2) + noise, 0, 255).astype(np.float32)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_finds_what_the_network_looks_at(looks_at_the_left, images, method):
+    result = jax.jit(method)(looks_at_the_left, images)
+    assert result.map.shape == (2, 112, 112) and result.gradient.shape == (2, 112, 112, 3)
+    assert (result.map >= 0).all() and (result.map <= 1).all()
+    strength = np.abs(np.asarray(result.map) - np.asarray(result.map)[:, :, 100:].mean((1, 2), keepdims=True))
+    assert strength[:, :, :48].mean() > 3 * strength[:, :, 72:].mean()
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_an_image_does_not_depend_on_its_batch(looks_at_the_left, images, method):
+    alone, among = method(looks_at_the_left, images[1]), method(looks_at_the_left, images)
+    assert alone.map.shape == (112, 112) and alone.quality.shape == ()
+    np.testing.assert_allclose(alone.map, among.map[1], atol=1e-4)
+
+
+def test_every_named_map_runs_on_a_network_of_ones_own(looks_at_the_left, images):
+    for name, method in MAP_METHODS.items():
+        map = jax.eval_shape(method, looks_at_the_left, images).map
+        assert map.shape == (2, 112, 112), name
+
+
+def test_smoothing_is_scipys(images):
+    grey = images[..., :1]
+    np.testing.assert_allclose(
+        gaussian_blur(jnp.asarray(grey), 4.0), ndimage.gaussian_filter(grey, (0, 4, 4, 0)), atol=1e-3
+    )
+    least = ndimage.minimum_filter(grey, (1, 5, 5, 1), mode="nearest")
+    np.testing.assert_array_equal(local_minimum(jnp.asarray(grey), 5), least)
+    exact = grey.astype(np.float64)
+    mean = ndimage.uniform_filter(exact, (1, 5, 5, 1))
+    variance = ndimage.uniform_filter(exact**2, (1, 5, 5, 1)) - mean**2
+    np.testing.assert_allclose(local_variance(jnp.asarray(grey), 5), variance, atol=0.1)
+
+
+def test_flat_places_have_no_quality(recognizer, faces):
+    face = faces["skimage/astronaut"].copy()
+    face[40:70, 30:60] = 90
+    map = np.asarray(jax.jit(MAP_METHODS["smoothed"])(recognizer, face).map)
+    assert map[40:70, 30:60].max() < 0.01 < np.delete(map, np.s_[40:70], 0).mean()
