@@ -1,6 +1,5 @@
-"""Quality scores that other tools wrote: one row a face, from CSV or Parquet."""
+"""Quality scores from other tools: one row per face, from CSV or Parquet files."""
 
-import csv
 import math
 import os
 from collections.abc import Callable, Sequence
@@ -10,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces.tables import Row, Table, read_table
 
 
 def read_scores(
@@ -17,87 +17,65 @@ def read_scores(
 ) -> dict[str, Float[np.ndarray, " faces"]]:
     """Every numeric column of a table, in the order of the faces.
 
-    A column is numeric if all cells that are not empty are numbers. Rows of other faces do no harm.
+    A column is numeric if all its cells that are not empty are numbers. Rows of other files are ignored.
 
     Args:
-        path: a CSV file, or by its name's ending a Parquet file, with a column ``path``.
-        faces: files whose scores are wanted.
-        folder: relative paths in the table count from here, from the table's own folder, or from the current one.
-        may_lack: tells faces that need no score, and get NaN where they have none.
+        path: a CSV or Parquet file with a column ``path``.
+        faces: the files to find scores for.
+        folder: relative paths in the table may be relative to this folder, to the table's own folder or to the current
+            one.
+        may_lack: whether a face may lack a score, which is then NaN; called only for faces that lack one.
 
     Raises:
         PfiqError: for a file that cannot be read, has no ``path`` or no numeric column, or names a face twice; and
-            for a face that it does not name, or for which a cell is empty or not finite.
+            for a face without a row, or with a cell that is empty or not finite.
     """
-    rows = _parquet_rows(path) if path.suffix.lower() in (".parquet", ".pq") else _csv_rows(path)
-    if not rows or "path" not in rows[0]:
-        raise PfiqError(f"{path}: has no column `path` with rows below it; name each face's file there.")
-    columns = {name: [_number(row[name]) for row in rows] for name in rows[0] if name != "path"}
-    numeric = {
-        name: values
-        for name, values in columns.items()
-        if None not in values and not all(map(math.isnan, values))  # type: ignore[arg-type]
-    }
-    if not numeric:
-        raise PfiqError(f"{path}: has no column of numbers; add the scores of a tool as one.")
+    table = read_table(path, "scores")
+    if "path" not in table.columns:
+        raise PfiqError(f"{path}: has no column `path`; add one with the file of each face.")
+    if not table.rows:
+        raise PfiqError(f"{path}: has a header but no rows; add one row per face.")
+    numbers = _numeric_columns(table)
+    if not numbers:
+        raise PfiqError(f"{path}: has no column of numbers; add one with the scores of a tool.")
 
-    row_of: dict[str, int] = {}
-    places = {os.path.abspath(face) for face in faces}
-    for index, row in enumerate(rows):
-        named = [os.path.abspath(base / row["path"]) for base in (folder, path.parent, Path())]
-        for place in dict.fromkeys(place for place in named if place in places):
-            if place in row_of:
-                raise PfiqError(f"{path}: {row['path']} comes twice; keep one row a face.")
-            row_of[place] = index
-
-    table = np.full((len(faces), len(numeric)), np.nan)
-    for face, out in zip(faces, table, strict=True):
-        found = row_of.get(os.path.abspath(face))
-        if found is not None:
-            out[:] = [values[found] for values in numeric.values()]
-        if not np.isfinite(out).all() and not may_lack(face):
-            if found is None:
+    row_of = _row_of_each_face(table.rows, faces, (folder, path.parent, Path()))
+    scores = {name: np.full(len(faces), np.nan) for name in numbers}
+    for index, face in enumerate(faces):
+        row = row_of.get(os.path.abspath(face))
+        if row is not None:
+            for name, values in numbers.items():
+                scores[name][index] = values[row]
+        lacking = [name for name, values in scores.items() if not math.isfinite(values[index])]
+        if lacking and not may_lack(face):
+            if row is None:
                 raise PfiqError(f"{path}: has no row for {face}; score all faces of {folder}.")
-            name = list(numeric)[int(np.argmin(np.isfinite(out)))]
-            raise PfiqError(f"{path}: has no finite number for {face} in column {name}; score it, or drop the column.")
-    return dict(zip(numeric, table.T, strict=True))
+            raise PfiqError(
+                f"{path}: has no finite number for {face} in column {lacking[0]}; score it, or drop the column."
+            )
+    return scores
 
 
-def _number(cell: str) -> float | None:
-    """A cell's number, NaN if it is empty, None if it holds anything else."""
-    try:
-        return float(cell) if cell else math.nan
-    except ValueError:
-        return None
+def _numeric_columns(table: Table) -> dict[str, list[float]]:
+    columns = {}
+    for name in table.columns:
+        try:
+            numbers = [float(row.cells[name] or math.nan) for row in table.rows]
+        except ValueError:
+            continue
+        if name != "path" and not all(map(math.isnan, numbers)):
+            columns[name] = numbers
+    return columns
 
 
-def _csv_rows(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig", errors="surrogateescape") as file:
-            reader = csv.DictReader(file)
-            rows = []
-            for row in reader:
-                if None in row or None in row.values():
-                    raise PfiqError(
-                        f"{path}, line {reader.line_num}: has more or fewer cells than the first line; mend it."
-                    )
-                rows.append(row)
-            return rows
-    except OSError as error:
-        raise PfiqError(f"{path}: cannot be read ({error.strerror}); give a CSV or Parquet file of scores.") from error
-    except csv.Error as error:
-        raise PfiqError(f"{path}: is not a CSV file ({error}); give a CSV or Parquet file of scores.") from error
-
-
-def _parquet_rows(path: Path) -> list[dict[str, str]]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError as error:
-        raise PfiqError(
-            f"{path}: Parquet files need pyarrow; `pip install pfiq-jax[parquet]`, or give a CSV file."
-        ) from error
-    try:
-        rows = parquet.read_table(path).to_pylist()
-    except (ArrowException, OSError) as error:
-        raise PfiqError(f"{path}: cannot be read as Parquet; give a CSV or Parquet file of scores.") from error
-    return [{name: "" if cell is None else str(cell) for name, cell in row.items()} for row in rows]
+def _row_of_each_face(rows: Sequence[Row], faces: Sequence[Path], bases: Sequence[Path]) -> dict[str, int]:
+    """The index of the row of each face that has one, by absolute path."""
+    wanted = {os.path.abspath(face) for face in faces}
+    found: dict[str, int] = {}
+    for index, row in enumerate(rows):
+        name = row.cells["path"]
+        for path in {os.path.abspath(base / name) for base in bases} & wanted:
+            if path in found:
+                raise PfiqError(f"{row.place}: {name} comes twice; keep one row per face.")
+            found[path] = index
+    return found

@@ -39,7 +39,7 @@ def test_reads_parquet():
     assert list(found) == ["score"]
     np.testing.assert_array_equal(found["score"], [1.5, 2.5])
     Path("scores.parquet").write_text("no table")
-    with pytest.raises(PfiqError, match=r"scores\.parquet: cannot be read as Parquet"):
+    with pytest.raises(PfiqError, match=r"scores\.parquet: is not a Parquet file"):
         read_scores(Path("scores.parquet"), FACES, Path("faces"))
 
 
@@ -52,7 +52,7 @@ def test_faces_that_need_no_score_may_lack_one():
     ("text", "reason"),
     [
         ("", "has no column `path`"),
-        ("path,score\n", "has no column `path` with rows"),
+        ("path,score\n", "has a header but no rows"),
         ("file,score\nfaces/ann/1.png,1\n", "has no column `path`"),
         ("path,score\nfaces/ann/1.png,good\n", "has no column of numbers"),
         ("path,score\nfaces/ann/1.png,1\n", "has no row for faces/bob/1.png"),
@@ -62,7 +62,7 @@ def test_faces_that_need_no_score_may_lack_one():
             "no finite number for faces/ann/1.png in column score",
         ),
         ("path,score\nfaces/ann/1.png,1\nann/1.png,2\nfaces/bob/1.png,1\n", "ann/1.png comes twice"),
-        ("path,score\nfaces/ann/1.png\n", "line 2: has more or fewer cells"),
+        ("path,score\nfaces/ann/1.png\n", "line 2: has 1 cells, the header has 2; fix this line"),
     ],
 )
 def test_refuses(text, reason):
