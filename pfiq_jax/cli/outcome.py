@@ -1,0 +1,103 @@
+"""What became of the files of a command: collected while it runs, summarised on stderr at its end."""
+
+import math
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces import Face
+from pfiq_jax.quality import find_calibration
+from pfiq_jax.quality.methods import PUBLISHED_SER_FIQ
+from pfiq_jax.recognizers import Recognizer
+
+MEANING = "Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only."
+NAMED = 10  # files that a warning names; it counts the others
+SATURATED = 0.001  # nearer to 0 or 1 a scaled score hardly changes with the raw one
+
+
+@contextmanager
+def outcome(recognizer: Recognizer, *, total: int) -> Iterator["Outcome"]:
+    """Collects what became of the files: ``with outcome(recognizer, total=9) as seen: ...``.
+
+    At its end, also after an exception, it prints on stderr what the scores mean, which ones are unreliable and why,
+    and which files failed. The exit code is 1 if files failed.
+
+    Args:
+        recognizer: its image size and its calibrations are named.
+        total: how many files the command was given.
+    """
+    seen = Outcome(recognizer, total)
+    try:
+        yield seen
+    finally:
+        for line in seen.summary():
+            click.echo(line, err=True)
+    if seen.errors:
+        raise SystemExit(1)
+
+
+class Outcome:
+    """What became of the files so far.
+
+    Args:
+        recognizer: its image size and its calibrations are named.
+        total: how many files the command was given.
+    """
+
+    def __init__(self, recognizer: Recognizer, total: int) -> None:
+        self.recognizer = recognizer
+        self.total = total
+        self.resized: list[Path] = []
+        self.errors: list[str] = []
+        self._scale_is_published = False
+        self._lowest, self._highest = math.inf, -math.inf  # of the scaled scores; the other way round if there are none
+
+    def note(self, path: Path, face: Face | PfiqError) -> None:
+        """Notes a file: its face, or why there is none."""
+        if isinstance(face, PfiqError):
+            self.errors.append(str(face))
+        elif face.squeezed:
+            self.resized.append(path)
+
+    def note_qualities(self, method: str, qualities: Iterable[float]) -> None:
+        """Notes scaled scores, in [0, 1], of a quality method of this recogniser."""
+        for quality in qualities:
+            self._lowest, self._highest = min(self._lowest, quality), max(self._highest, quality)
+        self._scale_is_published |= find_calibration(self.recognizer, method) is PUBLISHED_SER_FIQ
+
+    def summary(self) -> Iterator[str]:
+        """Lines on what the scores mean, which ones are unreliable and why, and which files failed."""
+        if self._lowest <= self._highest:
+            yield from self._about_scores()
+        if self.resized:
+            yield self._about_resized()
+        for error in self.errors:
+            yield f"Error: {error}"
+        if self.errors:
+            yield f"{len(self.errors)} of {self.total} files were left out."
+
+    def _about_scores(self) -> Iterator[str]:
+        yield MEANING
+        if self._scale_is_published:
+            yield (
+                "Note: this recogniser has no scale of its own; quality uses SER-FIQ's published scale, which fits "
+                "another network. Fit one with `pfiq calibrate`."
+            )
+        if self._highest < SATURATED or self._lowest > 1 - SATURATED:
+            side = f"below {SATURATED}" if self._highest < SATURATED else f"above {1 - SATURATED}"
+            yield (
+                f"Warning: every quality is {side}, where the scale cannot rank faces; compare raw_quality of "
+                "`pfiq score` instead."
+            )
+
+    def _about_resized(self) -> str:
+        height, width = self.recognizer.preprocessing.size
+        names = ", ".join(map(click.format_filename, self.resized[:NAMED]))
+        more = f" and {len(self.resized) - NAMED} more" if len(self.resized) > NAMED else ""
+        return (
+            f"Warning: {len(self.resized)} of {self.total} files were resized to {width}x{height} pixels without "
+            f"alignment, so their scores may be unreliable: {names}{more}. Give landmarks or aligned faces."
+        )
