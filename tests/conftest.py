@@ -20,6 +20,14 @@ install_import_hook("pfiq_jax", "beartype.beartype")  # before the first import 
 
 import pfiq_jax  # noqa: E402
 
+REQUIRED = os.environ.get("PFIQ_REQUIRE", "").split()  # "data", "parity": what must not be missing, see .ci/run
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    if config.option.markexpr == "not slow":
+        return "tests marked slow are left out; `pytest -m ''` runs them too"
+    return None
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -34,7 +42,7 @@ def data() -> Path:
     default = Path(__file__).parents[2] / "shared" / "data"
     folder = Path(os.environ.get("PFIQ_DATA", default))
     if not folder.is_dir():
-        (pytest.fail if "CI" in os.environ else pytest.skip)(f"no test data in {folder}; set PFIQ_DATA")
+        (pytest.fail if "data" in REQUIRED else pytest.skip)(f"no test data in {folder}; set PFIQ_DATA")
     return folder
 
 
@@ -72,7 +80,7 @@ def faces(data: Path) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="session")
 def required() -> Callable[[str], ModuleType]:
     """Imports a module of an extra; without it the test is skipped, or fails where parity must be shown."""
-    if "PFIQ_REQUIRE_PARITY" in os.environ:
+    if "parity" in REQUIRED:
         return importlib.import_module
     return functools.partial(pytest.importorskip, exc_type=ImportError)
 
