@@ -18,7 +18,8 @@ from pfiq_jax import Recognizer
 from pfiq_jax.cpu_memory import keep_freed_memory
 from pfiq_jax.faces import read_image
 from weights_convert.convert import convert
-from weights_convert.readers import Source, read
+from weights_convert.readers import read
+from weights_convert.source import Source
 from weights_convert.verify import source_embeddings
 
 WEIGHTS = {

@@ -68,7 +68,8 @@ def convert(
     beside it), a Keras .h5 or the .npy of the published PLQ code. Nothing in it is executed.
     """
     from weights_convert.convert import convert
-    from weights_convert.readers import Source, read
+    from weights_convert.readers import read
+    from weights_convert.source import Source
     from weights_convert.verify import sample_images, verify
 
     if images is not None and not verified:

@@ -19,7 +19,8 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers import Architecture, Recognizer
 from pfiq_jax.recognizers.weights_file import fill, named_leaves
 from weights_convert.mappings import Fit, choose
-from weights_convert.readers import Source, read
+from weights_convert.readers import read
+from weights_convert.source import Source
 
 CONVERTER = "weights_convert 1"  # counted up when the same source begins to give other weights
 LICENSES: Mapping[str, str] = MappingProxyType(  # of files known by their sha256

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from weights_convert.mappings import choose
-from weights_convert.readers import Source
+from weights_convert.source import Source
 
 
 def describe(source: Source, architecture: str | None = None) -> str:

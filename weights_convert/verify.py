@@ -19,8 +19,8 @@ from pfiq_jax.faces import expand_paths, read_face
 from pfiq_jax.recognizers import PIXELS, Architecture, Recognizer
 from pfiq_jax.recognizers.architecture import PARTS
 from weights_convert.mappings import Fit, choose
-from weights_convert.readers import Source
-from weights_convert.runtimes import mxnet, onnx, torch
+from weights_convert.runtimes import mxnet_runtime, onnx_runtime, torch_runtime
+from weights_convert.source import Source
 
 NUM_RANDOM_IMAGES = 4
 # Some five to twenty times what sound conversions show (4e-6 and 5e-4 on a hundred layers); a swapped array shows 1.
@@ -173,11 +173,11 @@ def _run(
     pixels: np.ndarray = np.asarray(preprocessing(jnp.asarray(images, jnp.float32))).transpose(0, 3, 1, 2)
     try:
         if source.path.suffix.lower() == ".onnx":
-            return "ONNX Runtime", *onnx.run(source, pixels, layers=layers)
+            return "ONNX Runtime", *onnx_runtime.run(source, pixels, layers=layers)
         if source.path.suffix.lower() == ".params":
-            return "the MXNet symbol under torch", *mxnet.run(source, pixels, layers=layers)
+            return "the MXNet symbol under torch", *mxnet_runtime.run(source, pixels, layers=layers)
         fit = _fit(source, recognizer)
-        return "torch", *torch.run(source, pixels, fit, network_of(recognizer), layers=layers)
+        return "torch", *torch_runtime.run(source, pixels, fit, network_of(recognizer), layers=layers)
     except ImportError as error:
         raise PfiqError(f"{source.path}: running it needs {error.name}; pip install 'pfiq-jax[verify]'.") from error
 

@@ -13,7 +13,7 @@ from pfiq_jax.maps.activation_map import activation_map, upsample
 from pfiq_jax.maps.score_cam import blank_image
 from weights_convert.convert import convert
 from weights_convert.readers import read
-from weights_convert.runtimes import mxnet
+from weights_convert.runtimes import mxnet_runtime
 
 VARIANTS = ("yiskw713", "wang")
 SCORES = ("cosine", "argmax_softmax", "neg_l2")
@@ -63,10 +63,10 @@ def published(request, torch, recognizer, data):
     source = read(data / "weights" / "mobilefacenet_y1" / "model-0000.params")
 
     def features(pixels):
-        _, layers = mxnet.run(source, pixels.numpy(), layers=True)
+        _, layers = mxnet_runtime.run(source, pixels.numpy(), layers=True)
         return torch.tensor(layers["conv_6sep_relu_gamma"])
 
-    return convert(source), features, lambda pixels: torch.tensor(mxnet.run(source, pixels.numpy())[0])
+    return convert(source), features, lambda pixels: torch.tensor(mxnet_runtime.run(source, pixels.numpy())[0])
 
 
 def slow_score_cams(torch, features, embed, image, variant):

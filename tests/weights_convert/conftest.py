@@ -3,7 +3,8 @@ from types import ModuleType
 
 import pytest
 
-from weights_convert.readers import Source, read
+from weights_convert.readers import read
+from weights_convert.source import Source
 
 
 @pytest.fixture(scope="session")

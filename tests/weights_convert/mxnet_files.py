@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from weights_convert.readers.mxnet import V1, V2, V3
+from weights_convert.readers.mxnet_file import V1, V2, V3
 
 LAYOUTS = ("legacy", "v1", "v2", "v3")
 CODES = {"float32": 0, "float64": 1, "float16": 2, "uint8": 3, "int32": 4, "int8": 5, "int64": 6}

@@ -13,7 +13,7 @@ from tests.weights_convert.spellings import channels_last
 from weights_convert.convert import LARGE, configure, convert, turn
 from weights_convert.mappings import MAPPINGS, choose
 from weights_convert.mappings.mapping import fit_names
-from weights_convert.readers import Source
+from weights_convert.source import Source
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,8 @@ from pfiq_jax import PfiqError
 from weights_convert.inspection import describe
 from weights_convert.mappings import MAPPINGS
 from weights_convert.mappings.mapping import fit_names
-from weights_convert.readers import Source, read
+from weights_convert.readers import read
+from weights_convert.source import Source
 
 
 @pytest.fixture(scope="module")

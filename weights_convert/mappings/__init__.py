@@ -9,7 +9,7 @@ import dataclasses
 from pfiq_jax.errors import PfiqError
 from weights_convert.mappings import adaface, facenet, iresnet, mobilefacenet, sface
 from weights_convert.mappings.mapping import Fit, Mapping, fit_names, fit_order
-from weights_convert.readers import Source
+from weights_convert.source import Source
 
 __all__ = ["MAPPINGS", "Fit", "Mapping", "choose"]
 

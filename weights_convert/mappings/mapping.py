@@ -8,7 +8,7 @@ from typing import Literal
 
 from pfiq_jax.recognizers import ARCFACE_TORCH, Architecture, Preprocessing
 from weights_convert.mappings.conventions import NORM, TORCH, Convention, Kind, Layout, same
-from weights_convert.readers import Source
+from weights_convert.source import Source
 
 COUNTERS = r"(.*\.)?num_batches_tracked"  # of training steps
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from pfiq_jax.errors import PfiqError
-from weights_convert.readers import keras, mmdnn, mxnet, onnx, safetensors, torch
+from weights_convert.readers import keras_file, mmdnn_file, mxnet_file, onnx_file, safetensors_file, torch_file
 from weights_convert.source import Source
 
-__all__ = ["READERS", "Source", "read"]
+__all__ = ["READERS", "read"]
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class Reader:
 
 
 LFS_POINTER = b"version https://git-lfs"  # what a clone without Git LFS has in the place of a large file
-KERAS = Reader("Keras HDF5", keras.read)
-TORCH = Reader("torch state dict", torch.read)
+KERAS = Reader("Keras HDF5", keras_file.read)
+TORCH = Reader("torch state dict", torch_file.read)
 READERS: Mapping[str, Reader] = MappingProxyType(
     {
         ".h5": KERAS,
         ".hdf5": KERAS,
-        ".npy": Reader("MMdnn weights", mmdnn.read),
-        ".onnx": Reader("ONNX", onnx.read),
-        ".params": Reader("MXNet", mxnet.read),
-        ".safetensors": Reader("safetensors", safetensors.read),
+        ".npy": Reader("MMdnn weights", mmdnn_file.read),
+        ".onnx": Reader("ONNX", onnx_file.read),
+        ".params": Reader("MXNet", mxnet_file.read),
+        ".safetensors": Reader("safetensors", safetensors_file.read),
         ".pt": TORCH,
         ".pth": TORCH,
         ".ckpt": TORCH,
@@ -67,10 +67,10 @@ def read(path: str | os.PathLike[str], symbol: str | os.PathLike[str] | None = N
         raise PfiqError(f"{path}: no such file; give the weights file to convert.")
     if reader is None:
         raise PfiqError(f"{path}: its suffix names no known format; give one of {', '.join(READERS)}.")
-    if symbol is not None and reader.read is not mxnet.read:
+    if symbol is not None and reader.read is not mxnet_file.read:
         raise PfiqError(f"{symbol}: only a .params file has a symbol; give none with {path.name}.")
     try:
-        return reader.read(path) if symbol is None else mxnet.read(path, Path(symbol))
+        return reader.read(path) if symbol is None else mxnet_file.read(path, Path(symbol))
     except PfiqError:
         raise
     except ImportError as error:

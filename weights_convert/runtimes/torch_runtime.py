@@ -9,7 +9,7 @@ from pfiq_jax.recognizers import Architecture, InceptionResNetV1, IResNet
 from weights_convert.mappings import Fit
 from weights_convert.mappings.adaface import ADAFACE, IR_SE
 from weights_convert.mappings.conventions import TORCH
-from weights_convert.readers import Source
+from weights_convert.source import Source
 
 if TYPE_CHECKING:
     from torch import nn

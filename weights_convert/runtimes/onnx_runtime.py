@@ -3,7 +3,7 @@
 import numpy as np
 
 from pfiq_jax.errors import PfiqError
-from weights_convert.readers.onnx import load
+from weights_convert.readers.onnx_file import load
 from weights_convert.readers.onnx_graph import Graph
 from weights_convert.source import Source
 

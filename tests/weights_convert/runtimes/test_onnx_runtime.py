@@ -8,7 +8,7 @@ import pytest
 from pfiq_jax import PfiqError
 from tests.weights_convert.exports import EXPORTERS, export, quantise, small_network
 from weights_convert.readers import read
-from weights_convert.runtimes.onnx import run
+from weights_convert.runtimes.onnx_runtime import run
 
 PIXELS = np.random.default_rng(0).uniform(0, 255, (3, 3, 8, 8)).astype(np.float32)
 # the last modules of the layers: where exporters fold a BatchNorm, the layer ends with it

@@ -9,7 +9,7 @@ import pytest
 from pfiq_jax import PfiqError
 from tests.weights_convert.mxnet_files import NETWORK, NORM, write
 from weights_convert.readers import read
-from weights_convert.runtimes.mxnet import run
+from weights_convert.runtimes.mxnet_runtime import run
 
 PIXELS = np.random.default_rng(1).normal(size=(2, 4, 6, 6)).astype(np.float32)
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pfiq_jax.errors import PfiqError
-from weights_convert.readers import Source
 from weights_convert.readers.mxnet_symbol import NORM_EPSILON, VARIABLE, Node, read_symbol
+from weights_convert.source import Source
 
 if TYPE_CHECKING:
     from torch import Tensor
