@@ -10,7 +10,6 @@ from tqdm import tqdm
 
 from pfiq_jax.cli.experiment import Report, begin
 from pfiq_jax.cli.shared import FILE, option_recognizer
-from pfiq_jax.evaluation.batches import explain_faces
 from pfiq_jax.evaluation.figure import Figure, json_of
 from pfiq_jax.evaluation.maps.disturbances import (
     MASK_SIZES,
@@ -21,6 +20,7 @@ from pfiq_jax.evaluation.maps.disturbances import (
     occlude,
 )
 from pfiq_jax.evaluation.maps.evaluate_maps import mean_figures
+from pfiq_jax.evaluation.maps.explained import explain_faces
 from pfiq_jax.evaluation.maps.report import plot_faces, table
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 

@@ -6,7 +6,7 @@ import click
 
 from pfiq_jax.cli.experiment import read_sample
 from pfiq_jax.cli.shared import FILE, check_writable, option_recognizer, start
-from pfiq_jax.evaluation.batches import explain_faces
+from pfiq_jax.evaluation.maps.explained import explain_faces
 from pfiq_jax.evaluation.maps.report import plot_faces
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS

@@ -1,11 +1,11 @@
 """Is the score right, is the map right."""
 
-from pfiq_jax.evaluation.batches import explain_faces
 from pfiq_jax.evaluation.bootstrap import Intervals, bootstrap
 from pfiq_jax.evaluation.figure import Figure
 from pfiq_jax.evaluation.maps.deletion_insertion import Curve, deletion_curve, insertion_curve, random_maps
 from pfiq_jax.evaluation.maps.disturbances import inpaint, masks_experiment, occlude
 from pfiq_jax.evaluation.maps.evaluate_maps import MapsEvaluation, evaluate_maps
+from pfiq_jax.evaluation.maps.explained import explain_faces
 from pfiq_jax.evaluation.maps.report import maps_table, plot_faces, plot_maps
 from pfiq_jax.evaluation.maps.sanity import noisy, randomized, rank_correlation
 from pfiq_jax.evaluation.scores.comparisons import Comparisons, compare_all_pairs, support_warning, threshold_at_fmr

@@ -1,5 +1,6 @@
-"""Many image files, in order and batch by batch."""
+"""Many faces, from arrays or from files, in batches of one shape, so that nothing is compiled twice."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,8 +12,45 @@ import numpy as np
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.reading import Face
 
-CPU_BATCH_SIZE = 4  # more are hardly faster, and take longer until their rows are written
+CPU_BATCH_SIZE = 4  # larger ones are hardly faster, and it takes longer until their results are there
 ACCELERATOR_BATCH_SIZE = 256
+
+
+def default_batch_size() -> int:
+    """How many faces the default device computes best at once."""
+    return CPU_BATCH_SIZE if jax.default_backend() == "cpu" else ACCELERATOR_BATCH_SIZE
+
+
+def batches(count: int, size: int | None = None) -> Iterator[tuple[np.ndarray, int]]:
+    """The indices of the faces of each batch, and how many of them count.
+
+    All batches have the same size: the last one is filled up with the last face.
+
+    Args:
+        count: number of faces.
+        size: of each batch. By default at most ``default_batch_size()``, and such that little is filled up.
+    """
+    if size is None:
+        size = math.ceil(count / math.ceil(count / default_batch_size())) if count else 1
+    for start in range(0, count, size):
+        yield np.minimum(np.arange(start, start + size), count - 1), min(size, count - start)
+
+
+def in_batches(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
+    """Applies a function of batches to all rows of arrays.
+
+    Args:
+        function: of as many arrays as there are, preferably jitted; returns a pytree of arrays with one row per face.
+        arrays: with equally many rows, at least one.
+
+    Returns:
+        The pytree, with one row per face, as NumPy arrays on the host.
+    """
+    parts = [
+        jax.tree.map(lambda leaf, real=real: np.asarray(leaf)[:real], function(*(array[rows] for array in arrays)))
+        for rows, real in batches(len(arrays[0]))
+    ]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
 
 
 def over_files(
@@ -23,21 +61,20 @@ def over_files(
     size: tuple[int, int],
     batch_size: int | None = None,
 ) -> Iterator[list[tuple[Path, Face | PfiqError, Any]]]:
-    """What a function of a batch of faces gives for each of many files, in order.
+    """Applies a function of a batch of faces to many files, in order. It reads a batch while it computes another.
 
     Args:
-        compute: of images (batch_size, height, width, 3); gives a pytree of arrays with one row a face. Best jitted:
-            it always sees the same shape.
+        compute: of images (batch_size, height, width, 3); returns a pytree of arrays with one row per face. Preferably
+            jitted: it always gets the same shape.
         paths: of the files.
-        read: gives the face of a file, or raises PfiqError; called from several threads.
+        read: returns the face in a file, or raises PfiqError; called from several threads.
         size: height and width of the faces.
-        batch_size: None for what suits the CPU or accelerator.
+        batch_size: None for ``default_batch_size()``.
 
     Yields:
-        For each file of a batch its path, its face or why there is none, and its row of the pytree, on the host.
+        For each file of a batch its path, its face or why there is none, and its row of the pytree, on the host. The
+        row of a file without a face means nothing.
     """
-    if batch_size is None:
-        batch_size = CPU_BATCH_SIZE if jax.default_backend() == "cpu" else ACCELERATOR_BATCH_SIZE
 
     def attempt(path: Path) -> Face | PfiqError:
         try:
@@ -45,18 +82,18 @@ def over_files(
         except PfiqError as error:
             return error
 
-    batches = [paths[start : start + batch_size] for start in range(0, len(paths), batch_size)]
+    groups = [
+        ([paths[row] for row in rows[:real]], rows - rows[0])
+        for rows, real in batches(len(paths), batch_size or default_batch_size())
+    ]
     with ThreadPoolExecutor() as pool:
-        reading = pool.map(attempt, paths[:batch_size])
-        for batch, next_batch in zip(batches, [*batches[1:], []], strict=True):
-            faces = list(reading)
-            reading = pool.map(attempt, next_batch)
-            images = np.zeros((batch_size, *size, 3), np.uint8)
-            for image, face in zip(images, faces, strict=False):
-                if isinstance(face, Face):
-                    image[:] = face.image
-            rows = jax.device_get(compute(images))
+        reading = [pool.map(attempt, group) for group, _ in groups[:1]]
+        for index, (group, rows) in enumerate(groups):
+            faces = list(reading.pop())
+            reading = [pool.map(attempt, following) for following, _ in groups[index + 1 : index + 2]]
+            images = [face.image if isinstance(face, Face) else np.zeros((*size, 3), np.uint8) for face in faces]
+            results = jax.device_get(compute(np.stack(images)[rows]))
             yield [
-                (path, face, jax.tree.map(lambda leaf, index=index: leaf[index], rows))
-                for index, (path, face) in enumerate(zip(batch, faces, strict=True))
+                (path, face, jax.tree.map(lambda leaf, row=row: leaf[row], results))
+                for row, (path, face) in enumerate(zip(group, faces, strict=True))
             ]

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from pfiq_jax.errors import PfiqError, check_choice
-from pfiq_jax.evaluation.batches import batches
+from pfiq_jax.faces.batches import batches
 from pfiq_jax.quality.ser_fiq import normalize, ser_fiq_closed_form
 from pfiq_jax.recognizers.recognizer import Recognizer
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.evaluation.batches import Explained, explain_faces
+from pfiq_jax.evaluation.maps.explained import Explained, explain_faces
 from pfiq_jax.maps.methods import MapMethod
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 from pfiq_jax.recognizers.recognizer import Recognizer

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float, Shaped
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.evaluation.batches import explain_faces, in_batches
 from pfiq_jax.evaluation.bootstrap import bootstrap
 from pfiq_jax.evaluation.figure import Figure
 from pfiq_jax.evaluation.maps.deletion_insertion import (
@@ -19,8 +18,10 @@ from pfiq_jax.evaluation.maps.deletion_insertion import (
     insertion_curve,
     random_maps,
 )
+from pfiq_jax.evaluation.maps.explained import explain_faces
 from pfiq_jax.evaluation.maps.sanity import noisy, randomized, rank_correlation
 from pfiq_jax.evaluation.scores.comparisons import compare_all_pairs, support_warning, threshold_at_fmr
+from pfiq_jax.faces.batches import in_batches
 from pfiq_jax.maps.methods import MapMethod
 from pfiq_jax.recognizers.recognizer import Recognizer
 

@@ -139,7 +139,7 @@ def test_batches_change_nothing_and_compile_once(images, monkeypatch, count):
     )
     many = np.concatenate([images] * 3)[:count]
     maps = random_maps(0, many.shape[:3])
-    monkeypatch.setattr("pfiq_jax.evaluation.batches.CPU_BATCH_SIZE", 4)
+    monkeypatch.setattr("pfiq_jax.faces.batches.CPU_BATCH_SIZE", 4)
     told = []
     curve = deletion_curve(own, many, maps, fill="black", advance=told.append)
     assert len(traced) == 2  # the clean and the disturbed ones, whatever the fraction

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from pfiq_jax import PfiqError, PixelQuality, Preprocessing, Recognizer
-from pfiq_jax.evaluation.batches import explain_faces
 from pfiq_jax.evaluation.maps.disturbances import (
     OCCLUSIONS,
     inpaint,
@@ -16,6 +15,7 @@ from pfiq_jax.evaluation.maps.disturbances import (
     ranks_lowest,
     smooth_fill,
 )
+from pfiq_jax.evaluation.maps.explained import explain_faces
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.integers(60, 256, (7, 40, 40, 3), np.uint8)
