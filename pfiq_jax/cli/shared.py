@@ -12,8 +12,9 @@ from platformdirs import user_cache_path
 
 from pfiq_jax.cpu_memory import keep_freed_memory
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces import Face, Points, parse_landmarks, read_face, read_landmarks
+from pfiq_jax.faces import Face, parse_landmarks, read_face, read_landmarks
 from pfiq_jax.recognizers import Recognizer, load_recognizer
+from pfiq_jax.recognizers.preprocessing import Points
 
 MEANING = "Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only."
 NAMED = 10  # files that a warning names before it only counts

@@ -3,16 +3,20 @@
 from pfiq_jax.faces.alignment import align
 from pfiq_jax.faces.batches import over_files
 from pfiq_jax.faces.image_files import expand_paths, read_image
-from pfiq_jax.faces.reading import LANDMARK_COLUMNS, Face, Points, parse_landmarks, read_face, read_landmarks
+from pfiq_jax.faces.landmarks import LANDMARK_COLUMNS, parse_landmarks, read_landmarks
+from pfiq_jax.faces.people import People, one_face_each, people_in
+from pfiq_jax.faces.reading import Face, read_face
 
 __all__ = [
     "LANDMARK_COLUMNS",
     "Face",
-    "Points",
+    "People",
     "align",
     "expand_paths",
+    "one_face_each",
     "over_files",
     "parse_landmarks",
+    "people_in",
     "read_face",
     "read_image",
     "read_landmarks",

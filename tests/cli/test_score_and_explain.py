@@ -230,7 +230,7 @@ def test_score_keeps_what_it_had_when_interrupted(photos, monkeypatch):
             raise KeyboardInterrupt
         return Face(read_image(path), squeezed=False)
 
-    monkeypatch.setattr(scoring, "read_face", read)
+    monkeypatch.setattr("pfiq_jax.cli.shared.read_face", read)
     result = run("score", *photos, "-o", "scores.csv", exit_code=1)
     assert "Aborted!" in result.stderr
     assert [row["path"] for row in rows(Path("scores.csv").read_text())] == photos[:4]
@@ -288,8 +288,8 @@ HEADER = f"path,{','.join(LANDMARK_COLUMNS)}\n"
         ("", "lacks the columns path, x1"),
         ("path,x1,y1\n", "lacks the columns x2, y2"),
         (HEADER, "a.png: has no landmarks; add a row"),
-        (f"{HEADER}photos/a.png,1,2,3\n", "line 2: has more or fewer cells"),
-        (f"{HEADER}photos/a.png,{POINTS},1\n", "line 2: has more or fewer cells"),
+        (f"{HEADER}photos/a.png,1,2,3\n", "line 2: has 4 cells, the header has 11; fix this line"),
+        (f"{HEADER}photos/a.png,{POINTS},1\n", "line 2: has 12 cells, the header has 11; fix this line"),
         (f"{HEADER}photos/a.png,{','.join('x' * 10)}\n", "line 2: x,x,x,x,x,x,x,x,x,x are not ten numbers; give x1"),
         (f"{HEADER}photos/a.png,{','.join(['nan'] * 10)}\n", "a.png: landmarks"),
         (f"{HEADER}photos/a.png,{POINTS}\nphotos/a.png,{POINTS}\n", "line 3: photos/a.png comes twice"),

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pfiq_jax import PfiqError
-from pfiq_jax.faces import expand_paths, read_image, reading
+from pfiq_jax.faces import expand_paths, image_files, read_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
 GREY = RGB[..., 0]
@@ -151,7 +151,7 @@ def test_bad_content(tmp_path, content, reason):
 @pytest.mark.parametrize("limit", [29, 14, 7])
 def test_too_many_pixels(tmp_path, monkeypatch, limit):
     """Above Pillow's limit it warns, above twice that it raises."""
-    monkeypatch.setattr(reading, "MAX_PIXELS", limit)
+    monkeypatch.setattr(image_files, "MAX_PIXELS", limit)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2 * limit)
     with pytest.raises(PfiqError, match=r"face\.png: has more than .* pixels; shrink it"):
         read(tmp_path, Image.fromarray(RGB))
