@@ -1,4 +1,4 @@
-"""From five landmarks to the aligned crop that face recognition networks are trained on."""
+"""From five landmarks to an aligned crop, as face recognition networks are trained on."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
+from pfiq_jax.recognizers.preprocessing import template_for
 
 
 def align(
@@ -16,28 +16,33 @@ def align(
     size: tuple[int, int] = (112, 112),
     template: Sequence[Sequence[float]] | None = None,
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """The face, turned, scaled and shifted so that its landmarks come to lie on a template.
+    """The face, rotated, scaled and shifted so that its landmarks lie on a template.
 
-    The least-squares similarity (Umeyama 1991, without reflection), sampled bilinearly, black outside the image: what
-    ``cv2.warpAffine`` gives, and the networks were trained on, up to its rounding to 1/32 pixel. Like there, nothing
-    is smoothed first, so a face much larger than the crop aliases.
+    This applies the least-squares similarity (Umeyama 1991, without reflection) with bilinear interpolation. Pixels
+    outside the image are black. The networks were trained on the output of ``cv2.warpAffine``, which differs only by
+    rounding coordinates to 1/32 pixel. As in OpenCV, the image is not smoothed first, so a face much larger than the
+    crop shows aliasing.
 
     Args:
-        image: RGB.
-        landmarks: five (x, y) in pixels of the image, in the order of ``ARCFACE_TEMPLATE``.
+        image: RGB, any height and width.
+        landmarks: five (x, y) in pixels of the image, with (0, 0) the centre of the first pixel: the person's right
+            eye (left in the image), left eye, tip of the nose, right and left corner of the mouth.
         size: height and width of the crop.
-        template: five (x, y) in pixels of the crop; None for ``ARCFACE_TEMPLATE``, which grows with the crop.
+        template: five (x, y) in pixels of the crop, in the same order. By default ArcFace's, scaled to the crop.
+
+    Returns:
+        The crop, RGB.
 
     Raises:
-        PfiqError: for landmarks that are not five finite points, or do not lie like those of a face.
+        PfiqError: for landmarks that are not five finite points, or that are not placed like those of a face.
     """
-    from scipy.ndimage import map_coordinates  # takes long to import
+    from scipy.ndimage import map_coordinates  # slow to import
 
     points = np.asarray(landmarks, np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all():
         raise PfiqError(f"landmarks are {points.tolist()}; give five finite (x, y) points in pixels of the image.")
     height, width = size
-    places = np.asarray(ARCFACE_TEMPLATE) * (width / 112, height / 112) if template is None else np.asarray(template)
+    places = np.asarray(template_for(size) if template is None else template)
 
     # With points as complex numbers, every similarity without reflection is z -> a z + b.
     source, target = points @ (1, 1j), places @ (1, 1j)
@@ -45,8 +50,8 @@ def align(
     product, lengths = np.vdot(centred, wanted), np.linalg.norm(centred) * np.linalg.norm(wanted)
     if not abs(product) > 0.5 * lengths:  # 0.78 for a face in profile, 0.2 where left and right are swapped
         raise PfiqError(
-            f"landmarks {points.tolist()} do not lie like those of a face; give the person's right eye (left in the "
-            "image), left eye, nose, right and left corner of the mouth."
+            f"landmarks {points.tolist()} are not placed like those of a face; give the person's right eye (left in "
+            "the image), left eye, nose, right and left corner of the mouth."
         )
     a = product / np.linalg.norm(centred) ** 2
 

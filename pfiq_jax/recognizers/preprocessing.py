@@ -19,6 +19,12 @@ ARCFACE_TEMPLATE: Points = (
 right eye (left in the image), left eye, tip of the nose, right and left corner of the mouth."""
 
 
+def template_for(size: tuple[int, int]) -> Points:
+    """``ARCFACE_TEMPLATE`` in a crop of another height and width, in pixels of the crop."""
+    height, width = size
+    return tuple((x * (width / 112), y * (height / 112)) for x, y in ARCFACE_TEMPLATE)
+
+
 @dataclass(frozen=True)
 class Preprocessing:
     """From RGB pixels in 0..255 to a network's input: ``(pixels - mean) * scale``, channels in its own order.

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE, Preprocessing
+from pfiq_jax.recognizers.preprocessing import Preprocessing, template_for
 
 EXTENT = 0.75  # half axes, in widths and heights of the landmarks' box: eyes, nose and mouth with what is around them
 
@@ -46,8 +46,7 @@ def central_face(preprocessing: Preprocessing) -> Region:
         (height, width), of the recogniser's images.
     """
     height, width = preprocessing.size
-    template = preprocessing.template
-    points = np.asarray(ARCFACE_TEMPLATE) * (width / 112, height / 112) if template is None else np.asarray(template)
+    points = np.asarray(preprocessing.template or template_for(preprocessing.size))
     low, high = points.min(0), points.max(0)
     (x, y), (half_width, half_height) = (low + high) / 2, EXTENT * (high - low)
     rows, columns = np.arange(height)[:, None] - y, np.arange(width)[None, :] - x

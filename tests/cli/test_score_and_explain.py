@@ -16,7 +16,8 @@ import pfiq_jax
 from pfiq_jax import Preprocessing, Recognizer, cli, face_quality, pixel_quality, relative_norm, scoring
 from pfiq_jax.cli.shared import MEANING
 from pfiq_jax.faces import LANDMARK_COLUMNS, Face, read_face, read_image
-from pfiq_jax.faces.alignment import ARCFACE_TEMPLATE, align
+from pfiq_jax.faces.alignment import align
+from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 scaled_score = jax.jit(face_quality)

@@ -10,7 +10,8 @@ from PIL import Image
 from pfiq_jax import PfiqError, Preprocessing, Recognizer, SFace
 from pfiq_jax.cli.shared import reader_of
 from pfiq_jax.faces import read_image
-from pfiq_jax.faces.alignment import ARCFACE_TEMPLATE, align
+from pfiq_jax.faces.alignment import align
+from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 TEMPLATE = np.array(ARCFACE_TEMPLATE)
 
