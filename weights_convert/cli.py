@@ -12,8 +12,10 @@ from pfiq_jax.verbs import Verbs
 # The runtimes of other frameworks are imported inside the commands, so that --help is there in a second.
 
 FILE = click.Path(path_type=Path)
-option_architecture = click.option(
-    "--architecture", metavar="NAME", help="As iresnet100 or sface; found from the names in the file if left out."
+option_network = click.option(
+    "--network",
+    metavar="NAME",
+    help="Name of the network, such as iresnet100 or sface. By default it is found from the file.",
 )
 option_images = click.option("--images", type=FILE, help="Folder of aligned faces to compare on, beside random pixels.")
 option_symbol = click.option(
@@ -28,9 +30,9 @@ def main() -> None:
 
 @main.command()
 @click.argument("source", type=FILE)
-@option_architecture
+@option_network
 @option_symbol
-def inspect(source: Path, architecture: str | None, symbol: Path | None) -> None:
+def inspect(source: Path, network: str | None, symbol: Path | None) -> None:
     """Prints what the weights file SOURCE holds, and which network it is.
 
     If it is none that is known, the nearest one, and what differs.
@@ -38,26 +40,28 @@ def inspect(source: Path, architecture: str | None, symbol: Path | None) -> None
     from weights_convert.inspection import describe
     from weights_convert.readers import read
 
-    click.echo(describe(read(source, symbol), architecture))
+    click.echo(describe(read(source, symbol), network))
 
 
 @main.command()
 @click.argument("source", type=FILE)
 @click.argument("output", type=FILE)
-@option_architecture
+@option_network
 @click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), default="float32", show_default=True)
 @click.option("--epsilon", type=float, help="Of every BatchNorm; if left out the file's own, else the published one.")
-@click.option("--license", "license_", metavar="TEXT", help="What may be done with the weights; kept in the output.")
+@click.option(
+    "--license", "license_text", metavar="TEXT", help="What may be done with the weights; kept in the output."
+)
 @click.option("--verify", "verified", is_flag=True, help="Compare with the source; see `weights-convert verify -h`.")
 @option_images
 @option_symbol
 def convert(
     source: Path,
     output: Path,
-    architecture: str | None,
+    network: str | None,
     dtype: Literal["float32", "float16", "bfloat16"],
     epsilon: float | None,
-    license_: str | None,
+    license_text: str | None,
     verified: bool,
     images: Path | None,
     symbol: Path | None,
@@ -92,7 +96,7 @@ def convert(
                 bar.update()
 
         recognizer = convert(
-            load(), architecture=architecture, dtype=dtype, epsilon=epsilon, license=license_, progress=progress
+            load(), network=network, dtype=dtype, epsilon=epsilon, license_text=license_text, progress=progress
         )
     if verified:
         recognizer = verify(load(), recognizer, sample_images(recognizer.preprocessing.size, images))

@@ -40,20 +40,21 @@ UNKNOWN_LICENSE = "unknown; ask where the source comes from"
 def convert(
     source: str | os.PathLike[str] | Source,
     *,
-    architecture: str | None = None,
+    network: str | None = None,
     dtype: Literal["float32", "float16", "bfloat16"] = "float32",
     epsilon: float | None = None,
-    license: str | None = None,
+    license_text: str | None = None,
     progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> Recognizer:
     """The recogniser that a weights file of another framework holds.
 
     Args:
         source: a file of a format in ``readers.READERS``; or what ``readers.read`` made of it.
-        architecture: its name; by default found from the names of the arrays, or the order of the layers.
+        network: name of the network, such as ``iresnet100``; by default it is found from the names of the arrays,
+            or from the order of the layers.
         dtype: float16 and bfloat16 round the large kernels, so that ``Recognizer.save`` writes them in half the bytes.
         epsilon: of every BatchNorm; by default what the file states, or what was published.
-        license: what may be done with the weights, written into the saved file.
+        license_text: what may be done with the weights, written into the saved file.
         progress: wraps the loop over the arrays, as ``tqdm.tqdm`` does.
 
     Raises:
@@ -65,13 +66,13 @@ def convert(
     if epsilon is not None and not 0 < epsilon < 1:
         raise PfiqError(f"{epsilon:g} is no BatchNorm epsilon; give a small positive number, as 1e-5.")
     _check_statements(source)
-    fit = choose(source, architecture)
-    network = configure(fit, source, epsilon)
-    label = f"{source.path}" if architecture else f"{source.path}, which resembles {fit.name} most"
-    names, take = turn(fit, network, source)
+    fit = choose(source, network)
+    architecture = configure(fit, source, epsilon)
+    label = f"{source.path}" if network else f"{source.path}, which resembles {fit.name} most"
+    names, take = turn(fit, architecture, source)
     source = dataclasses.replace(source, arrays={})  # so that an array can go once it is turned
     labels = {name: array for array, name in fit.sources().items()}
-    parameters = fill(network, names, take, label, labels=labels, progress=progress)
+    parameters = fill(architecture, names, take, label, labels=labels, progress=progress)
     if dtype != "float32":
         parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
@@ -82,18 +83,18 @@ def convert(
         preprocessing = dataclasses.replace(preprocessing, mean=(mean,) * 3, scale=(scale,) * 3)
     return Recognizer(
         parameters=parameters,
-        network=network,
+        network=architecture,
         preprocessing=preprocessing,
         dropout_rate=fit.mapping.dropout_rate if source.dropout_rate is None else source.dropout_rate,
         dropout_granularity=fit.mapping.dropout_granularity,
         dtype=dtype,
-        provenance=tuple(_provenance(fit, source, license, epsilon)),
+        provenance=tuple(_provenance(fit, source, license_text, epsilon)),
     )
 
 
 def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Architecture:
     """The fitted network with the options that the source's arrays and statements give it."""
-    network = fit.mapping.networks[fit.name]
+    architecture = fit.mapping.networks[fit.name]
     names = ("head.bias", *(f"head.output_norm.{leaf}" for leaf in ("scale", "bias", "mean", "var")))
     vectors = [_array_of(fit, source, name) for name in names]
     lengths = [vector.size for vector in vectors if vector is not None and vector.ndim == 1 and vector.size]
@@ -113,17 +114,17 @@ def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Archite
                 f"{source.path}: states several epsilons {sorted(stated)} for {fit.name}, which has one {field}; "
                 "give the file as published."
             )
-    return dataclasses.replace(network, **options)
+    return dataclasses.replace(architecture, **options)
 
 
-def turn(fit: Fit, network: Architecture, source: Source) -> tuple[Collection[str], Callable[[str], np.ndarray]]:
+def turn(fit: Fit, architecture: Architecture, source: Source) -> tuple[Collection[str], Callable[[str], np.ndarray]]:
     """The names that a source's arrays have in the library, and what gives one, in the library's layout, once.
 
     Those left over keep their own names, and one whose axes cannot be turned stays as it is. So ``weights_file.fill``
     sees, and reports, all that is wrong with a file; and an array is gone once it is turned.
     """
     arrays = dict(source.arrays)
-    shapes = {name: leaf.shape for name, leaf in named_leaves(network.shapes())}
+    shapes = {name: leaf.shape for name, leaf in named_leaves(architecture.shapes())}
     there = (name for name, leaf in fit.leaves.items() if leaf.source is None or leaf.source in arrays)
 
     def take(name: str) -> np.ndarray:
@@ -131,7 +132,7 @@ def turn(fit: Fit, network: Architecture, source: Source) -> tuple[Collection[st
         if leaf is None:
             return arrays.pop(name)
         if leaf.source is None:
-            constant = 1 - _epsilon(fit, network, name) if name.endswith(".var") else leaf.constant
+            constant = 1 - _epsilon(fit, architecture, name) if name.endswith(".var") else leaf.constant
             return np.full(shapes[name], constant, np.float32)
         array = arrays.pop(leaf.source)
         try:
@@ -142,9 +143,9 @@ def turn(fit: Fit, network: Architecture, source: Source) -> tuple[Collection[st
     return dict.fromkeys((*there, *fit.left_over)), take
 
 
-def _epsilon(fit: Fit, network: Architecture, variance: str) -> float:
+def _epsilon(fit: Fit, architecture: Architecture, variance: str) -> float:
     fields = fit.mapping.epsilons.items()
-    return next(getattr(network, field) for field, norms in fields if re.fullmatch(rf"({norms})\.var", variance))
+    return next(getattr(architecture, field) for field, norms in fields if re.fullmatch(rf"({norms})\.var", variance))
 
 
 def _check_statements(source: Source) -> None:
@@ -173,17 +174,17 @@ def _round(leaf: jax.Array, dtype: str) -> jax.Array:
     return leaf.astype(dtype).astype(leaf.dtype) if leaf.size >= LARGE else leaf
 
 
-def _provenance(fit: Fit, source: Source, license: str | None, epsilon: float | None) -> Iterable[tuple[str, str]]:
+def _provenance(fit: Fit, source: Source, license_text: str | None, epsilon: float | None) -> Iterable[tuple[str, str]]:
     sha256 = _sha256(source.path)
     yield "source", source.path.name
     yield "source_sha256", sha256
     if source.companion is not None:
         yield "companion", source.companion.name
         yield "companion_sha256", _sha256(source.companion)
-    yield "license", license or LICENSES.get(sha256, UNKNOWN_LICENSE)
+    yield "license", license_text or LICENSES.get(sha256, UNKNOWN_LICENSE)
     yield "network", fit.name
     if fit.rivals:
-        yield "fits_alike", f"{', '.join(fit.rivals)}; --architecture chooses"
+        yield "fits_alike", f"{', '.join(fit.rivals)}; --network chooses"
     yield "preprocessing", _origin(source.pixels is not None)
     yield "epsilon", "given" if epsilon is not None else _origin(bool(source.epsilons))
     yield "dropout_rate", _origin(source.dropout_rate is not None)

@@ -8,17 +8,17 @@ from weights_convert.mappings import choose
 from weights_convert.source import Source
 
 
-def describe(source: Source, architecture: str | None = None) -> str:
+def describe(source: Source, network: str | None = None) -> str:
     """The network that a file resembles most, what it states, and its arrays, as lines of text.
 
     Raises:
-        PfiqError: for a file that resembles no known network, and for an unknown architecture.
+        PfiqError: for a file that resembles no known network, and for an unknown name of a network.
     """
-    return "\n".join((*_summary(source, architecture), *_arrays(source)))
+    return "\n".join((*_summary(source, network), *_arrays(source)))
 
 
-def _summary(source: Source, architecture: str | None) -> Iterator[str]:
-    fit = choose(source, architecture)
+def _summary(source: Source, network: str | None) -> Iterator[str]:
+    fit = choose(source, network)
     missing = [name for name in fit.sources() if name not in source.arrays]
     likeness, _, _ = fit.likeness(source)
     yield f"file: {source.path}" + (f" with {source.companion.name}" if source.companion else "")

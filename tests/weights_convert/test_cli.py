@@ -85,10 +85,10 @@ def test_inspect(backbone):
     assert result.exit_code == 0, result.output
     assert result.stdout.splitlines()[:2] == [f"file: {backbone}", "network: iresnet18"]
     assert "  fc.weight  8x25088  float32" in result.stdout.splitlines()
-    named = run(backbone, "--architecture", "iresnet34", command="inspect")
+    named = run(backbone, "--network", "iresnet34", command="inspect")
     assert "network: iresnet34 is the nearest" in named.stdout
     check_mistake(run(backbone.with_name("none.pt"), command="inspect"), "no such file")
-    check_mistake(run(backbone, "--architecture", "vgg", command="inspect"), "no known architecture")
+    check_mistake(run(backbone, "--network", "vgg", command="inspect"), "is not a known network")
 
 
 def test_verify(backbone, converted, tmp_path):
@@ -126,8 +126,8 @@ def test_mistakes_are_one_sentence(backbone, tmp_path):
     output = tmp_path / "out.safetensors"
     check_mistake(run(tmp_path / "none.pt", output), "no such file")
     check_mistake(run(tmp_path / ("x" * 300 + ".pt"), output), "cannot be read (File name too long)")
-    check_mistake(run(backbone, output, "--architecture", "iresnet50"), "layer1.2.conv1.weight is missing")
-    check_mistake(run(backbone, output, "--architecture", "vgg"), "no known architecture")
+    check_mistake(run(backbone, output, "--network", "iresnet50"), "layer1.2.conv1.weight is missing")
+    check_mistake(run(backbone, output, "--network", "vgg"), "is not a known network")
     check_mistake(run(backbone, tmp_path / "none" / "out.safetensors"), "no such folder for the output")
     check_mistake(run(backbone, backbone), "is the source itself")
     check_mistake(run(backbone, output, "--verify", "--images", tmp_path), "holds no images")

@@ -41,7 +41,7 @@ def test_sface(sface_source):
     assert provenance["network"] == "sface"
     assert provenance["preprocessing"] == "stated by the source"
     assert "batch_norms" not in provenance
-    assert dict(convert(sface_source, license="mine").provenance)["license"] == "mine"
+    assert dict(convert(sface_source, license_text="mine").provenance)["license"] == "mine"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
@@ -187,19 +187,19 @@ def test_counters_and_classifiers_are_ignored(iresnet_source):
     assert convert(dataclasses.replace(source, arrays={**prefixed, "weight": classifier})).network == IResNet(18, dim=8)
 
 
-def test_the_architecture_can_be_overruled_and_then_must_fit(iresnet_source):
-    assert convert(iresnet_source, architecture="iresnet18").network == IResNet(18, dim=8)
+def test_the_network_can_be_overruled_and_then_must_fit(iresnet_source):
+    assert convert(iresnet_source, network="iresnet18").network == IResNet(18, dim=8)
     wrong = rf"^{iresnet_source.path}: does not fit"
     with pytest.raises(PfiqError, match=rf"{wrong} IResNet\(depth=34, .*layer1\.2\.conv1\.weight is missing"):
-        convert(iresnet_source, architecture="iresnet34")
+        convert(iresnet_source, network="iresnet34")
     with pytest.raises(PfiqError, match=r"none of its 187 arrays .* is part of sface; give weights of sface\."):
-        convert(iresnet_source, architecture="sface")
-    with pytest.raises(PfiqError, match="'vgg' is no known architecture; choose one of iresnet18, "):
-        convert(iresnet_source, architecture="vgg")
+        convert(iresnet_source, network="sface")
+    with pytest.raises(PfiqError, match="'vgg' is not a known network; choose one of iresnet18, "):
+        convert(iresnet_source, network="vgg")
 
 
 def test_magface_in_a_plain_checkpoint_must_be_said(iresnet_source):
-    plain, magface = (convert(iresnet_source, architecture=name) for name in (None, "magface_iresnet18"))
+    plain, magface = (convert(iresnet_source, network=name) for name in (None, "magface_iresnet18"))
     assert plain.preprocessing == ARCFACE_TORCH
     assert (plain.dropout_rate, plain.dropout_granularity) == (0, "unit")
     assert dict(magface.provenance)["network"] == "magface_iresnet18"
@@ -211,7 +211,7 @@ def test_magface_in_a_plain_checkpoint_must_be_said(iresnet_source):
 
 def test_what_resembles_nothing(iresnet_source):
     source = dataclasses.replace(iresnet_source, arrays={"stages.0": np.zeros(3, np.float32)})
-    with pytest.raises(PfiqError, match=r"none of its 1 arrays \(stages\.0, \.\.\.\) is part of a known architecture"):
+    with pytest.raises(PfiqError, match=r"none of its 1 arrays \(stages\.0, \.\.\.\) is part of a known network"):
         convert(source)
 
 
@@ -282,7 +282,7 @@ def test_an_epsilon_that_the_source_states_tells_networks_apart_that_are_named_a
         stated = dataclasses.replace(iresnet_source, epsilons=dict.fromkeys(means, epsilon))
         provenance = dict(convert(stated).provenance)
         assert provenance["network"] == name
-        assert provenance["fits_alike"] == f"{rival}; --architecture chooses"
+        assert provenance["fits_alike"] == f"{rival}; --network chooses"
         assert provenance["epsilon"] == "stated by the source"
     assert dict(convert(iresnet_source).provenance)["epsilon"].startswith("as published")
 

@@ -21,9 +21,9 @@ def source():
     return Source(Path("a.pt"), {name: np.zeros(2, np.float16) for name in wanted})
 
 
-def lines(source, architecture=None):
+def lines(source, network=None):
     """The summary, by what each line is about, and the list of arrays."""
-    text = describe(source, architecture).split("\n")
+    text = describe(source, network).split("\n")
     summary = [line for line in text if not line.startswith("  ")]
     return dict(line.split(": ", 1) for line in summary), text[len(summary) :]
 
@@ -78,5 +78,5 @@ def test_the_second_file_is_named(data):
 
 
 def test_what_resembles_nothing():
-    with pytest.raises(PfiqError, match="part of a known architecture"):
+    with pytest.raises(PfiqError, match="part of a known network"):
         describe(Source(Path("a.pt"), {"x": np.zeros(1)}))

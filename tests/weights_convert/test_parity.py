@@ -147,10 +147,10 @@ def test_torch_checkpoints_layer_by_layer(name, suffix, build, torch, images, la
 def test_magface_differs_from_a_plain_iresnet_in_what_the_arrays_do_not_tell(build, torch, images, tmp_path):
     model = build("iresnet18")
     torch.save(model.state_dict(), tmp_path / "a.pt")
-    recognizer = convert(tmp_path / "a.pt", architecture="magface_iresnet18", epsilon=1e-5)
+    recognizer = convert(tmp_path / "a.pt", network="magface_iresnet18", epsilon=1e-5)
     expected = run(model, "magface_iresnet18", images)
     assert relative_error(expected.numpy(), np.asarray(recognizer.embed(images))) < TOLERANCE
-    wrong_epsilon = convert(tmp_path / "a.pt", architecture="magface_iresnet18", epsilon=1e-3)
+    wrong_epsilon = convert(tmp_path / "a.pt", network="magface_iresnet18", epsilon=1e-3)
     assert relative_error(expected.numpy(), np.asarray(wrong_epsilon.embed(images))) > 1e-3
 
 
@@ -161,7 +161,7 @@ def shortcut_first(block, x):
 
 
 @pytest.mark.parametrize(
-    "name, exporter, options, architecture",
+    "name, exporter, options, network",
     [
         ("iresnet18", "legacy", {}, None),
         ("iresnet18", "legacy", {"unfolded": True}, None),
@@ -176,7 +176,7 @@ def shortcut_first(block, x):
     ],
 )
 def test_onnx_exports_layer_by_layer(
-    name, exporter, options, architecture, build, torch, onnxruntime, images, large_images, tmp_path, monkeypatch
+    name, exporter, options, network, build, torch, onnxruntime, images, large_images, tmp_path, monkeypatch
 ):
     from weights_convert.torch_networks.iresnet import Block
 
@@ -189,7 +189,7 @@ def test_onnx_exports_layer_by_layer(
     model = build(name)
     images = large_images if name == "facenet" else images
     source = read(export(model, tmp_path / "a.onnx", exporter, side=images.shape[1], **options))
-    recognizer = convert(source, architecture=architecture)
+    recognizer = convert(source, network=network)
     provenance = dict(recognizer.provenance)
     assert provenance["network"] == name
     assert ("batch_norms" in provenance) is folded

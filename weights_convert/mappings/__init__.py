@@ -28,18 +28,18 @@ MAPPINGS = (  # of two that fit alike, the first is chosen
 )
 
 
-def choose(source: Source, architecture: str | None = None) -> Fit:
-    """The mapping that is nearest to a source, among all or those of one architecture.
+def choose(source: Source, network: str | None = None) -> Fit:
+    """The mapping that is nearest to a source, among all or those of one network.
 
     Arrays are told by their names; where an exporter gave new ones, by the order of the layers.
 
     Raises:
-        PfiqError: for an unknown architecture, and for a source that resembles none.
+        PfiqError: for an unknown name of a network, and for a source that resembles none.
     """
     known = dict.fromkeys(name for mapping in MAPPINGS for name in mapping.networks)
-    if architecture not in (None, *known):
-        raise PfiqError(f"{architecture!r} is no known architecture; choose one of {', '.join(known)}.")
-    candidates = [(m, name) for m in MAPPINGS for name in m.networks if architecture in (None, name)]
+    if network not in (None, *known):
+        raise PfiqError(f"{network!r} is not a known network; choose one of {', '.join(known)}.")
+    candidates = [(m, name) for m in MAPPINGS for name in m.networks if network in (None, name)]
     by_names = [fit_names(*candidate, source) for candidate in candidates]
     likeness = [fit.likeness(source) for fit in by_names]
     nearest = max(likeness)[0]
@@ -51,7 +51,7 @@ def choose(source: Source, architecture: str | None = None) -> Fit:
     if nearest == 0:
         raise PfiqError(
             f"{source.path}: none of its {len(source.arrays)} arrays ({', '.join(list(source.arrays)[:3])}, ...) is "
-            f"part of {architecture or 'a known architecture'}; give weights of {architecture or ', '.join(known)}."
+            f"part of {network or 'a known network'}; give weights of {network or ', '.join(known)}."
         )
     return _best([(score, fit) for score, fit in zip(likeness, by_names, strict=True) if score[0] == nearest])
 
