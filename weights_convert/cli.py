@@ -6,8 +6,8 @@ from typing import Literal
 import click
 from tqdm import tqdm
 
+from pfiq_jax.cli.commands import Commands
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.verbs import Verbs
 
 # The runtimes of other frameworks are imported inside the commands, so that --help is there in a second.
 
@@ -23,7 +23,7 @@ option_symbol = click.option(
 )
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Turns face recognition weights of other frameworks into files that pfiq_jax reads."""
 

@@ -2,20 +2,46 @@
 
 import click
 
-from pfiq_jax.cli.activations import activations
-from pfiq_jax.cli.calibrate import calibrate
-from pfiq_jax.cli.evaluate import evaluate
-from pfiq_jax.cli.explain import explain
-from pfiq_jax.cli.score import score
-from pfiq_jax.cli.sheet import sheet
-from pfiq_jax.verbs import Verbs
+from pfiq_jax.cli.commands import Commands
+
+SUBCOMMANDS = {
+    "explain": ("pfiq_jax.cli.explain:explain", "Draw which pixels make a face useful for recognition."),
+    "score": ("pfiq_jax.cli.score:score", "Score faces: files, folders with all below them, patterns."),
+    "calibrate": ("pfiq_jax.cli.calibrate:calibrate", "Find out what the quality scores of a recogniser mean."),
+    "sheet": ("pfiq_jax.cli.sheet:sheet", "Draw all faces of a folder in one picture."),
+    "activations": ("pfiq_jax.cli.activations:activations", "Show why faces are judged good or bad."),
+    "evaluate": ("pfiq_jax.cli.evaluate:evaluate", "Measure scores and maps on a folder of identity folders."),
+}
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="pfiq-jax", prog_name="pfiq")
+def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    """Prints the versions of the library and of JAX, and the devices, as an issue should name them."""
+    if not value or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    import jax
+
+    try:
+        devices = ", ".join(f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices())
+    except RuntimeError as error:  # JAX_PLATFORMS names a device that is not there
+        devices = f"none ({error})"
+    click.echo(f"pfiq {version('pfiq-jax')}\njax {version('jax')}\ndevices {devices}")
+    ctx.exit()
+
+
+@click.group(
+    cls=Commands,
+    late=SUBCOMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_version,
+    help="Print the versions of pfiq and JAX and the devices.",
+)
 def main() -> None:
     """How useful face images are for recognition, and which of their pixels make them so."""
-
-
-for verb in (explain, score, calibrate, sheet, activations, evaluate):
-    main.add_command(verb)

@@ -400,16 +400,6 @@ def test_explain_shortens_a_name_that_would_be_too_long():
     assert len(os.listdir("out")) == 1
 
 
-def test_usage():
-    assert "--help" in run("score", exit_code=2).stderr
-    assert "No such command" in run("scores", exit_code=2).stderr
-
-
-def test_version(monkeypatch):
-    monkeypatch.setattr("importlib.metadata.version", lambda _: "1.2.3")
-    assert run("--version").stdout == "pfiq, version 1.2.3\n"
-
-
 def test_faces_of_the_recognizers_own_size(photos):
     own = Recognizer.from_functions(
         lambda scale, images: images[:, :7, :7] * scale,

@@ -1,0 +1,57 @@
+import errno
+
+import click
+import jax
+import pytest
+from click.testing import CliRunner
+
+from pfiq_jax import PfiqError
+from pfiq_jax.cli import SUBCOMMANDS, main
+from pfiq_jax.cli.commands import Commands
+
+
+def test_help_lists_the_subcommands_by_how_their_own_help_starts(run):
+    listed = run("--help").stdout
+    assert list(SUBCOMMANDS) == main.list_commands(click.Context(main))
+    for name, (_, summary) in SUBCOMMANDS.items():
+        assert f"{name} " in listed and summary in listed
+        subcommand = main.get_command(click.Context(main), name)
+        assert subcommand.name == name and subcommand.help.startswith(summary.rstrip("."))
+
+
+def test_usage(run):
+    assert "--help" in run("score", exit_code=2).stderr
+    assert "No such command" in run("scores", exit_code=2).stderr
+
+
+def test_version(run, monkeypatch):
+    monkeypatch.setattr("importlib.metadata.version", {"pfiq-jax": "1.2.3", "jax": "4.5.6"}.__getitem__)
+    assert run("--version").stdout.splitlines()[:2] == ["pfiq 1.2.3", "jax 4.5.6"]
+    assert run("--version").stdout.count("cpu:") == jax.device_count()
+
+    def fail() -> None:
+        raise RuntimeError("no TPU")
+
+    monkeypatch.setattr(jax, "devices", fail)
+    assert "devices none (no TPU)" in run("--version").stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (PfiqError("a.png: is empty; give an image."), "Error: a.png: is empty; give an image."),
+        (OSError(errno.ENOSPC, "No space left on device", "a.csv"), "Error: a.csv: No space left on device."),
+        (OSError(errno.ENOSPC, "No space left on device"), "Error: the output: No space left on device."),
+    ],
+)
+def test_mistakes_end_in_one_sentence(error, line):
+    @click.group(cls=Commands)
+    def group() -> None: ...
+
+    @group.command()
+    def fail() -> None:
+        raise error
+
+    result = CliRunner().invoke(group, ["fail"])
+    assert (result.exit_code, result.stderr) == (1, f"{line}\n")
+    assert "fail" in CliRunner().invoke(group, ["--help"]).stdout
