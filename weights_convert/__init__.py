@@ -1,5 +1,5 @@
-"""Strangers' weights to the ``.safetensors`` files that ``pfiq_jax.load_recognizer`` reads.
+"""Converts third-party weights to the ``.safetensors`` files that ``pfiq_jax.load_recognizer`` reads.
 
-``readers`` knows file formats, ``mappings`` knows architectures, and neither knows the other; ``convert`` joins them
-and ``verify`` runs the source network beside its conversion.
+``readers`` depends on file formats only, and ``mappings`` on architectures only; both use ``source.Source``.
+``convert`` joins them, and ``verify`` compares the source network with its conversion.
 """

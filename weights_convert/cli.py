@@ -1,5 +1,6 @@
-"""``weights-convert``: weights of other frameworks to files that ``pfiq_jax`` reads."""
+"""``weights-convert``: converts weights of other frameworks to files that ``pfiq_jax`` reads."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -9,7 +10,7 @@ from tqdm import tqdm
 from pfiq_jax.cli.commands import Commands
 from pfiq_jax.errors import PfiqError
 
-# The runtimes of other frameworks are imported inside the commands, so that --help is there in a second.
+# Everything that takes long to import is imported inside the subcommands, so that --help is fast.
 
 FILE = click.Path(path_type=Path)
 option_network = click.option(
@@ -17,15 +18,17 @@ option_network = click.option(
     metavar="NAME",
     help="Name of the network, such as iresnet100 or sface. By default it is found from the file.",
 )
-option_images = click.option("--images", type=FILE, help="Folder of aligned faces to compare on, beside random pixels.")
+option_images = click.option(
+    "--images", type=FILE, help="Folder of aligned faces to compare on, in addition to random pixels."
+)
 option_symbol = click.option(
-    "--symbol", type=FILE, help="Of an MXNet .params file; found beside it by its name if left out."
+    "--symbol", type=FILE, help="Graph of an MXNet .params file. By default the -symbol.json file next to it."
 )
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Turns face recognition weights of other frameworks into files that pfiq_jax reads."""
+    """Converts face recognition weights of other frameworks to files that pfiq_jax reads."""
 
 
 @main.command()
@@ -33,9 +36,9 @@ def main() -> None:
 @option_network
 @option_symbol
 def inspect(source: Path, network: str | None, symbol: Path | None) -> None:
-    """Prints what the weights file SOURCE holds, and which network it is.
+    """Prints which network the weights file SOURCE contains, and its arrays.
 
-    If it is none that is known, the nearest one, and what differs.
+    If SOURCE does not match any known network, the most similar one and all differences are printed.
     """
     from weights_convert.inspection import describe
     from weights_convert.readers import read
@@ -48,11 +51,13 @@ def inspect(source: Path, network: str | None, symbol: Path | None) -> None:
 @click.argument("output", type=FILE)
 @option_network
 @click.option("--dtype", type=click.Choice(["float32", "float16", "bfloat16"]), default="float32", show_default=True)
-@click.option("--epsilon", type=float, help="Of every BatchNorm; if left out the file's own, else the published one.")
 @click.option(
-    "--license", "license_text", metavar="TEXT", help="What may be done with the weights; kept in the output."
+    "--epsilon",
+    type=float,
+    help="Epsilon of every BatchNorm. By default the one that SOURCE states, otherwise the published one.",
 )
-@click.option("--verify", "verified", is_flag=True, help="Compare with the source; see `weights-convert verify -h`.")
+@click.option("--license", "license_text", metavar="TEXT", help="Licence of the weights, saved in OUTPUT.")
+@click.option("--verify", "verified", is_flag=True, help="Compare OUTPUT with SOURCE, see `weights-convert verify -h`.")
 @option_images
 @option_symbol
 def convert(
@@ -68,8 +73,9 @@ def convert(
 ) -> None:
     """Converts the weights file SOURCE to OUTPUT (.safetensors).
 
-    SOURCE is a PyTorch .pt, .pth or .ckpt, a .safetensors, an ONNX .onnx, an MXNet .params (with its -symbol.json
-    beside it), a Keras .h5 or the .npy of the published PLQ code. Nothing in it is executed.
+    SOURCE is a PyTorch .pt, .pth or .ckpt file, a .safetensors file, an ONNX .onnx file, an MXNet .params file (with
+    its -symbol.json next to it), a Keras .h5 file or the .npy file of the published PLQ code. Nothing in SOURCE is
+    executed.
     """
     from weights_convert.convert import convert
     from weights_convert.readers import read
@@ -77,19 +83,19 @@ def convert(
     from weights_convert.verify import sample_images, verify
 
     if images is not None and not verified:
-        raise click.UsageError("--images is what --verify looks at; give both or neither.")
-    if not output.parent.is_dir():  # said before the work rather than after it
-        raise PfiqError(f"{output.parent}: no such folder for the output; make it or choose another place.")
+        raise click.UsageError("--images: is used only by --verify; add --verify or omit --images.")
+    if not output.parent.is_dir():  # reported before the conversion rather than after it
+        raise PfiqError(f"{output.parent}: no such folder; create it, or choose another place for the output.")
 
-    def load() -> Source:  # each time anew, since nobody else should hold the arrays while they are turned
+    def load() -> Source:  # read again each time: `convert` frees the arrays that nobody else holds
         loaded = read(source, symbol)
         if output.resolve() in {path.resolve() for path in (source, loaded.companion) if path is not None}:
-            raise PfiqError(f"{output}: is the source itself; choose another place for the output.")
+            raise PfiqError(f"{output}: is the source file; choose another place for the output.")
         return loaded
 
     with tqdm(disable=None, unit="array", leave=False) as bar:
 
-        def progress(names: list[str]):
+        def progress(names: list[str]) -> Iterator[str]:
             bar.reset(total=len(names))
             for name in names:
                 yield name
@@ -110,10 +116,10 @@ def convert(
 @option_images
 @option_symbol
 def verify(source: Path, converted: Path, images: Path | None, symbol: Path | None) -> None:
-    """Compares the file CONVERTED with the network SOURCE that it was made from, run by its own runtime.
+    """Compares the file CONVERTED with the network SOURCE from which it was converted.
 
-    That is ONNX Runtime for .onnx, torch for its own files, and torch by the rules of the symbol for MXNet's. Where
-    the embeddings differ, the first layers that do are named, and the exit code is 1.
+    ONNX Runtime runs .onnx files. torch runs PyTorch and .safetensors files, and the graphs of MXNet files. If the
+    embeddings differ, the first layers that differ are printed and the exit code is 1.
     """
     from pfiq_jax import load_recognizer
     from weights_convert.readers import read

@@ -1,4 +1,4 @@
-"""A source file of weights to a ``Recognizer``."""
+"""From a weights file of another framework to a ``Recognizer``."""
 
 import dataclasses
 import hashlib
@@ -22,8 +22,8 @@ from weights_convert.mappings import Fit, choose
 from weights_convert.readers import read
 from weights_convert.source import Source
 
-CONVERTER = "weights_convert 1"  # counted up when the same source begins to give other weights
-LICENSES: Mapping[str, str] = MappingProxyType(  # of files known by their sha256
+CONVERTER = "weights_convert 1"  # increased when the same source is converted to different weights
+LICENSES: Mapping[str, str] = MappingProxyType(  # by the SHA-256 digest of the file
     {
         "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee": (
             "Apache-2.0 (SFace, OpenCV Zoo face_recognition_sface_2021dec)"
@@ -33,8 +33,8 @@ LICENSES: Mapping[str, str] = MappingProxyType(  # of files known by their sha25
         ),
     }
 )
-LARGE = 2**18  # weights in a kernel
-UNKNOWN_LICENSE = "unknown; ask where the source comes from"
+LARGE = 2**18  # number of weights in a kernel
+UNKNOWN_LICENSE = "unknown; check the terms of the source"
 
 
 def convert(
@@ -46,37 +46,40 @@ def convert(
     license_text: str | None = None,
     progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> Recognizer:
-    """The recogniser that a weights file of another framework holds.
+    """Converts a weights file of another framework to a recogniser.
 
     Args:
-        source: a file of a format in ``readers.READERS``; or what ``readers.read`` made of it.
+        source: path of a file in one of the formats of ``readers.READERS``, or the result of ``readers.read``.
         network: name of the network, such as ``iresnet100``; by default it is found from the names of the arrays,
             or from the order of the layers.
-        dtype: float16 and bfloat16 round the large kernels, so that ``Recognizer.save`` writes them in half the bytes.
-        epsilon: of every BatchNorm; by default what the file states, or what was published.
-        license_text: what may be done with the weights, written into the saved file.
+        dtype: float16 and bfloat16 round the large kernels to that type, so that ``Recognizer.save`` needs half the
+            bytes for them.
+        epsilon: epsilon of every BatchNorm; by default the value that the file states, otherwise the published one.
+        license_text: what may be done with the weights; written into the saved file.
         progress: wraps the loop over the arrays, as ``tqdm.tqdm`` does.
 
     Raises:
-        PfiqError: for a file that cannot be read (see ``readers.read``) or does not fit the architecture: one message
-            with every array that is missing, left over, misshapen or not finite.
+        PfiqError: if the file cannot be read (see ``readers.read``), or does not fit the network. The message lists
+            every array that is missing, unused, of the wrong shape or not finite.
     """
     if not isinstance(source, Source):
         source = read(source)
     if epsilon is not None and not 0 < epsilon < 1:
-        raise PfiqError(f"{epsilon:g} is no BatchNorm epsilon; give a small positive number, as 1e-5.")
+        raise PfiqError(f"epsilon {epsilon:g}: is not between 0 and 1; give a small positive number such as 1e-5.")
     _check_statements(source)
     fit = choose(source, network)
     architecture = configure(fit, source, epsilon)
-    label = f"{source.path}" if network else f"{source.path}, which resembles {fit.name} most"
-    names, take = turn(fit, architecture, source)
-    source = dataclasses.replace(source, arrays={})  # so that an array can go once it is turned
+    label = f"{source.path}" if network else f"{source.path}, which is most similar to {fit.name}"
+    names, take = in_library_layout(fit, architecture, source)
+    source = dataclasses.replace(source, arrays={})  # `take` frees each array once it is converted
     labels = {name: array for array, name in fit.sources().items()}
     parameters = fill(architecture, names, take, label, labels=labels, progress=progress)
     if dtype != "float32":
         parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
-            raise PfiqError(f"{source.path}: has weights beyond {dtype}'s range; convert it with --dtype float32.")
+            raise PfiqError(
+                f"{source.path}: has weights outside the range of {dtype}; convert it with --dtype float32."
+            )
     preprocessing = fit.mapping.preprocessing
     if source.pixels is not None:
         mean, scale = source.pixels
@@ -93,7 +96,7 @@ def convert(
 
 
 def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Architecture:
-    """The fitted network with the options that the source's arrays and statements give it."""
+    """The architecture of the fitted network, with the options that follow from the source's arrays and metadata."""
     architecture = fit.mapping.networks[fit.name]
     names = ("head.bias", *(f"head.output_norm.{leaf}" for leaf in ("scale", "bias", "mean", "var")))
     vectors = [_array_of(fit, source, name) for name in names]
@@ -101,7 +104,7 @@ def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Archite
     options: dict[str, float] = {"dim": statistics.mode(lengths)} if lengths else {}
     fields = fit.mapping.epsilons
     if epsilon is not None and len(fields) > 1:
-        raise PfiqError(f"{source.path}: {fit.name} has several BatchNorm epsilons of its own; leave --epsilon out.")
+        raise PfiqError(f"{source.path}: {fit.name} has several different BatchNorm epsilons; omit --epsilon.")
     for field, norms in fields.items():
         means = [leaf.source for name, leaf in fit.leaves.items() if re.fullmatch(rf"({norms})\.mean", name)]
         stated = {source.epsilons[name] for name in means if name is not None and name in source.epsilons}
@@ -111,17 +114,20 @@ def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Archite
             (options[field],) = stated
         elif stated:
             raise PfiqError(
-                f"{source.path}: states several epsilons {sorted(stated)} for {fit.name}, which has one {field}; "
-                "give the file as published."
+                f"{source.path}: states several epsilons {sorted(stated)}, but {fit.name} has one {field}; "
+                "use the file as published."
             )
     return dataclasses.replace(architecture, **options)
 
 
-def turn(fit: Fit, architecture: Architecture, source: Source) -> tuple[Collection[str], Callable[[str], np.ndarray]]:
-    """The names that a source's arrays have in the library, and what gives one, in the library's layout, once.
+def in_library_layout(
+    fit: Fit, architecture: Architecture, source: Source
+) -> tuple[Collection[str], Callable[[str], np.ndarray]]:
+    """The library's names of a source's arrays, and a function from such a name to its array in the library's layout.
 
-    Those left over keep their own names, and one whose axes cannot be turned stays as it is. So ``weights_file.fill``
-    sees, and reports, all that is wrong with a file; and an array is gone once it is turned.
+    The function can be called once per name, because it frees the source's array. Unused arrays keep their own names,
+    and an array whose axes do not match its layout is returned unchanged, so that ``weights_file.fill`` reports
+    everything that is wrong with a file.
     """
     arrays = dict(source.arrays)
     shapes = {name: leaf.shape for name, leaf in named_leaves(architecture.shapes())}
@@ -149,27 +155,27 @@ def _epsilon(fit: Fit, architecture: Architecture, variance: str) -> float:
 
 
 def _check_statements(source: Source) -> None:
-    """Refuses numbers that no sound file states."""
-    stated = {f"the epsilon of {name}": 0 < value < 1 for name, value in source.epsilons.items()}
+    """Rejects metadata with impossible values."""
+    valid = {f"the epsilon of {name}": 0 < value < 1 for name, value in source.epsilons.items()}
     if source.dropout_rate is not None:
-        stated["a dropout rate"] = 0 <= source.dropout_rate < 1
+        valid["the dropout rate"] = 0 <= source.dropout_rate < 1
     if source.pixels is not None:
-        stated["a mean and scale of pixels"] = bool(np.isfinite(source.pixels).all() and source.pixels[1] != 0)
-    if wrong := [name for name, sound in stated.items() if not sound]:
-        raise PfiqError(f"{source.path}: states nonsense for {', '.join(wrong)}; download or export it again.")
+        valid["the mean and scale of the pixels"] = bool(np.isfinite(source.pixels).all() and source.pixels[1] != 0)
+    if wrong := [name for name, is_valid in valid.items() if not is_valid]:
+        raise PfiqError(f"{source.path}: states impossible values for {', '.join(wrong)}; download or export it again.")
 
 
 def _array_of(fit: Fit, source: Source, name: str) -> np.ndarray | None:
-    """The source's array for a parameter of the library; None where it has none."""
+    """The source's array for a parameter of the library, or None."""
     leaf = fit.leaves.get(name)
     return source.arrays.get(leaf.source) if leaf is not None and leaf.source is not None else None
 
 
 def _round(leaf: jax.Array, dtype: str) -> jax.Array:
-    """Large kernels to the nearest values of a narrow dtype.
+    """Rounds large kernels to the nearest values of a narrow dtype.
 
-    The small ones, in the first layers, are a few hundredths of the bytes and most of the error: on SFace, rounding
-    them too raises float16's largest error on a face from 9e-4 to 3.0e-3.
+    The small kernels of the first layers take a few percent of the bytes but would cause most of the error. On SFace,
+    rounding them as well raises the largest error per face in float16 from 9e-4 to 3.0e-3.
     """
     return leaf.astype(dtype).astype(leaf.dtype) if leaf.size >= LARGE else leaf
 
@@ -183,12 +189,12 @@ def _provenance(fit: Fit, source: Source, license_text: str | None, epsilon: flo
         yield "companion_sha256", _sha256(source.companion)
     yield "license", license_text or LICENSES.get(sha256, UNKNOWN_LICENSE)
     yield "network", fit.name
-    if fit.rivals:
-        yield "fits_alike", f"{', '.join(fit.rivals)}; --network chooses"
+    if fit.also_fits:
+        yield "fits_alike", f"{', '.join(fit.also_fits)}; --network chooses"
     yield "preprocessing", _origin(source.pixels is not None)
     yield "epsilon", "given" if epsilon is not None else _origin(bool(source.epsilons))
     yield "dropout_rate", _origin(source.dropout_rate is not None)
-    if fit.folded:
+    if fit.folded_batch_norms:
         yield "batch_norms", "folded into the layers before them by the exporter; their statistics are lost"
     yield "converter", CONVERTER
     yield "verified", "nothing; `weights-convert verify` compares it with its source"

@@ -1,4 +1,4 @@
-"""What a weights file holds, in words."""
+"""The contents of a weights file, as text."""
 
 from collections.abc import Iterator
 
@@ -9,10 +9,10 @@ from weights_convert.source import Source
 
 
 def describe(source: Source, network: str | None = None) -> str:
-    """The network that a file resembles most, what it states, and its arrays, as lines of text.
+    """Lines of text with the network that a file is most similar to, the metadata it states, and its arrays.
 
     Raises:
-        PfiqError: for a file that resembles no known network, and for an unknown name of a network.
+        PfiqError: if the file has nothing in common with any known network, or if ``network`` is not a known one.
     """
     return "\n".join((*_summary(source, network), *_arrays(source)))
 
@@ -20,16 +20,18 @@ def describe(source: Source, network: str | None = None) -> str:
 def _summary(source: Source, network: str | None) -> Iterator[str]:
     fit = choose(source, network)
     missing = [name for name in fit.sources() if name not in source.arrays]
-    likeness, _, _ = fit.likeness(source)
+    similarity = fit.match(source).similarity
     yield f"file: {source.path}" + (f" with {source.companion.name}" if source.companion else "")
-    yield f"network: {fit.name}" + ("" if likeness == 1 else f" is the nearest, {likeness:.1%} alike")
-    if fit.rivals:
-        yield f"fit alike: {', '.join(fit.rivals)}"
-    if fit.folded:
-        yield "BatchNorms: folded into the layers before them"
-    for verb, names in (("lacks", missing), ("holds beside it", fit.left_over)):
+    yield f"network: {fit.name}" + (
+        "" if similarity == 1 else f" is the most similar, with {similarity:.1%} of the arrays in common"
+    )
+    if fit.also_fits:
+        yield f"equally good matches: {', '.join(fit.also_fits)}"
+    if fit.folded_batch_norms:
+        yield "BatchNorms: folded into the previous layers"
+    for relation, names in (("missing", missing), ("also contains", fit.left_over)):
         if names:
-            yield f"{verb}: {', '.join(names)}"
+            yield f"{relation}: {', '.join(names)}"
     epsilons = sorted(set(source.epsilons.values()))
     yield f"BatchNorm epsilons: {', '.join(f'{e:g}' for e in epsilons) or 'not stated'}"
     yield "preprocessing: " + ("(x - {:g}) * {:g}".format(*source.pixels) if source.pixels else "not stated")

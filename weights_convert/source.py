@@ -1,4 +1,4 @@
-"""What every reader returns."""
+"""The contents of a weights file: what every reader returns and every mapping takes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Layer:
-    """An operation with parameters, in a file that holds a graph.
+    """An operation with parameters, from a file that contains a graph.
 
     Attributes:
-        kind: a dense layer is "dense" whatever the operation is called; a BatchNorm is "norm".
-        arrays: from the roles "kernel" and "bias"; "scale", "bias", "mean" and "var"; or "slope" to the names of the
-            arrays. A convolution with a "bias" has its BatchNorm folded into it.
+        kind: the kind of operation; a BatchNorm is "norm".
+        arrays: maps roles to the names of the arrays. The roles are "kernel" and "bias" for "conv" and "dense";
+            "scale", "bias", "mean" and "var" for "norm"; "slope" for "prelu". A convolution with a "bias" has its
+            BatchNorm folded into it.
     """
 
     kind: Literal["conv", "norm", "prelu", "dense"]
@@ -24,18 +25,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class Source:
-    """The arrays of a weights file under their own names, in the file's own layouts.
-
-    All beside ``path`` and ``arrays`` is what the file states about the network, empty or None where it does not.
+    """The arrays of a weights file under the file's own names and in its own layouts, and the metadata it states.
 
     Attributes:
         path: the file.
-        arrays: by name; floats of any kind.
-        epsilons: of the BatchNorms, by the name of their array of means.
-        pixels: (mean, scale) where the network begins with (pixels - mean) * scale.
-        dropout_rate: the network was trained with.
-        layers: in the order in which the network runs them.
-        companion: the second file of those formats that have two.
+        arrays: the arrays by name, of any floating-point type.
+        epsilons: epsilons of the BatchNorms, by the name of their array of means; empty if the file does not state any.
+        pixels: (mean, scale) if the network begins with ``(pixels - mean) * scale``, otherwise None.
+        dropout_rate: the dropout rate that the network was trained with; None if the file does not state it.
+        layers: the layers in the order in which the network runs them; empty if the file does not contain a graph.
+        companion: the second file, for formats that consist of two.
     """
 
     path: Path

@@ -1,4 +1,4 @@
-"""The source network and its conversion, run on the same images."""
+"""Compares a conversion with its source network, on the same images."""
 
 import contextlib
 import dataclasses
@@ -23,18 +23,18 @@ from weights_convert.runtimes import mxnet_runtime, onnx_runtime, torch_runtime
 from weights_convert.source import Source
 
 NUM_RANDOM_IMAGES = 4
-# Some five to twenty times what sound conversions show (4e-6 and 5e-4 on a hundred layers); a swapped array shows 1.
+# 10 to 25 times the errors of correct conversions (4e-6 and 5e-4 with a hundred layers); a swapped array gives about 1.
 TOLERANCES = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 4e-2}
-UNIT_TOLERANCE = 1e-3  # some exports end with a normalisation, which the library leaves out
+UNIT_TOLERANCE = 1e-3  # of the length of normalised embeddings: some exports end with a normalisation
 
 
 class Difference(NamedTuple):
-    """How far a layer of a conversion is from its source's.
+    """The difference between the outputs of a layer in the source network and in its conversion.
 
     Attributes:
-        source: first array of the layer in the source.
-        target: the layer in the library.
-        error: relative.
+        source: name of the layer's first array in the source.
+        target: name of the layer in the library, such as ``trunk.stem.conv``.
+        error: relative error, see ``relative_error``.
     """
 
     source: str
@@ -43,35 +43,38 @@ class Difference(NamedTuple):
 
 
 def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recognizer:
-    """The recogniser with a line in its provenance that says how near it is to its source.
+    """Compares the embeddings of a source network and its conversion.
 
     Args:
-        source: as ``readers.read`` gave it; run by ONNX Runtime or torch.
-        recognizer: what ``convert`` made of it.
-        images: (batch, height, width, 3) uint8, RGB, of the recogniser's size.
+        source: the result of ``readers.read``; ONNX Runtime or torch runs it.
+        recognizer: the result of ``convert``.
+        images: (batch, height, width, 3) uint8, RGB, of the recogniser's image size.
+
+    Returns:
+        The recogniser, with the largest relative error in its provenance.
 
     Raises:
-        PfiqError: where the error is beyond the tolerance of the recogniser's dtype, with the first layers that differ;
-            or where the source cannot be run.
+        PfiqError: if the error exceeds the tolerance of the recogniser's dtype, with the first layers that differ; or
+            if the source cannot be run.
     """
     runtime, expected = source_embeddings(source, recognizer, images)
     expected, found = expected.reshape(len(images), -1), embeddings(recognizer, images)
     if expected.shape != found.shape:
         raise PfiqError(
-            f"{source.path}: gives {expected.shape[1]} numbers a face, where its embedding has {found.shape[1]}; "
-            "convert it without --verify."
+            f"{source.path}: its output has {expected.shape[1]} numbers per face, but the embedding has "
+            f"{found.shape[1]}; convert it without --verify."
         )
     if normalised := np.allclose(np.linalg.norm(expected, axis=-1), 1, atol=UNIT_TOLERANCE):
         found /= np.linalg.norm(found, axis=-1, keepdims=True)
     error = relative_error(expected, found)
     tolerance = TOLERANCES[recognizer.dtype]
-    if not error <= tolerance:  # NaN is beyond it too
+    if not error <= tolerance:  # true for NaN as well
         beyond = [each for each in differences(source, recognizer, images[:1]) if not each.error <= tolerance]
         layers = ", ".join(f"{each.source} -> {each.target} by {each.error:.1e}" for each in beyond[:3])
         raise PfiqError(
-            f"{source.path}: its conversion differs from it by {error:.1e} of the embedding, where {tolerance:g} is "
-            f"tolerated; the first layers that differ are {layers or 'in the head'}; check --epsilon, and whether the "
-            "file is what its names say."
+            f"{source.path}: the embeddings of its conversion have a relative error of {error:.1e}, more than the "
+            f"tolerance of {tolerance:g}, and the first layers that differ are {layers or 'in the head'}; "
+            "check --epsilon and --network."
         )
     kind = "normalised embeddings" if normalised else "embeddings"
     line = f"largest relative error of {len(images)} {kind} against {runtime}: {error:.1e}"
@@ -80,26 +83,26 @@ def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recogn
 
 
 def relative_error(expected: np.ndarray, found: np.ndarray) -> float:
-    """The largest over the images of ``||expected - found|| / ||expected||``, both (batch, ...); 0 for equal zeros."""
+    """The largest ``||expected - found|| / ||expected||`` over the images of two (batch, ...) arrays; 0 for 0 / 0."""
     expected, found = (array.reshape(len(array), -1) for array in (expected, found))
-    lengths = np.maximum(np.linalg.norm(expected, axis=-1), np.finfo(np.float32).tiny)  # units may all be off
+    lengths = np.maximum(np.linalg.norm(expected, axis=-1), np.finfo(np.float32).tiny)  # a ReLU's output may be all 0
     return float(np.max(np.linalg.norm(expected - found, axis=-1) / lengths))
 
 
 def embeddings(recognizer: Recognizer, images: np.ndarray) -> np.ndarray:
-    """(batch, height, width, 3) images to (batch, dim), one by one, so that any number compiles once."""
+    """Embeddings (batch, dim) of (batch, height, width, 3) images, computed one by one to compile for one shape."""
     embed = jax.jit(lambda recognizer, image: recognizer.embed(image))
     return np.stack([embed(recognizer, image) for image in images])
 
 
 def source_embeddings(source: Source, recognizer: Recognizer, images: np.ndarray) -> tuple[str, np.ndarray]:
-    """The name of the runtime of a source's format, and the source network's embeddings there."""
+    """The name of the runtime that runs the source network, and its embeddings (batch, dim)."""
     runtime, embedding, _ = _run(source, recognizer, images, layers=False)
     return runtime, embedding
 
 
 def differences(source: Source, recognizer: Recognizer, images: np.ndarray) -> list[Difference]:
-    """How far each layer's output is from the source's, in the order in which they run."""
+    """The difference in the output of each layer, in the order in which the layers run."""
     _, _, theirs = _run(source, recognizer, images, layers=True)
     ours = layer_outputs(recognizer, images)
     result: list[Difference] = []
@@ -108,7 +111,7 @@ def differences(source: Source, recognizer: Recognizer, images: np.ndarray) -> l
     for part in fit.mapping.parts(network_of(recognizer)):
         leaves = [fit.leaves[f"{part.target}.{leaf}"].source for leaf in part.kind.channels_first]
         first = next((leaf for leaf in leaves if leaf in theirs), None)
-        if first is None:  # the source folded this BatchNorm into the layer before
+        if first is None:  # this BatchNorm is folded into the previous layer, whose output therefore differs
             result = result[:-1]
         name = first or name
         if name is not None and part.target in ours:
@@ -119,7 +122,7 @@ def differences(source: Source, recognizer: Recognizer, images: np.ndarray) -> l
 
 
 def layer_outputs(recognizer: Recognizer, images: np.ndarray) -> dict[str, np.ndarray]:
-    """What each module gives, by its name in the library, as ``trunk.stem.conv``."""
+    """The output of each module, by its name in the library, such as ``trunk.stem.conv``."""
     network = network_of(recognizer)
     outputs: dict[str, np.ndarray] = {}
     x = recognizer.preprocessing(jnp.asarray(images, jnp.float32))
@@ -133,7 +136,7 @@ def layer_outputs(recognizer: Recognizer, images: np.ndarray) -> dict[str, np.nd
 
 @contextlib.contextmanager
 def _recorded(module: nnx.Module, part: str, outputs: dict[str, np.ndarray]) -> Iterator[None]:
-    """While it lasts, what a module's children, or it itself if it has none, give is written into ``outputs``."""
+    """Inside the context, stores the outputs of a module's children, or its own if it has none, in ``outputs``."""
     modules = {".".join(map(str, (part, *path))): child for path, child in nnx.iter_modules(module)}
     if len(modules) > 1:
         del modules[part]
@@ -148,14 +151,14 @@ def _recorded(module: nnx.Module, part: str, outputs: dict[str, np.ndarray]) -> 
 
         return call_and_record
 
-    with contextlib.ExitStack() as stack:  # Python looks calls up in the class
+    with contextlib.ExitStack() as stack:  # Python looks up __call__ in the class
         for kind in {type(child) for child in modules.values()} - {nnx.List}:
             stack.enter_context(mock.patch.object(kind, "__call__", recorded(kind.__call__)))
         yield
 
 
 def network_of(recognizer: Recognizer) -> Architecture:
-    """The recogniser's network, which a conversion has from the library."""
+    """The recogniser's network, which is one of the library's architectures for every conversion."""
     assert isinstance(recognizer.network, Architecture)
     return recognizer.network
 
@@ -168,7 +171,7 @@ def _run(
     source: Source, recognizer: Recognizer, images: np.ndarray, *, layers: bool
 ) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
     preprocessing = recognizer.preprocessing
-    if source.pixels is not None:  # the source's graph does the rest itself
+    if source.pixels is not None:  # the source's graph contains the normalisation
         preprocessing = dataclasses.replace(preprocessing, mean=PIXELS.mean, scale=PIXELS.scale)
     pixels: np.ndarray = np.asarray(preprocessing(jnp.asarray(images, jnp.float32))).transpose(0, 3, 1, 2)
     try:
@@ -179,7 +182,7 @@ def _run(
         fit = _fit(source, recognizer)
         return "torch", *torch_runtime.run(source, pixels, fit, network_of(recognizer), layers=layers)
     except ImportError as error:
-        raise PfiqError(f"{source.path}: running it needs {error.name}; pip install 'pfiq-jax[verify]'.") from error
+        raise PfiqError(f"{source.path}: running it requires {error.name}; pip install 'pfiq-jax[verify]'.") from error
 
 
 def sample_images(size: tuple[int, int], folder: str | os.PathLike[str] | None = None) -> np.ndarray:
@@ -187,10 +190,10 @@ def sample_images(size: tuple[int, int], folder: str | os.PathLike[str] | None =
 
     Args:
         size: height and width; faces of another size are resized.
-        folder: of aligned faces, at any depth.
+        folder: folder of aligned faces, searched with its subfolders.
 
     Raises:
-        PfiqError: for a folder that is missing or holds no image, and for images that cannot be read.
+        PfiqError: if the folder is missing or contains no image, or if an image cannot be read.
     """
     height, width = size
     random = np.random.default_rng(0).integers(0, 256, (NUM_RANDOM_IMAGES, height, width, 3), np.uint8)

@@ -86,7 +86,7 @@ def test_inspect(backbone):
     assert result.stdout.splitlines()[:2] == [f"file: {backbone}", "network: iresnet18"]
     assert "  fc.weight  8x25088  float32" in result.stdout.splitlines()
     named = run(backbone, "--network", "iresnet34", command="inspect")
-    assert "network: iresnet34 is the nearest" in named.stdout
+    assert "network: iresnet34 is the most similar" in named.stdout
     check_mistake(run(backbone.with_name("none.pt"), command="inspect"), "no such file")
     check_mistake(run(backbone, "--network", "vgg", command="inspect"), "is not a known network")
 
@@ -112,14 +112,14 @@ def test_the_symbol_of_mxnets_files(torch, tmp_path, data):
     published = data / "weights" / "mobilefacenet_y1"
     params, symbol, output = (tmp_path / name for name in ("a.params", "b.json", "out.safetensors"))
     params.symlink_to(published / "model-0000.params")
-    check_mistake(run(params, output), "the graph that it belongs to is not beside it; put a-symbol.json")
+    check_mistake(run(params, output), "its graph is missing; put a-symbol.json")
     symbol.symlink_to(published / "model-symbol.json")
     for command, arguments in (("convert", [params, output]), ("inspect", [params]), ("verify", [params, output])):
         result = run(*arguments, "--symbol", symbol, command=command)
         assert result.exit_code == 0, result.output
     assert dict(load_recognizer(output).provenance)["companion"] == "b.json"
-    check_mistake(run(output, "--symbol", symbol, command="inspect"), "only a .params file has a symbol")
-    check_mistake(run(params, symbol, "--symbol", symbol), "is the source itself")
+    check_mistake(run(output, "--symbol", symbol, command="inspect"), "only .params files have a symbol")
+    check_mistake(run(params, symbol, "--symbol", symbol), "is the source file")
 
 
 def test_mistakes_are_one_sentence(backbone, tmp_path):
@@ -128,8 +128,8 @@ def test_mistakes_are_one_sentence(backbone, tmp_path):
     check_mistake(run(tmp_path / ("x" * 300 + ".pt"), output), "cannot be read (File name too long)")
     check_mistake(run(backbone, output, "--network", "iresnet50"), "layer1.2.conv1.weight is missing")
     check_mistake(run(backbone, output, "--network", "vgg"), "is not a known network")
-    check_mistake(run(backbone, tmp_path / "none" / "out.safetensors"), "no such folder for the output")
-    check_mistake(run(backbone, backbone), "is the source itself")
+    check_mistake(run(backbone, tmp_path / "none" / "out.safetensors"), "no such folder; create it")
+    check_mistake(run(backbone, backbone), "is the source file")
     check_mistake(run(backbone, output, "--verify", "--images", tmp_path), "holds no images")
     assert list(tmp_path.iterdir()) == []
 
@@ -174,7 +174,7 @@ def test_sface_arrays_from_another_format_cannot_be_verified(sface_source, tmp_p
     save_file(dict(sface_source.arrays), tmp_path / "sface.safetensors")
     assert run(tmp_path / "sface.safetensors", tmp_path / "out.safetensors").exit_code == 0
     result = run(tmp_path / "sface.safetensors", tmp_path / "other.safetensors", "--verify")
-    check_mistake(result, "there is no runtime here to compare its conversion with; convert it without --verify")
+    check_mistake(result, "there is no runtime for it to compare its conversion with; convert it without --verify")
 
 
 def test_help_imports_nothing_heavy():

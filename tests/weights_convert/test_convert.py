@@ -10,7 +10,7 @@ import pytest
 from pfiq_jax import ARCFACE_MXNET, ARCFACE_TORCH, IResNet, PfiqError, SFace, load_recognizer
 from pfiq_jax.recognizers.weights_file import named_leaves
 from tests.weights_convert.spellings import channels_last
-from weights_convert.convert import LARGE, configure, convert, turn
+from weights_convert.convert import LARGE, configure, convert, in_library_layout
 from weights_convert.mappings import MAPPINGS, choose
 from weights_convert.mappings.mapping import fit_names
 from weights_convert.source import Source
@@ -71,7 +71,7 @@ def test_large_kernels_only_are_rounded(dtype, sface_source, tmp_path):
 
 def test_float16_overflow_is_said(iresnet_source):
     source = changed(iresnet_source, layer4__0__conv2__weight=np.full((512, 512, 3, 3), 1e5, np.float32))
-    with pytest.raises(PfiqError, match="beyond float16's range"):
+    with pytest.raises(PfiqError, match="outside the range of float16"):
         convert(source, dtype="float16")
     assert convert(source, dtype="bfloat16").dtype == "bfloat16"
 
@@ -107,7 +107,7 @@ def test_shapes_are_those_of_torch(depth, torch):
     source = Source(Path("a.pt"), arrays)
     fit = choose(source)
     assert fit.name == f"iresnet{depth}"
-    names, take = turn(fit, configure(fit, source), source)
+    names, take = in_library_layout(fit, configure(fit, source), source)
     found = {name: take(name).shape for name in names}
     assert found == {name: leaf.shape for name, leaf in named_leaves(IResNet(depth).shapes())}
 
@@ -129,7 +129,7 @@ def test_every_mistake_is_in_one_message(iresnet_source):
     with pytest.raises(PfiqError) as caught:
         convert(source)
     message = str(caught.value)
-    assert message.startswith(f"{source.path}, which resembles iresnet18 most: does not fit IResNet(depth=18, dim=8, ")
+    assert message.startswith(f"{source.path}, which is most similar to iresnet18: does not fit IResNet(depth=18, ")
     for problem in (
         "bn1.running_mean is missing",
         "layer2.1.conv1.weight is missing",
@@ -226,9 +226,9 @@ def test_epsilons_are_read_from_files_that_state_them(iresnet_source):
 def test_epsilons_that_disagree(iresnet_source, sface_source):
     assert set(sface_source.epsilons.values()) == {1e-3, 2e-5}
     stated = {**sface_source.epsilons, "conv_3_batchnorm_moving_mean": 1e-5}
-    with pytest.raises(PfiqError, match=r"several epsilons \[1e-05, 0\.001\] for sface, which has one epsilon"):
+    with pytest.raises(PfiqError, match=r"several epsilons \[1e-05, 0\.001\], but sface has one epsilon"):
         convert(dataclasses.replace(sface_source, epsilons=stated))
-    with pytest.raises(PfiqError, match="several BatchNorm epsilons of its own; leave --epsilon out"):
+    with pytest.raises(PfiqError, match="several different BatchNorm epsilons; omit --epsilon"):
         convert(sface_source, epsilon=1e-5)
     with pytest.raises(PfiqError, match=r"several epsilons \[1e-05, 2e-05\]"):
         convert(dataclasses.replace(iresnet_source, epsilons={"bn1.running_mean": 1e-5, "bn2.running_mean": 2e-5}))
@@ -236,7 +236,7 @@ def test_epsilons_that_disagree(iresnet_source, sface_source):
 
 @pytest.mark.parametrize("epsilon", [0.0, -1e-5, float("nan"), 2.0])
 def test_what_is_no_epsilon(epsilon, iresnet_source):
-    with pytest.raises(PfiqError, match="is no BatchNorm epsilon"):
+    with pytest.raises(PfiqError, match=f"^epsilon {epsilon:g}: is not between 0 and 1"):
         convert(iresnet_source, epsilon=epsilon)
 
 
@@ -253,13 +253,13 @@ def test_what_the_source_states_replaces_what_was_published(iresnet_source):
     "statements, named",
     [
         ({"epsilons": {"bn1.running_mean": 0.0}}, r"the epsilon of bn1\.running_mean"),
-        ({"dropout_rate": 1.0}, "a dropout rate"),
-        ({"pixels": (np.inf, 1.0)}, "a mean and scale of pixels"),
-        ({"pixels": (0.0, 0.0)}, "a mean and scale of pixels"),
+        ({"dropout_rate": 1.0}, "the dropout rate"),
+        ({"pixels": (np.inf, 1.0)}, "the mean and scale of the pixels"),
+        ({"pixels": (0.0, 0.0)}, "the mean and scale of the pixels"),
     ],
 )
 def test_nonsense_that_a_file_states(statements, named, iresnet_source):
-    with pytest.raises(PfiqError, match=f"states nonsense for {named}; "):
+    with pytest.raises(PfiqError, match=f"states impossible values for {named}; "):
         convert(dataclasses.replace(iresnet_source, **statements))
 
 
@@ -289,5 +289,5 @@ def test_an_epsilon_that_the_source_states_tells_networks_apart_that_are_named_a
 
 def test_a_converted_file_is_no_source(recognizer, tmp_path):
     recognizer.save(tmp_path / "a.safetensors")
-    with pytest.raises(PfiqError, match="is converted already"):
+    with pytest.raises(PfiqError, match="has been converted already"):
         convert(tmp_path / "a.safetensors")

@@ -1,4 +1,4 @@
-"""What `inspect` says of a file."""
+"""The text that `inspect` prints."""
 
 import dataclasses
 from pathlib import Path
@@ -33,7 +33,7 @@ def test_a_known_network(source):
     assert summary == {
         "file": "a.pt",
         "network": "iresnet18",
-        "fit alike": "magface_iresnet18",
+        "equally good matches": "magface_iresnet18",
         "BatchNorm epsilons": "not stated",
         "preprocessing": "not stated",
         "dropout rate": "not stated",
@@ -50,16 +50,17 @@ def test_what_differs_from_the_nearest_network(source):
     arrays |= {f"extra.{number}": np.zeros(()) for number in range(8)}
     summary, described = lines(dataclasses.replace(source, arrays=arrays))
     total = len(source.arrays)
-    assert summary["network"] == f"iresnet18 is the nearest, {(total - 2) / (total + 8):.1%} alike"
-    assert summary["lacks"] == "bn1.weight, bn1.bias"
-    assert summary["holds beside it"] == ", ".join(f"extra.{number}" for number in range(8))
+    shared = f"{(total - 2) / (total + 8):.1%}"
+    assert summary["network"] == f"iresnet18 is the most similar, with {shared} of the arrays in common"
+    assert summary["missing"] == "bn1.weight, bn1.bias"
+    assert summary["also contains"] == ", ".join(f"extra.{number}" for number in range(8))
     assert described[-1] == "  extra.7  scalar  float64"
 
 
 def test_a_named_network_is_compared_with(source):
     summary, _ = lines(source, "iresnet34")
-    assert summary["network"].startswith("iresnet34 is the nearest, ")
-    assert summary["lacks"].startswith("layer1.2.bn1.weight, ")
+    assert summary["network"].startswith("iresnet34 is the most similar, ")
+    assert summary["missing"].startswith("layer1.2.bn1.weight, ")
 
 
 def test_what_a_file_states(sface_source):

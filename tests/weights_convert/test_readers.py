@@ -79,7 +79,7 @@ def test_missing_files_folders_and_unknown_formats(tmp_path):
     with pytest.raises(PfiqError, match="no such file"):
         read(tmp_path / "folder.onnx")
     (tmp_path / "a.pb").write_bytes(b"weights")
-    with pytest.raises(PfiqError, match=r"its suffix names no known format; give one of \.h5, "):
+    with pytest.raises(PfiqError, match=r"has an unknown suffix; give a file with one of \.h5, "):
         read(tmp_path / "a.pb")
 
 
@@ -88,5 +88,5 @@ def test_a_missing_extra_is_named(suffix, package, tmp_path, monkeypatch):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"anything")
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(PfiqError, match=rf"needs the package {package}; pip install 'pfiq-jax\[convert\]'"):
+    with pytest.raises(PfiqError, match=rf"requires the package {package}; pip install 'pfiq-jax\[convert\]'"):
         read(path)

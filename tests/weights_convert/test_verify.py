@@ -55,14 +55,14 @@ def test_narrow_dtypes_are_within_their_tolerance_and_not_within_float32s(dtype,
     recognizer = convert(backbone, dtype=dtype)
     images = sample_images((112, 112))[:2]
     verify(backbone, recognizer, images)
-    with pytest.raises(PfiqError, match=r"where 0\.0001 is tolerated"):
+    with pytest.raises(PfiqError, match=r"more than the tolerance of 0\.0001"):
         verify(backbone, dataclasses.replace(recognizer, dtype="float32"), images)
 
 
 def test_what_is_not_finite_is_beyond_any_tolerance(backbone):
     recognizer = convert(backbone)
     parameters = jax.tree.map(lambda leaf: leaf * np.float32(np.nan), recognizer.parameters)
-    with pytest.raises(PfiqError, match=r"differs from it by nan .* conv1\.weight -> trunk\.stem\.conv by nan"):
+    with pytest.raises(PfiqError, match=r"a relative error of nan.* conv1\.weight -> trunk\.stem\.conv by nan"):
         verify(backbone, dataclasses.replace(recognizer, parameters=parameters), sample_images((112, 112))[:1])
 
 
@@ -88,7 +88,7 @@ def test_preprocessing_that_the_source_does_itself_is_not_done_twice(onnxruntime
 def test_the_missing_extra_is_named(package, backbone, sface_source, monkeypatch):
     source = sface_source if package == "onnxruntime" else backbone
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(PfiqError, match=rf"needs {package}; pip install 'pfiq-jax\[verify\]'"):
+    with pytest.raises(PfiqError, match=rf"requires {package}; pip install 'pfiq-jax\[verify\]'"):
         verify(source, convert(source), sample_images((112, 112)))
 
 

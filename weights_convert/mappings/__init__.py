@@ -1,19 +1,19 @@
-"""One module a family of networks: tables of the names that sources give its layers. A mapping knows no file format.
+"""One module per family of networks, with tables of the names of its layers. Mappings do not depend on file formats.
 
-A new network is one module with a table of ``Part`` and one name in ``MAPPINGS``. How a framework names and lays out
-the arrays of a layer stands once, in ``conventions``.
+To add a network, add a module with a table of ``Part`` and one name to ``MAPPINGS``. The names and layouts that a
+framework uses for the arrays of a layer are defined once, in ``conventions``.
 """
 
 import dataclasses
 
 from pfiq_jax.errors import PfiqError
 from weights_convert.mappings import adaface, facenet, iresnet, mobilefacenet, sface
-from weights_convert.mappings.mapping import Fit, Mapping, fit_names, fit_order
+from weights_convert.mappings.mapping import Fit, Mapping, Match, fit_names, fit_order
 from weights_convert.source import Source
 
 __all__ = ["MAPPINGS", "Fit", "Mapping", "choose"]
 
-MAPPINGS = (  # of two that fit alike, the first is chosen
+MAPPINGS = (  # of several equally good matches, the first is chosen
     iresnet.ARCFACE,
     iresnet.MAGFACE,
     iresnet.CR_FIQA,
@@ -29,35 +29,39 @@ MAPPINGS = (  # of two that fit alike, the first is chosen
 
 
 def choose(source: Source, network: str | None = None) -> Fit:
-    """The mapping that is nearest to a source, among all or those of one network.
+    """Finds the mapping and the network that match a source best.
 
-    Arrays are told by their names; where an exporter gave new ones, by the order of the layers.
+    Arrays are identified by their names. If an exporter has renamed them, they are identified by the order of layers.
+
+    Args:
+        source: the contents of a weights file.
+        network: name of a network; only this one is considered then.
 
     Raises:
-        PfiqError: for an unknown name of a network, and for a source that resembles none.
+        PfiqError: if ``network`` is not a known name, or if the source has no array in common with any network.
     """
     known = dict.fromkeys(name for mapping in MAPPINGS for name in mapping.networks)
     if network not in (None, *known):
         raise PfiqError(f"{network!r} is not a known network; choose one of {', '.join(known)}.")
     candidates = [(m, name) for m in MAPPINGS for name in m.networks if network in (None, name)]
     by_names = [fit_names(*candidate, source) for candidate in candidates]
-    likeness = [fit.likeness(source) for fit in by_names]
-    nearest = max(likeness)[0]
-    if nearest < 1 and source.layers:
+    matches = [fit.match(source) for fit in by_names]
+    highest = max(match.similarity for match in matches)
+    if highest < 1 and source.layers:
         by_order = [fit_order(*candidate, source) for candidate in candidates]
-        in_order = [(score, fit) for score, fit in zip(likeness, by_order, strict=True) if fit is not None]
+        in_order = [(match, fit) for match, fit in zip(matches, by_order, strict=True) if fit is not None]
         if in_order:
             return _best(in_order)
-    if nearest == 0:
+    if highest == 0:
         raise PfiqError(
             f"{source.path}: none of its {len(source.arrays)} arrays ({', '.join(list(source.arrays)[:3])}, ...) is "
             f"part of {network or 'a known network'}; give weights of {network or ', '.join(known)}."
         )
-    return _best([(score, fit) for score, fit in zip(likeness, by_names, strict=True) if score[0] == nearest])
+    return _best([(match, fit) for match, fit in zip(matches, by_names, strict=True) if match.similarity == highest])
 
 
-def _best(fits: list[tuple[tuple[float, bool, bool], Fit]]) -> Fit:
-    """The likest, or the first of those; it knows the others."""
+def _best(fits: list[tuple[Match, Fit]]) -> Fit:
+    """The first of the best matches, with the names of the others."""
     _, best = max(fits, key=lambda pair: pair[0])
-    rivals = dict.fromkeys(fit.name for _, fit in fits if fit.name != best.name)
-    return dataclasses.replace(best, rivals=tuple(rivals))
+    others = dict.fromkeys(fit.name for _, fit in fits if fit.name != best.name)
+    return dataclasses.replace(best, also_fits=tuple(others))

@@ -1,4 +1,4 @@
-"""IResNet as AdaFace's ``net.py`` names it, and the IR-SE-50 of InsightFace_Pytorch, whose names that keeps."""
+"""IResNet with the names of AdaFace's ``net.py``, and IR-SE-50 with the names of InsightFace_Pytorch."""
 
 import dataclasses
 import functools
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_TORCH, IResNet
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
-from weights_convert.mappings.conventions import CONV, DENSE, NORM, POINTWISE, PRELU
+from weights_convert.mappings.layer_kinds import CONV, DENSE, NORM, POINTWISE, PRELU
 from weights_convert.mappings.mapping import Mapping, Part
 
 
 def parts(network: IResNet, *, middle_norm: bool = True) -> Iterator[Part]:
-    """Layers have the numbers of their places in torch's Sequential; blocks are counted through all stages."""
+    """Layers are numbered by their positions in torch's Sequential; blocks are numbered through all stages."""
     yield Part("input_layer.0", "trunk.stem.conv", CONV)
     yield Part("input_layer.1", "trunk.stem.norm", NORM)
     yield Part("input_layer.2", "trunk.stem.prelu", PRELU)
     number = 0
-    later = 3 if middle_norm else 2  # place of the PReLU
+    later = 3 if middle_norm else 2  # position of the PReLU
     for stage, blocks in enumerate(BLOCKS_PER_STAGE[network.depth]):
         for block in range(blocks):
             source, target = f"body.{number}", f"trunk.stages.{stage}.{block}"
@@ -42,7 +42,7 @@ def parts(network: IResNet, *, middle_norm: bool = True) -> Iterator[Part]:
 ADAFACE = Mapping(
     {
         **{f"adaface_ir{depth}": IResNet(depth, pooled_shortcut=True) for depth in (18, 34, 50)},
-        "adaface_ir101": IResNet(100, pooled_shortcut=True),  # counts the dense layer too
+        "adaface_ir101": IResNet(100, pooled_shortcut=True),  # the published name counts the dense layer as well
         **{
             f"adaface_ir_se{depth}": IResNet(depth, pooled_shortcut=True, squeeze_excitation=True)
             for depth in (18, 34, 50)

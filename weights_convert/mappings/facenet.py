@@ -1,18 +1,11 @@
-"""FaceNet's Inception-ResNet-v1 as facenet-pytorch names it."""
+"""FaceNet's Inception-ResNet-v1 with the names of facenet-pytorch."""
 
 import dataclasses
 from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, InceptionResNetV1
 from pfiq_jax.recognizers.inception_resnet import BLOCK8, BLOCK17, BLOCK35, MIXED_6A, MIXED_7A, Branches
-from weights_convert.mappings.conventions import (
-    BIASED_POINTWISE,
-    CONV,
-    NORM,
-    POINTWISE,
-    UNBIASED_POOLED_DENSE,
-    Kind,
-)
+from weights_convert.mappings.layer_kinds import BIASED_POINTWISE, CONV, NORM, POINTWISE, UNBIASED_POOLED_DENSE, Kind
 from weights_convert.mappings.mapping import Mapping, Part
 
 
@@ -23,7 +16,7 @@ def layer(source: str, target: str, kind: Kind) -> Iterator[Part]:
 
 
 def branches(name: str, layout: Branches) -> Iterator[Part]:
-    """A branch of one layer is that layer in the source, one of several a Sequential."""
+    """In the source, a branch of one layer is that layer, and a branch of several layers is a Sequential."""
     for number, branch in enumerate(layout):
         for place, conv in enumerate(branch):
             source = f"{name}.branch{number}" + (f".{place}" if len(branch) > 1 else "")
@@ -32,19 +25,19 @@ def branches(name: str, layout: Branches) -> Iterator[Part]:
 
 
 def block(name: str, layout: Branches) -> Iterator[Part]:
-    """Branches and their projection."""
+    """The branches and their projection."""
     yield from branches(name, layout)
     yield Part(f"{name}.conv2d", f"trunk.{name}.projection", BIASED_POINTWISE)
 
 
 def repeat(name: str, layout: Branches, times: int) -> Iterator[Part]:
-    """Blocks of one layout."""
+    """Several blocks of the same layout."""
     for number in range(times):
         yield from block(f"{name}.{number}", layout)
 
 
 def parts(network: InceptionResNetV1) -> Iterator[Part]:
-    """Names are those of the library, but for the last layers."""
+    """The names are those of the library, except for the last layers."""
     for name in ("conv2d_1a", "conv2d_2a", "conv2d_2b", "conv2d_3b", "conv2d_4a", "conv2d_4b"):
         yield from layer(name, f"trunk.{name}", POINTWISE if name == "conv2d_3b" else CONV)
     yield from repeat("repeat_1", BLOCK35, 5)
@@ -61,6 +54,6 @@ FACENET = Mapping(
     {"facenet": InceptionResNetV1()},
     parts,
     ignored=(r"logits\.(weight|bias)",),  # the classifier over the training identities
-    preprocessing=dataclasses.replace(ARCFACE_MXNET, size=(160, 160), template=None),  # trained on boxes of MTCNN
+    preprocessing=dataclasses.replace(ARCFACE_MXNET, size=(160, 160), template=None),  # trained on boxes from MTCNN
     dropout_rate=0.6,
 )

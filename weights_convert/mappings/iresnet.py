@@ -1,18 +1,20 @@
-"""IResNet as insightface's torch code and those who built on it name it, and as its MXNet symbols do."""
+"""IResNet with the names of insightface's torch code, of projects based on it, and of insightface's MXNet symbols."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, IResNet, Preprocessing
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
-from weights_convert.mappings.conventions import CONV, DENSE, KERAS, LINEAR, MMDNN, MXNET, NORM, POINTWISE, PRELU
+from weights_convert.mappings.conventions import KERAS, MMDNN, MXNET
+from weights_convert.mappings.layer_kinds import CONV, DENSE, LINEAR, NORM, POINTWISE, PRELU
 from weights_convert.mappings.mapping import Mapping, Part
 
 MXNET_EPSILON = 2e-5
-CLASSIFIERS = (  # over the training identities: of PartialFC, and of the headers that others train with
+CLASSIFIERS = (  # classifiers over the training identities: of PartialFC, and of other training code
     r"weight",
     r"(partial_fc|parallel_fc|header|fc)\.(weight|kernel)",
     r"head\.(weight|kernel)",
@@ -21,13 +23,13 @@ CLASSIFIERS = (  # over the training identities: of PartialFC, and of the header
 
 @dataclass(frozen=True)
 class Names:
-    """What a framework calls the layers.
+    """The names of the layers in a framework.
 
     Attributes:
         stem: convolution, BatchNorm, PReLU.
-        block: template of what a block's names begin with, from the numbers of its stage and its own.
+        block: template of the prefix of a block's names, from the number of the stage and the number of the block.
         first_block: the number of a stage's first block.
-        layers: of a block: BatchNorm, convolution, BatchNorm, PReLU, convolution, BatchNorm.
+        layers: layers of a block: BatchNorm, convolution, BatchNorm, PReLU, convolution, BatchNorm.
         shortcut: convolution, BatchNorm.
         head: BatchNorm, dense layer, BatchNorm.
     """
@@ -56,12 +58,12 @@ MXNET_NAMES = Names(  # insightface's LResNet-E-IR symbols
     shortcut=("conv1sc", "sc"),
     head=("bn1", ("pre_fc1", "fc1"), "fc1"),
 )
-KERAS_NAMES = replace(MXNET_NAMES, head=("bn1", "pre_fc1", "fc1"))  # MMdnn's, by operation, so that fc1 is one layer
+KERAS_NAMES = replace(MXNET_NAMES, head=("bn1", "pre_fc1", "fc1"))  # in MMdnn's files fc1 is one layer only
 BLOCK = (("norm1", NORM), ("conv1", CONV), ("norm2", NORM), ("prelu", PRELU), ("conv2", CONV), ("norm3", NORM))
 
 
 def parts(network: IResNet, names: Names) -> Iterator[Part]:
-    """All layers, each block's shortcut behind its other branch."""
+    """All layers; the shortcut of a block comes after its other branch."""
     for source, (target, kind) in zip(names.stem, (("conv", CONV), ("norm", NORM), ("prelu", PRELU)), strict=True):
         yield Part(source, f"trunk.stem.{target}", kind)
     for stage, blocks in enumerate(BLOCKS_PER_STAGE[network.depth]):
@@ -81,18 +83,17 @@ def parts(network: IResNet, names: Names) -> Iterator[Part]:
         yield Part("qs", "quality_head", LINEAR)
 
 
+def networks(name: str, **options: Any) -> MappingProxyType[str, IResNet]:
+    """The networks of every depth, under names such as ``{name}100``."""
+    return MappingProxyType({f"{name}{depth}": IResNet(depth, **options) for depth in BLOCKS_PER_STAGE})
+
+
 torch_parts = partial(parts, names=ARCFACE_TORCH_NAMES)
 mxnet_parts = partial(parts, names=MXNET_NAMES)
 keras_parts = partial(parts, names=KERAS_NAMES)
 
-
-def networks(name: str, **options) -> MappingProxyType[str, IResNet]:
-    """The networks of every depth, under names as ``{name}100``."""
-    return MappingProxyType({f"{name}{depth}": IResNet(depth, **options) for depth in BLOCKS_PER_STAGE})
-
-
 ARCFACE = Mapping(networks("iresnet"), torch_parts, ignored=CLASSIFIERS)
-MAGFACE = Mapping(  # the quality is the embedding's length
+MAGFACE = Mapping(  # MagFace's quality is the embedding's length
     networks("magface_iresnet", epsilon=MXNET_EPSILON),
     torch_parts,
     ignored=CLASSIFIERS,

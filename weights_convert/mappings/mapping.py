@@ -1,16 +1,17 @@
-"""What every mapping is: a table of a network's layers under the names that one kind of source gives them."""
+"""A mapping: a table of a network's layers with the names that one kind of source gives them."""
 
 import re
 from collections import abc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pfiq_jax.recognizers import ARCFACE_TORCH, Architecture, Preprocessing
-from weights_convert.mappings.conventions import NORM, TORCH, Convention, Kind, Layout, same
+from weights_convert.mappings.conventions import TORCH, Convention
+from weights_convert.mappings.layer_kinds import NORM, Kind, Layout, same
 from weights_convert.source import Source
 
-COUNTERS = r"(.*\.)?num_batches_tracked"  # of training steps
+COUNTERS = r"(.*\.)?num_batches_tracked"  # training steps that a BatchNorm has counted
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,11 @@ class Part:
     """A layer with parameters.
 
     Attributes:
-        source: its name in the source; several where sources differ; none for a BatchNorm that they do without.
-        target: its name in the library, as ``trunk.stem.conv``.
-        kind: what its arrays are.
-        defaults: what those leaves are that a source may lack.
+        source: name of the layer in the source; several alternatives if sources differ; an empty tuple for a BatchNorm
+            that the source does not have.
+        target: name of the layer in the library, such as ``trunk.stem.conv``.
+        kind: the kind of layer, which determines its arrays.
+        defaults: values of the parameters that a source may omit.
     """
 
     source: str | tuple[str, ...]
@@ -32,9 +34,14 @@ class Part:
 
 @dataclass(frozen=True)
 class Leaf:
-    """Where a parameter of the library comes from: an array of the source, or a constant.
+    """The origin of a parameter: an array of the source, or a constant.
 
-    A variance without a source is 1 less its epsilon, whatever the constant: that of an identity.
+    A missing variance becomes ``1 - epsilon`` whatever the constant, so that the BatchNorm is the identity.
+
+    Attributes:
+        source: name of the source's array; None for a constant.
+        layout: function from the source's array to the parameter.
+        constant: value of every entry if there is no array.
     """
 
     source: str | None = None
@@ -44,19 +51,19 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Mapping:
-    """From the arrays of one kind of source to the parameters of a family of networks.
+    """Maps the arrays of one kind of source to the parameters of a family of networks.
 
     Attributes:
-        networks: by the names that people call them.
-        parts: (network) -> its layers, in the order in which the source runs them, with the deepest branch first
-            where branches are added.
-        convention: of the framework that names the arrays.
-        ignored: regular expressions of the source arrays that are no part of the network.
-        prefix: of all names in the checkpoints as published; tells networks apart that are named alike.
-        preprocessing: what the network wants done to RGB pixels in 0..255, if the source does not state it.
-        dropout_rate: the network was trained with, if the source does not state it.
-        dropout_granularity: what the network's dropout dropped.
-        epsilons: from the network's fields to regular expressions of the BatchNorms that have them.
+        networks: the architectures, by the names under which the networks were published.
+        parts: function from an architecture to its layers, in the order in which the source runs them. Where branches
+            are added, the deepest one comes first.
+        convention: names and layouts of the framework that saved the arrays.
+        ignored: regular expressions of the source's arrays that are not part of the network.
+        prefix: prefix of all names in the published checkpoints. It distinguishes networks with equal names.
+        preprocessing: the published preprocessing of RGB pixels in 0..255, used if the source does not state it.
+        dropout_rate: the published dropout rate, used if the source does not state it.
+        dropout_granularity: whether the network's dropout dropped single units or whole channels.
+        epsilons: maps the architecture's fields to regular expressions of the BatchNorms that use them as epsilon.
     """
 
     networks: abc.Mapping[str, Architecture]
@@ -70,22 +77,36 @@ class Mapping:
     epsilons: abc.Mapping[str, str] = field(default_factory=lambda: {"epsilon": ".*"})
 
     def ignores(self, name: str) -> bool:
-        """Whether a source array is known to be no part of the network."""
+        """Whether an array of the source is known not to be part of the network."""
         return any(re.fullmatch(pattern, name) for pattern in (COUNTERS, *self.ignored))
+
+
+class Match(NamedTuple):
+    """How well a mapping matches a source; of two matches the greater one is better.
+
+    Attributes:
+        similarity: number of arrays in common, divided by the number of arrays in either; 1 for a complete match.
+        agrees: whether the epsilons and the preprocessing that the source states are those of the network.
+        has_prefix: whether the names have the prefix of the published checkpoints.
+    """
+
+    similarity: float
+    agrees: bool
+    has_prefix: bool
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A mapping laid on a source.
+    """A mapping applied to a source.
 
     Attributes:
-        name: of the network.
-        mapping: the table.
-        leaves: by the library's names.
-        left_over: arrays of the source that the mapping does not know.
-        prefix: that the source puts before the table's names.
-        folded: whether BatchNorms of the source are folded into the layers before them.
-        rivals: other networks that fit alike, but for what was published about them.
+        name: name of the network.
+        mapping: the mapping.
+        leaves: origin of every parameter, by its name in the library.
+        left_over: names of the source's arrays that the mapping does not use.
+        prefix: prefix of the table's names in this source.
+        folded_batch_norms: whether BatchNorms of the source are folded into the previous layers.
+        also_fits: other networks whose names and shapes match equally well.
     """
 
     name: str
@@ -93,25 +114,25 @@ class Fit:
     leaves: abc.Mapping[str, Leaf]
     left_over: tuple[str, ...]
     prefix: str = ""
-    folded: bool = False
-    rivals: tuple[str, ...] = ()
+    folded_batch_norms: bool = False
+    also_fits: tuple[str, ...] = ()
 
-    def likeness(self, source: Source) -> tuple[float, bool, bool]:
-        """How near it is, in 0..1; then whether what the source states, and its prefix, are the published ones."""
+    def match(self, source: Source) -> Match:
+        """How well the mapping matches the source."""
         wanted = self.sources()
         found = sum(name in source.arrays for name in wanted)
         network, published = self.mapping.networks[self.name], self.mapping.preprocessing
         agrees = {getattr(network, field) for field in self.mapping.epsilons}.issuperset(source.epsilons.values())
         agrees &= source.pixels in (None, (published.mean[0], published.scale[0]))
-        return found / (len(wanted) + len(self.left_over)), agrees, self.prefix == self.mapping.prefix
+        return Match(found / (len(wanted) + len(self.left_over)), agrees, self.prefix == self.mapping.prefix)
 
     def sources(self) -> dict[str, str]:
-        """From the source's names, of those arrays too that it lacks, to the library's."""
+        """Maps the source's names to the library's, including arrays that are missing from the source."""
         return {leaf.source: name for name, leaf in self.leaves.items() if leaf.source is not None}
 
 
 def fit_names(mapping: Mapping, name: str, source: Source) -> Fit:
-    """Lays a mapping on a source by the names of its arrays, whatever prefix they share."""
+    """Applies a mapping to a source by the names of the arrays, which may share any prefix."""
     parts = tuple(mapping.parts(mapping.networks[name]))
     prefix = _shared_prefix(mapping, parts, source)
     leaves: dict[str, Leaf] = {}
@@ -131,24 +152,24 @@ def fit_names(mapping: Mapping, name: str, source: Source) -> Fit:
 
 
 def fit_order(mapping: Mapping, name: str, source: Source) -> Fit | None:
-    """Lays a mapping on a source by the order of its layers; None where their kinds or their number differ.
+    """Applies a mapping to a source by the order of the layers; None if their kinds or their number differ.
 
-    Exporters fold a BatchNorm into the layer before it, which gets a bias, and give new names to what they change. A
-    BatchNorm that is not there becomes the identity, with that bias.
+    Exporters fold a BatchNorm into the previous layer, which gets a bias, and rename the arrays that they change. A
+    missing BatchNorm becomes the identity with that bias.
     """
-    if mapping.convention.channels_last:  # no graph's
+    if mapping.convention.channels_last:  # formats that contain a graph are all channels first
         return None
     layers = list(reversed(source.layers))
     leaves: dict[str, Leaf] = {}
-    spare_bias = None  # of a convolution that has none in the library
-    folded = False
+    spare_bias = None  # bias of a convolution that has no bias in the library
+    folded_batch_norms = False
     for part in mapping.parts(mapping.networks[name]):
-        folded_away = part.kind is NORM and (spare_bias is not None or not part.source)
-        there = bool(layers and not folded_away and layers[-1].kind == part.kind.operation)
+        is_folded = part.kind is NORM and (spare_bias is not None or not part.source)
+        there = bool(layers and not is_folded and layers[-1].kind == part.kind.operation)
         arrays = dict(layers.pop().arrays) if there else {}
         if part.kind is NORM and not there:
             leaves |= _identity(part, Leaf(spare_bias) if spare_bias else Leaf())
-            folded = folded or bool(part.source)
+            folded_batch_norms = folded_batch_norms or bool(part.source)
         elif there and spare_bias is None:
             for leaf, layout in part.kind.channels_first.items():
                 leaves[f"{part.target}.{leaf}"] = Leaf(arrays.pop(leaf, None), layout)
@@ -157,7 +178,7 @@ def fit_order(mapping: Mapping, name: str, source: Source) -> Fit | None:
         spare_bias = arrays.get("bias")
     if layers or spare_bias is not None:
         return None
-    return Fit(name, mapping, leaves, _left_over(mapping, leaves, source), folded=folded)
+    return Fit(name, mapping, leaves, _left_over(mapping, leaves, source), folded_batch_norms=folded_batch_norms)
 
 
 def _identity(part: Part, bias: Leaf = Leaf()) -> dict[str, Leaf]:
@@ -171,7 +192,7 @@ def _spellings(mapping: Mapping, part: Part, leaf: str) -> list[str]:
 
 
 def _shared_prefix(mapping: Mapping, parts: tuple[Part, ...], source: Source) -> str:
-    """What stands before the names of the table's layers in most of the source's names, as ``backbone.``."""
+    """The prefix that most of the source's names put before the names of the table, such as ``backbone.``."""
 
     def names_of(parts: Iterable[Part]) -> set[str]:
         return {name for part in parts for leaf in part.kind.channels_first for name in _spellings(mapping, part, leaf)}

@@ -1,23 +1,24 @@
-"""MobileFaceNet as insightface's MXNet symbol "y1" names it."""
+"""MobileFaceNet with the names of insightface's MXNet symbol "y1"."""
 
 from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, MobileFaceNet
 from pfiq_jax.recognizers.mobilefacenet import STAGES
-from weights_convert.mappings.conventions import CONV, DEPTHWISE, MXNET, NORM, POINTWISE, POOLED_DENSE
+from weights_convert.mappings.conventions import MXNET
+from weights_convert.mappings.layer_kinds import CONV, DEPTHWISE, NORM, POINTWISE, POOLED_DENSE
 from weights_convert.mappings.mapping import Mapping, Part
 from weights_convert.mappings.mobilenet_layer import layer
 
 
 def bottleneck(source: str, target: str) -> Iterator[Part]:
-    """1x1, depthwise 3x3, 1x1."""
+    """1x1, depthwise 3x3 and 1x1 convolution."""
     yield from layer(f"{source}_conv_sep", f"{target}.expand", POINTWISE)
     yield from layer(f"{source}_conv_dw", f"{target}.depthwise", DEPTHWISE)
     yield from layer(f"{source}_conv_proj", f"{target}.project", POINTWISE, activation=False)
 
 
 def parts(network: MobileFaceNet) -> Iterator[Part]:
-    """The source counts the stages from 3, and names the bottleneck between two stages by both."""
+    """The source numbers the stages from 3, and names the bottleneck between two stages after both."""
     yield from layer("conv_1", "trunk.stem", CONV)
     yield from layer("conv_2_dw", "trunk.depthwise", DEPTHWISE)
     for stage, (_, _, blocks, _) in enumerate(STAGES):

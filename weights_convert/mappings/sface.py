@@ -1,16 +1,17 @@
-"""SFace as OpenCV Zoo's ``face_recognition_sface_2021dec`` names it."""
+"""SFace with the names of OpenCV Zoo's ``face_recognition_sface_2021dec``."""
 
 from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, SFace
 from pfiq_jax.recognizers.sface import PAIRS
-from weights_convert.mappings.conventions import CONV, DENSE, DEPTHWISE, MXNET, NORM, POINTWISE
+from weights_convert.mappings.conventions import MXNET
+from weights_convert.mappings.layer_kinds import CONV, DENSE, DEPTHWISE, NORM, POINTWISE
 from weights_convert.mappings.mapping import Mapping, Part
 from weights_convert.mappings.mobilenet_layer import layer
 
 
 def parts(network: SFace) -> Iterator[Part]:
-    """The source counts the pairs of a depthwise and a pointwise layer from 2, behind the stem."""
+    """After the stem, the source numbers the pairs of a depthwise and a pointwise layer from 2."""
     yield from layer("conv_1", "trunk.layers.0", CONV)
     for pair in range(len(PAIRS)):
         yield from layer(f"conv_{pair + 2}_dw", f"trunk.layers.{2 * pair + 1}", DEPTHWISE)

@@ -1,6 +1,6 @@
-"""One reader a file format: file -> ``Source``. A reader knows no architecture.
+"""One reader per file format, from a file to a ``Source``. Readers do not depend on architectures.
 
-A new format is one module with a ``read(path) -> Source`` and one line in ``READERS``.
+To add a format, add a module with a function ``read(path) -> Source`` and one line to ``READERS``.
 """
 
 import os
@@ -16,20 +16,22 @@ from weights_convert.source import Source
 __all__ = ["READERS", "read"]
 
 
+LFS_POINTER = b"version https://git-lfs"  # content of a large file in a clone without Git LFS
+
+
 @dataclass(frozen=True)
 class Reader:
     """How to read one file format.
 
     Attributes:
-        format: its name in messages.
-        read: may raise anything; ``read`` below turns it into one sentence.
+        file_format: name of the format in messages.
+        read: the function that reads it. It may raise any exception, which ``read`` below reports in one sentence.
     """
 
-    format: str
+    file_format: str
     read: Callable[[Path], Source]
 
 
-LFS_POINTER = b"version https://git-lfs"  # what a clone without Git LFS has in the place of a large file
 KERAS = Reader("Keras HDF5", keras_file.read)
 TORCH = Reader("torch state dict", torch_file.read)
 READERS: Mapping[str, Reader] = MappingProxyType(
@@ -48,41 +50,42 @@ READERS: Mapping[str, Reader] = MappingProxyType(
 
 
 def read(path: str | os.PathLike[str], symbol: str | os.PathLike[str] | None = None) -> Source:
-    """The arrays of a weights file, by the reader that its suffix names. No code in the file is ever run.
+    """Reads a weights file. Its suffix determines the reader. Nothing in the file is executed.
 
     Args:
         path: the file.
-        symbol: the graph of an MXNet file; by default the one beside it.
+        symbol: the graph of an MXNet file; by default the one next to it.
 
     Raises:
-        PfiqError: for a file that is missing, empty, truncated, of no known format, or that would run code.
+        PfiqError: if the file is missing, empty, truncated or damaged, or if its format is not known.
     """
     path = Path(path)
     reader = READERS.get(path.suffix.lower())
     try:
         is_file = path.is_file()
-    except OSError as error:  # a name too long, or a folder that may not be looked into
+    except OSError as error:  # for example a name that is too long, or a folder without read permission
         raise PfiqError(f"{path}: cannot be read ({error.strerror}); give the weights file to convert.") from error
     if not is_file:
         raise PfiqError(f"{path}: no such file; give the weights file to convert.")
     if reader is None:
-        raise PfiqError(f"{path}: its suffix names no known format; give one of {', '.join(READERS)}.")
+        raise PfiqError(f"{path}: has an unknown suffix; give a file with one of {', '.join(READERS)}.")
     if symbol is not None and reader.read is not mxnet_file.read:
-        raise PfiqError(f"{symbol}: only a .params file has a symbol; give none with {path.name}.")
+        raise PfiqError(f"{symbol}: only .params files have a symbol; omit --symbol for {path.name}.")
     try:
         return reader.read(path) if symbol is None else mxnet_file.read(path, Path(symbol))
     except PfiqError:
         raise
     except ImportError as error:
         raise PfiqError(
-            f"{path}: reading it needs the package {error.name}; pip install 'pfiq-jax[convert]'."
+            f"{path}: reading it requires the package {error.name}; pip install 'pfiq-jax[convert]'."
         ) from error
-    except Exception as error:  # the parsers raise a dozen kinds on damaged bytes, all with the same mend
+    except Exception as error:  # the parsers raise many types for damaged files, and the fix is the same for all
         if _begins_with(path, LFS_POINTER):
-            raise PfiqError(f"{path}: is a pointer to the weights; fetch them with `git lfs pull`.") from error
+            raise PfiqError(f"{path}: is a Git LFS pointer; fetch the file itself with `git lfs pull`.") from error
         reason = str(error).strip().split("\n")[0] or type(error).__name__
         raise PfiqError(
-            f"{path}: is empty, truncated or no {reader.format} file ({reason}); download or export it again."
+            f"{path}: is empty, truncated or not in the {reader.file_format} format ({reason}); "
+            "download or export it again."
         ) from error
 
 

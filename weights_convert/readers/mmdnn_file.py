@@ -1,4 +1,4 @@
-"""``.npy`` files as MMdnn writes weights for Keras: a pickled dictionary {layer: {name: array}}."""
+"""``.npy`` files in which MMdnn saves weights for Keras: a pickled dictionary {layer: {name: array}}."""
 
 import mmap
 import re
@@ -16,7 +16,7 @@ NUMBER = re.compile("[<>|][biuf][1248]")
 
 
 def read(path: Path) -> Source:
-    """Every array of the dictionary, as ``layer.name``; written by any Python and any NumPy."""
+    """Every array of the dictionary by ``layer.name``, from files of any version of Python and NumPy."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         shape, _, dtype = HEADERS[npy.read_magic(content)](content)
         array = Unpickler(content).load() if shape == () and dtype.hasobject else None
@@ -25,21 +25,21 @@ def read(path: Path) -> Source:
         case Object(state=(_, (), _, _, [Object("dict", entries=layers)])) if layers:
             pass
         case _:
-            raise ValueError("it holds no dictionary of layers")
+            raise ValueError("it does not contain a dictionary of layers")
     arrays: dict[str, np.ndarray] = {}
     for layer, weights in layers.items():
         if not isinstance(weights, Object) or weights.name != "dict":
-            raise ValueError(f"{layer} is no dictionary of arrays")
+            raise ValueError(f"{layer} is not a dictionary of arrays")
         for name, value in weights.entries.items():
             arrays[f"{layer}.{name}"] = array = _array(f"{layer}.{name}", value)
             left -= array.nbytes
-            if left < 0:  # a pickle may name the same text many times, and each would become bytes of its own
-                raise ValueError("its arrays are larger than itself")
+            if left < 0:  # a pickle may refer to the same text many times, and each reference becomes a copy
+                raise ValueError("its arrays are larger than the file")
     return Source(path, arrays)
 
 
 def _array(name: str, value: Any) -> np.ndarray:
-    """What NumPy pickles as (version, shape, dtype, whether column by column, bytes)."""
+    """An array that NumPy pickled as (version, shape, dtype, is in column-major order, bytes)."""
     match value:
         case Object(
             "numpy.core.multiarray._reconstruct" | "numpy._core.multiarray._reconstruct",
@@ -48,23 +48,23 @@ def _array(name: str, value: Any) -> np.ndarray:
             return np.frombuffer(_bytes(data), _dtype(dtype)).reshape(shape, order="F" if by_column else "C")
         case Object("numpy.core.multiarray.scalar" | "numpy._core.multiarray.scalar", (dtype, data)):
             return np.frombuffer(_bytes(data), _dtype(dtype)).reshape(())
-    raise ValueError(f"{name} is no array")
+    raise ValueError(f"{name} is not an array")
 
 
 def _dtype(value: Any) -> np.dtype:
-    """What NumPy pickles as a kind with a width, and a state with the byte order; numbers only."""
+    """A dtype of numbers that NumPy pickled as a kind with a width, and a state with the byte order."""
     match value:
         case Object("numpy.dtype", (kind, *_), state=(_, order, *_)):
             text = "".join(part.decode() if isinstance(part, bytes) else part for part in (order, kind))
             if NUMBER.fullmatch(text):
                 return np.dtype(text)
-    raise ValueError("an array holds something else than numbers")
+    raise ValueError("an array contains something other than numbers")
 
 
 def _bytes(value: Any) -> bytes:
     match value:
         case bytes():
             return value
-        case Object("_codecs.encode", (str(text), "latin1")):  # how Python 3 writes bytes for Python 2
+        case Object("_codecs.encode", (str(text), "latin1")):  # bytes that Python 3 wrote for Python 2
             return text.encode("latin1")
     raise ValueError("an array has no bytes")

@@ -1,4 +1,4 @@
-"""The operations by which ONNX graphs store their arrays: each from arrays to one array no larger than needed."""
+"""The operations that ONNX graphs apply to stored arrays, each from arrays to one array."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def constant(**attributes: Any) -> np.ndarray:
-    """The one attribute of a ``Constant``, of whatever kind."""
+    """The value of a ``Constant``, whichever attribute holds it."""
     from onnx import numpy_helper
 
     ((kind, value),) = attributes.items()
@@ -19,35 +19,35 @@ def constant(**attributes: Any) -> np.ndarray:
 
 
 def identity(x: np.ndarray) -> np.ndarray:
-    """``x``; exporters share equal arrays by it."""
+    """``x``; exporters use it to share equal arrays."""
     return x
 
 
 def cast(x: np.ndarray, *, to: int, **_: Any) -> np.ndarray:
-    """``x`` in another dtype."""
+    """``x`` converted to another dtype."""
     from onnx.helper import tensor_dtype_to_np_dtype
 
     return x.astype(tensor_dtype_to_np_dtype(to))
 
 
 def reshape(x: np.ndarray, shape: np.ndarray, *, allowzero: int = 0) -> np.ndarray:
-    """``x`` in another shape, where a zero keeps the length it has."""
+    """``x`` in another shape, where a zero keeps the length of the axis."""
     return x.reshape([n if n or allowzero else x.shape[axis] for axis, n in enumerate(shape.tolist())])
 
 
 def unsqueeze(x: np.ndarray, given: np.ndarray | None = None, *, axes: Any = ()) -> np.ndarray:
-    """``x`` with new axes, which are an attribute before opset 13 and an input since."""
+    """``x`` with new axes, which are an attribute before opset 13 and an input after it."""
     return np.expand_dims(x, tuple(axes if given is None else given.tolist()))
 
 
 def squeeze(x: np.ndarray, given: np.ndarray | None = None, *, axes: Any = None) -> np.ndarray:
-    """``x`` without axes of length one: those named, as in ``unsqueeze``, or all."""
+    """``x`` without axes of length one: the given ones (see ``unsqueeze``), or all."""
     named = axes if given is None else given.tolist()
     return x.squeeze(None if named is None else tuple(named))
 
 
 def transpose(x: np.ndarray, *, perm: Any = None) -> np.ndarray:
-    """``x`` with its axes in another order, or reversed."""
+    """``x`` with its axes permuted, by default reversed."""
     return x.transpose(perm)
 
 
@@ -60,18 +60,18 @@ def dequantize(
     block_size: int = 0,
     **_: Any,
 ) -> np.ndarray:
-    """``(x - zero_point) * scale`` in float32, by the rules of ONNX's ``DequantizeLinear``.
+    """``(x - zero_point) * scale`` in float32, as defined by ONNX's ``DequantizeLinear``.
 
     Args:
         x: quantised array of any shape.
-        scale: one for all of ``x``; or one an index of ``axis``; or, with a ``block_size``, shaped like ``x`` but for
-            ``axis``, where each of its entries serves ``block_size`` entries of ``x``.
-        zero_point: shaped like ``scale``.
+        scale: one number for all of ``x``; or one number per index of ``axis``; or, with a ``block_size``, an array
+            with the shape of ``x`` except along ``axis``, where each entry applies to ``block_size`` entries of ``x``.
+        zero_point: array with the shape of ``scale``.
         axis: see ``scale``.
         block_size: see ``scale``.
 
     Raises:
-        ValueError: for shapes that do not go together.
+        ValueError: if the shapes are not compatible.
     """
     y = x.astype(np.float32)
     if zero_point is not None:
@@ -91,7 +91,7 @@ def quantize(
 
 
 def _spread(parameter: np.ndarray, shape: tuple[int, ...], axis: int, block_size: int) -> np.ndarray:
-    """One number an entry of an array of this shape, or broadcast to it; never larger than the array."""
+    """The parameter in a shape that broadcasts to ``shape`` and is not larger."""
     parameter = parameter.astype(np.float32)
     if parameter.size == 1:
         return parameter.reshape(())

@@ -1,4 +1,4 @@
-"""``.onnx`` files, with their weights inside or in a second file beside them, quantised ones included."""
+"""``.onnx`` files, including quantised ones and those whose weights are in a second file."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 
 def read(path: Path) -> Source:
-    """The parameters of the graph's layers, and whatever else of more than one number it computes with.
+    """The parameters of the graph's layers, and all other arrays of more than one number that it uses.
 
-    A quantised array is multiplied out to float32 and goes by the name it had before; ``Graph`` says the rest.
+    A quantised array is converted to float32 and has the name it had before quantisation; see ``Graph``.
     """
-    model, beside = load(path)
+    model, companions = load(path)
     graph = Graph(model.graph, path)
     return Source(
         path,
@@ -25,41 +25,45 @@ def read(path: Path) -> Source:
         pixels=graph.pixels,
         dropout_rate=graph.dropout_rate,
         layers=tuple(graph.layers),
-        companion=beside.pop() if len(beside) == 1 else None,
+        companion=companions.pop() if len(companions) == 1 else None,
     )
 
 
 def load(path: Path) -> tuple["onnx.ModelProto", set[Path]]:
-    """The model with its weights inside, and the files beside it that they came from.
+    """The model with its weights, and the other files from which they were read.
 
     Raises:
-        PfiqError: for weights that are said to lie elsewhere than beside the model, or do not lie there whole.
+        PfiqError: if weights are missing or incomplete, or in a file that is not in the model's folder.
     """
     import onnx
     from onnx import external_data_helper
 
     model = onnx.load(path, load_external_data=False)
-    if not model.graph.node:  # protobuf takes an empty file for an empty message
-        raise ValueError("it holds no graph")
+    if not model.graph.node:  # protobuf accepts an empty file as an empty message
+        raise ValueError("it does not contain a graph")
     tensors = [*model.graph.initializer, *(a.t for node in model.graph.node for a in node.attribute if a.HasField("t"))]
     outside = [tensor for tensor in tensors if external_data_helper.uses_external_data(tensor)]
-    beside = {_file_beside(path, tensor) for tensor in outside}
+    companions = {_companion(path, tensor) for tensor in outside}
     for tensor in outside:
         external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
-        tensor.data_location = onnx.TensorProto.DEFAULT  # which older onnx leaves to its caller
-    return model, beside
+        tensor.data_location = onnx.TensorProto.DEFAULT  # older versions of onnx do not set it
+    return model, companions
 
 
-def _file_beside(path: Path, tensor: "onnx.TensorProto") -> Path:
-    """The file that holds a tensor, and holds all of it."""
+def _companion(path: Path, tensor: "onnx.TensorProto") -> Path:
+    """The file that contains a tensor, after checking that it is in the model's folder and large enough."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     file = path.parent / location
     if Path(location).is_absolute() or ".." in Path(location).parts or file.is_symlink():
-        raise PfiqError(f"{path}: keeps weights in {location}, where only a file beside it is read; move that there.")
+        raise PfiqError(
+            f"{path}: keeps weights in {location}, not in a file in its own folder; export it with its weights inside."
+        )
     if not file.is_file():
-        raise PfiqError(f"{path}: keeps weights in {location or 'a file'}, which is missing; put that beside it.")
+        raise PfiqError(
+            f"{path}: its weights in {location or 'another file'} are missing; put that file into the same folder."
+        )
     start, length = (int(entries.get(key, 0)) for key in ("offset", "length"))
     if not 0 <= start <= start + length <= file.stat().st_size:
-        raise PfiqError(f"{path}: keeps weights beyond the end of {location}; download or export both files again.")
+        raise PfiqError(f"{path}: its weights exceed the end of {location}; download or export both files again.")
     return file

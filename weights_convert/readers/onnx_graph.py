@@ -1,4 +1,4 @@
-"""What an ONNX graph computes with: its layers with parameters in order, and what it does to the pixels before them."""
+"""The layers of an ONNX graph in the order in which they run, and the preprocessing before them."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from weights_convert.source import Layer
 if TYPE_CHECKING:
     import onnx
 
-DOMAINS = ("", "ai.onnx", "com.microsoft")  # elsewhere an operation may share one of these names and differ
-QUANTISED_SUFFIX = "_quantized"  # that ONNX quantisers put behind the name of the array they replace
+DOMAINS = ("", "ai.onnx", "com.microsoft")  # an operation of another domain may have the same name and differ
+QUANTISED_SUFFIX = "_quantized"  # added by ONNX quantisers to the name of the array that they replace
 INTEGER_OPERATIONS = ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")
-TRANSPARENT = ("Identity", "Cast", "QuantizeLinear", "DequantizeLinear")  # but for rounding
+TRANSPARENT = ("Identity", "Cast", "QuantizeLinear", "DequantizeLinear")  # they change values only by rounding
 LAYERS: Mapping[str, tuple[Literal["conv", "norm", "prelu", "dense"], tuple[str, ...]]] = MappingProxyType(
     {
         "Conv": ("conv", ("kernel", "bias")),
@@ -30,27 +30,27 @@ LAYERS: Mapping[str, tuple[Literal["conv", "norm", "prelu", "dense"], tuple[str,
         "MatMul": ("dense", ("kernel",)),
     }
 )
-MEETINGS = ("Add", "Mul", "Sum")  # of branches, in whichever order
-CHANNEL_AXES = MappingProxyType({"conv": -3, "dense": -1})  # of the outputs of layers that may have a bias
+MERGES = ("Add", "Mul", "Sum")  # operations that merge branches, in any order
+CHANNEL_AXES = MappingProxyType({"conv": -3, "dense": -1})  # in the outputs of the layers that may have a bias
 
 
 class Graph:
-    """A graph, walked through once from its pixels to its embedding.
+    """The layers of a graph from its pixels to its embedding.
 
     Attributes:
-        arrays: the parameters of the layers, each under a name of its own: where two layers share an array, the second
-            has it as ``name#2``. Dense kernels are (out, in). Whatever else of more than one number the graph computes
-            with is here too, so that no conversion loses it unseen.
-        layers: in the order in which the graph runs them, the deepest branch first where branches meet: exporters
-            write the others down before it or behind it.
-        outputs: the graph's names for what the layers give.
-        epsilons: of the BatchNorms, by the name of their array of means.
-        pixels: (mean, scale) where the graph begins with (pixels - mean) * scale.
-        dropout_rate: of the last Dropout that drops anything.
+        arrays: the parameters of the layers by unique names: if two layers share an array, the second one has it as
+            ``name#2``. Dense kernels are (out, in). All other arrays of more than one number that the graph uses are
+            included, so that a conversion cannot omit them without an error.
+        layers: the layers in the order in which the graph runs them. Where branches merge, the deepest one comes first,
+            because exporters write the others before or after it.
+        outputs: the graph's names of the outputs of the layers.
+        epsilons: epsilons of the BatchNorms, by the name of their array of means.
+        pixels: (mean, scale) if the graph begins with ``(pixels - mean) * scale``, otherwise None.
+        dropout_rate: rate of the last Dropout with a rate above 0; None if there is none.
 
     Raises:
-        PfiqError: for a graph that computes in integers, branches, makes its weights itself, or does more to its
-            pixels than arithmetic with single numbers.
+        PfiqError: if the graph computes in integers, has control flow, computes its weights, or preprocesses its
+            pixels by anything except arithmetic with single numbers.
     """
 
     def __init__(self, graph: "onnx.GraphProto", path: Path):
@@ -65,15 +65,15 @@ class Graph:
         self._path = path
         self._values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
         if len(self._values) < len(graph.initializer):
-            raise ValueError("two of its arrays have one name")
-        self._names = {name: name for name in self._values}  # that arrays made of these go by
+            raise ValueError("two of its arrays have the same name")
+        self._names = {name: name for name in self._values}  # the name in `arrays` of every constant
         fed = {value.name for value in graph.input} - self._values.keys()
         self._makers = dict.fromkeys(fed, "graph input")
         self._readers = Counter(name for node in graph.node for name in node.input)
         self._readers.update(value.name for value in graph.output)
-        self._prepared = dict.fromkeys(fed, (0.0, 1.0))  # what is (pixels - mean) * scale: mean and scale
-        self._made_by: dict[str, int] = {}  # the index of the layer that makes a value
-        self._unbiased: dict[str, int] = {}  # what an addition may yet give a bias: the index of its layer
+        self._prepared = dict.fromkeys(fed, (0.0, 1.0))  # values equal to (pixels - mean) * scale: (mean, scale)
+        self._made_by: dict[str, int] = {}  # the index of the layer whose output a value is
+        self._unbiased: dict[str, int] = {}  # outputs of layers whose bias may still follow as an addition
         for node in graph.node:
             self._check(node)
             self._visit(node)
@@ -86,16 +86,16 @@ class Graph:
 
         if node.op_type in INTEGER_OPERATIONS:
             raise PfiqError(
-                f"{self._path}: computes in integers ({node.op_type}); give the float model it was made of."
+                f"{self._path}: computes in integers ({node.op_type}); give the float model before quantisation."
             )
         if any(attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for attribute in node.attribute):
-            raise PfiqError(f"{self._path}: branches or loops ({node.op_type}); export the network without that.")
+            raise PfiqError(f"{self._path}: has branches or loops ({node.op_type}); export the network without them.")
         for name in filter(None, node.input):
             if name not in self._values and name not in self._makers:
-                raise ValueError(f"nothing makes the {name} that a {node.op_type} reads")
-        for name in filter(None, node.output):  # quantisers leave graph inputs behind that nodes now make
+                raise ValueError(f"{name}, an input of a {node.op_type}, is not defined")
+        for name in filter(None, node.output):  # quantisers keep graph inputs that are now outputs of nodes
             if name in self._values or self._makers.get(name, "graph input") != "graph input":
-                raise ValueError(f"{name} is made twice")
+                raise ValueError(f"{name} is defined twice")
             self._makers[name] = node.op_type
 
     def _visit(self, node: "onnx.NodeProto") -> None:
@@ -103,13 +103,13 @@ class Graph:
 
         operation = node.op_type if node.domain in DOMAINS else f"{node.domain}.{node.op_type}"
         inputs = list(node.input)
-        while inputs and not inputs[-1]:  # optional ones
+        while inputs and not inputs[-1]:  # trailing optional inputs
             inputs.pop()
         output = node.output[0]
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         if operation in FOLDS and all(name in self._values for name in inputs):
             self._values[output] = FOLDS[operation](*(self._values[name] for name in inputs), **attributes)
-            # exporters let parameters of equal values share an array by an Identity with the parameter's own name
+            # exporters share one array between equal parameters by an Identity named after the second parameter
             named = operation in ("Constant", "Identity")
             self._names[output] = output if named else self._names[inputs[0]].removesuffix(QUANTISED_SUFFIX)
         elif operation in LAYERS and (operation != "MatMul" or self._is_matrix(inputs[1])):
@@ -120,23 +120,23 @@ class Graph:
             ratio = self._values[inputs[1]] if any(inputs[1:2]) else np.float32(attributes.get("ratio", 0.5))
             self.dropout_rate = shortest(ratio) or self.dropout_rate
         elif not self._adds_bias(operation, inputs, output) and not self._prepares(operation, inputs, output):
-            for name in inputs:  # shapes, axes and pads are int64, and no weights are
+            for name in inputs:  # shapes, axes and pads are int64, weights are not
                 if name in self._values and self._values[name].size > 1 and self._values[name].dtype != np.int64:
                     self._keep(name, self._values[name])
 
     def _running_order(self, graph: "onnx.GraphProto") -> list[int]:
-        """The layers' indices, each behind those that it depends on."""
-        depths: dict[str, int] = {}  # layers one behind the other
+        """The indices of the layers, each after those that it depends on."""
+        depths: dict[str, int] = {}  # number of layers on the longest path to a value
         sources: dict[str, list[str]] = {}
         for node in graph.node:
             inputs = [name for name in node.input if name in depths]
             depth = max((depths[name] for name in inputs), default=0)
             for output in node.output:
                 depths[output] = depth + (output in self._made_by)
-                sources[output] = sorted(inputs, key=lambda name: -depths[name]) if node.op_type in MEETINGS else inputs
+                sources[output] = sorted(inputs, key=lambda name: -depths[name]) if node.op_type in MERGES else inputs
         order: list[int] = []
         seen: set[str] = set()
-        waiting = list(self._made_by)  # the last one first, which all others lead to
+        waiting = list(self._made_by)  # begins with the last one, which depends on all others
         while waiting:
             name = waiting.pop()
             if name in seen:
@@ -162,7 +162,7 @@ class Graph:
         for name in names:
             if name not in self._values:
                 raise PfiqError(
-                    f"{self._path}: computes the parameters of a {operation} in the graph ({self._makers.get(name)}); "
+                    f"{self._path}: computes the parameters of a {operation} ({self._makers.get(name)}); "
                     "export it with constant folding."
                 )
             if not jnp.issubdtype(self._values[name].dtype, jnp.floating):
@@ -180,22 +180,22 @@ class Graph:
         self.outputs.append(output)
 
     def _begin(self, data: str) -> tuple[float, float] | None:
-        """Mean and scale of what the first layer reads, None where it reads the pixels themselves."""
+        """Mean and scale of the first layer's input; None if it reads the pixels themselves."""
         if data not in self._prepared:
             raise PfiqError(
-                f"{self._path}: its first layer reads what a {self._makers.get(data)} makes of the pixels, where only "
-                "arithmetic with single numbers can be converted; export the network without that."
+                f"{self._path}: its preprocessing includes a {self._makers.get(data)}, but only arithmetic with single "
+                "numbers can be converted; export the network without it."
             )
         return None if self._prepared[data] == (0.0, 1.0) else self._prepared[data]
 
     def _keep(self, name: str, array: np.ndarray) -> str:
-        """The name of its own that an array gets in ``arrays``."""
-        own, number = self._names[name], 1
-        while own in self.arrays:
+        """Adds an array to ``arrays`` and returns its unique name."""
+        unique, number = self._names[name], 1
+        while unique in self.arrays:
             number += 1
-            own = f"{self._names[name]}#{number}"
-        self.arrays[own] = array
-        return own
+            unique = f"{self._names[name]}#{number}"
+        self.arrays[unique] = array
+        return unique
 
     def _pass_on(self, data: str, output: str) -> None:
         if data in self._prepared:
@@ -204,13 +204,13 @@ class Graph:
             self._unbiased[output] = self._unbiased[data]
 
     def _operands(self, inputs: list[str]) -> tuple[str, str]:
-        """What varies and what is constant, where an operation has one of each, else empty names."""
+        """The variable and the constant input of an operation that has one of each, otherwise empty names."""
         constants = [name for name in inputs if name in self._values]
         varying = [name for name in inputs if name not in self._values]
         return (varying[0], constants[0]) if len(varying) == len(constants) == 1 else ("", "")
 
     def _adds_bias(self, operation: str, inputs: list[str], output: str) -> bool:
-        """Whether this adds one number a channel to a layer that had no bias, and now has."""
+        """Whether an operation adds a bias to a layer; if it does, the layer gets this bias."""
         data, constant = self._operands(inputs)
         if operation != "Add" or data not in self._unbiased or self._readers[data] > 1:
             return False
@@ -224,7 +224,7 @@ class Graph:
         return True
 
     def _prepares(self, operation: str, inputs: list[str], output: str) -> bool:
-        """Whether this is arithmetic of the pixels with a single number."""
+        """Whether an operation is arithmetic of the pixels with a single number; if it is, its effect is recorded."""
         data, constant = self._operands(inputs)
         if operation not in ARITHMETIC or data not in self._prepared:
             return False
@@ -246,7 +246,7 @@ def dense(
 ) -> dict[str, np.ndarray]:
     """Kernel (out, in) and bias (out,) of ONNX's ``Gemm`` or ``MatMul``."""
     if kernel.ndim != 2 or transA:
-        raise ValueError("a Gemm is no dense layer")
+        raise ValueError("a Gemm is not a dense layer")
     kernel = kernel if transB else kernel.T
     scaled = {"kernel": kernel if alpha == 1 else kernel * kernel.dtype.type(alpha)}
     if bias is not None:
@@ -256,5 +256,5 @@ def dense(
 
 
 def shortest(number: np.ndarray | np.floating) -> float:
-    """The decimal that someone wrote, where the file holds the float nearest to it."""
+    """The shortest decimal number that rounds to a float."""
     return float(str(number))

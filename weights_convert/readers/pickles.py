@@ -1,23 +1,23 @@
-"""Pickles as data: nothing that a pickle names is imported, called or changed."""
+"""Reads pickles as data: nothing that a pickle refers to is imported, called or changed."""
 
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NoReturn
 
-LONGEST_NAME = 1000  # a pickle may use one long text for many names
+LONGEST_NAME = 1000  # characters; a pickle may use one long text for many names
 
 
 @dataclass(slots=True)
 class Object:
-    """A dictionary, a class, a function, or what one of these would have made.
+    """A dictionary, a class, a function, or the result that calling one of them would have had.
 
     Attributes:
-        name: of the class or function, as ``collections.OrderedDict``.
-        arguments: that it would have been called with.
-        state: that would have been given to what it made.
-        entries: of a dictionary of any class, so far as their keys are text: only these can be names, and a nest of
-            tuples as a key can take forever to hash.
+        name: name of the class or function, such as ``collections.OrderedDict``.
+        arguments: the arguments of the call.
+        state: the state that the result would have been given.
+        entries: the entries of a dictionary of any class whose keys are text. Other keys cannot be names, and hashing
+            nested tuples can take unlimited time.
     """
 
     name: str
@@ -30,19 +30,19 @@ class Object:
             self.entries[key if isinstance(key, str) else key.decode()] = value
 
     def append(self, item: Any) -> None:
-        """Items of classes that are lists are left out."""
+        """Ignores the items of classes that are lists."""
 
     extend = append
 
 
 class Unpickler(pickle._Unpickler):
-    """Reads pickles of Python 2 and 3 into lists, tuples, texts, numbers and ``Object``.
+    """Reads pickles of Python 2 and 3 as lists, tuples, texts, numbers and ``Object``.
 
-    It stands on the standard library's unpickler in Python: that in C allocates as many places as the largest index in
-    the file says. Text of Python 2 comes as bytes.
+    It extends the standard library's unpickler in Python, because the one in C allocates as much memory as the largest
+    index in the file requires. Text of Python 2 is returned as bytes.
 
     Attributes:
-        persistent_ids: the references to what lies outside the pickle.
+        persistent_ids: the references to objects outside the pickle.
     """
 
     stack: list[Any]
@@ -50,17 +50,17 @@ class Unpickler(pickle._Unpickler):
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
     def __init__(self, file: Any):
-        """Takes a file whose ``read`` asks for no more memory than is left of it: a ``BytesIO`` or an ``mmap``."""
+        """Takes a file whose ``read`` never allocates more than the rest of the file: a ``BytesIO`` or an ``mmap``."""
         super().__init__(file, encoding="bytes")
         self.persistent_ids: list[Any] = []
 
     def find_class(self, module: str, name: str) -> Object:
         if len(module) + len(name) > LONGEST_NAME:
-            raise pickle.UnpicklingError("it names a class by more than a name")
+            raise pickle.UnpicklingError("it contains a name of a class that is too long")
         return Object(f"{module}.{name}")
 
     def get_extension(self, code: int) -> NoReturn:
-        raise pickle.UnpicklingError(f"it refers to class {code} of a registry of Python's")
+        raise pickle.UnpicklingError(f"it refers to class {code} of Python's extension registry")
 
     def persistent_load(self, pid: Any) -> Object:
         self.persistent_ids.append(pid)
@@ -91,7 +91,7 @@ class Unpickler(pickle._Unpickler):
             self.stack[-1][key] = value
 
     dispatch[pickle.DICT[0]] = load_dict
-    # Bytearrays may be bytes, which are not allocated before they are read; and sets lists, which hash nothing.
+    # Bytearrays are read as bytes, which are not allocated in advance. Sets are read as lists, which are not hashed.
     dispatch[pickle.BYTEARRAY8[0]] = dispatch[pickle.BINBYTES8[0]]
     dispatch[pickle.EMPTY_SET[0]] = dispatch[pickle.EMPTY_LIST[0]]
     dispatch[pickle.ADDITEMS[0]] = dispatch[pickle.APPENDS[0]]

@@ -11,11 +11,12 @@ from weights_convert.source import Source
 
 
 def read(path: Path) -> Source:
-    """Every array of the file; bfloat16, which NumPy lacks, becomes float32."""
+    """Every array of the file; bfloat16 is converted to float32, because NumPy does not have it."""
     with safe_open(path, framework="numpy") as file:
         if HEADER in (file.metadata() or {}):
-            raise PfiqError(f"{path}: is converted already; give it to `load_recognizer` or `pfiq --recognizer`.")
-        return Source(path, {name: _array(file.get_tensor(name)) for name in file.keys()})
+            raise PfiqError(f"{path}: has been converted already; give it to `load_recognizer` or `pfiq --recognizer`.")
+        names = file.keys()  # a safetensors file is not iterable
+        return Source(path, {name: _array(file.get_tensor(name)) for name in names})
 
 
 def _array(array: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""``.pt``, ``.pth`` and ``.ckpt`` files that ``torch.save`` wrote; torch itself is not needed."""
+"""``.pt``, ``.pth`` and ``.ckpt`` files written by ``torch.save``, read without torch."""
 
 import functools
 import io
@@ -16,7 +16,7 @@ from pfiq_jax.errors import PfiqError
 from weights_convert.readers.pickles import Object, Unpickler
 from weights_convert.source import Source
 
-STATE_DICTS = (  # the names they have in checkpoints
+STATE_DICTS = (  # names of state dicts in checkpoints
     "state_dict",
     "state_dict_backbone",
     "model_state_dict",
@@ -25,8 +25,8 @@ STATE_DICTS = (  # the names they have in checkpoints
     "net",
 )
 DATA_PARALLEL = "module"
-OTHER_MACHINE = "it was written by a machine of another byte order"
-MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # of the format before torch 1.6, which is no zip
+OTHER_MACHINE = "it was written on a machine with another byte order"
+MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # of the format before torch 1.6, which is not a zip archive
 DTYPES: Mapping[str, np.dtype] = {
     f"torch.{name}Storage": np.dtype(dtype)
     for name, dtype in {
@@ -46,9 +46,9 @@ Storages = Callable[[str | bytes], bytes | memoryview]  # from the key of a stor
 
 
 def read(path: Path) -> Source:
-    """Every tensor of a state dict, or of the state dict in a checkpoint; all that lies beside them is ignored.
+    """Every tensor of a state dict, or of the state dict in a checkpoint. Everything else in the file is ignored.
 
-    The pickle in the file is read as data, so that the objects of a training run are no obstacle and none is made.
+    The pickle in the file is read as data: objects of a training run are not created and their classes not required.
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -58,32 +58,32 @@ def read(path: Path) -> Source:
         if content[:2] == b"PK":
             raise ValueError("the end of its archive is missing")
         if content[:1] != pickle.PROTO:
-            raise ValueError("it begins with no pickle")
+            raise ValueError("it does not begin with a pickle")
         return Source(path, _arrays(path, *_unpack(content)))
 
 
 def _unzip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Storages]:
-    """The pickled object and its storages, whose checksums ``zipfile`` compares on reading; torch does not."""
+    """The pickled object and its storages. Unlike torch, ``zipfile`` compares their checksums when it reads them."""
     records = {record.filename.partition("/")[2]: record for record in archive.infolist()}
     if sum(record.compress_size for record in records.values()) > size:
-        raise ValueError("it announces more bytes than it has")
+        raise ValueError("its archive claims more bytes than the file has")
 
     def content(name: str) -> bytes:
         if records[name].compress_type != zipfile.ZIP_STORED:
-            raise ValueError("it is compressed, as torch never does")
+            raise ValueError("it is compressed, which torch never does")
         return archive.read(records[name])
 
     if "data.pkl" not in records:
-        raise ValueError("it is an archive of something else")
+        raise ValueError("it is an archive without a pickle")
     if "byteorder" in records and content("byteorder") != b"little":
         raise ValueError(OTHER_MACHINE)
     return Unpickler(io.BytesIO(content("data.pkl"))).load(), lambda key: content(f"data/{key!s}")
 
 
 def _unpack(file: mmap.mmap) -> tuple[Any, Storages]:
-    """The same from the format before torch 1.6: five pickles, then the storages, each behind its length."""
+    """The same for the format before torch 1.6: five pickles, then the storages, each after its length."""
     if Unpickler(file).load() != MAGIC_NUMBER:
-        raise ValueError("it begins with no magic number")
+        raise ValueError("it does not begin with the magic number")
     _version, system = Unpickler(file).load(), Unpickler(file).load()
     if not system.entries["little_endian"]:
         raise ValueError(OTHER_MACHINE)
@@ -91,11 +91,11 @@ def _unpack(file: mmap.mmap) -> tuple[Any, Storages]:
     content, keys = unpickler.load(), Unpickler(file).load()
     widths = {}
     for pid in unpickler.persistent_ids:
-        if pid[0] not in ("module", b"module"):  # of a whole model, with its source code
+        if pid[0] not in ("module", b"module"):  # a reference to source code, in the file of a whole model
             kind, key = _storage(pid)
             widths[key] = DTYPES[kind].itemsize
     if keys != sorted(widths):
-        raise ValueError("it holds other storages than it refers to")
+        raise ValueError("its storages are not those that it refers to")
     storages = {}
     for key in keys:
         length = widths[key] * int.from_bytes(file.read(8), "little")
@@ -108,27 +108,27 @@ def _unpack(file: mmap.mmap) -> tuple[Any, Storages]:
 def _arrays(path: Path, content: Any, storages: Storages) -> dict[str, np.ndarray]:
     @functools.cache
     def flat(kind: str, key: str | bytes) -> np.ndarray:
-        """A storage, in float32 where NumPy lacks the type; cached, since tensors may share it."""
+        """A storage, with bfloat16 as float32; cached, because tensors may share it."""
         array = np.frombuffer(storages(key), DTYPES[kind])
         return array.astype(np.float32) if DTYPES[kind] == jnp.bfloat16 else array
 
     tensors = _state_dict(content)
     if not tensors:
         raise PfiqError(
-            f"{path}: holds something else than a state dict of tensors; "
+            f"{path}: does not contain a state dict of tensors; "
             "give a file that `torch.save(model.state_dict(), path)` wrote."
         )
     arrays: dict[str, np.ndarray] = {}
     for long_name, tensor in tensors.items():
         name = ".".join(part for part in long_name.split(".") if part != DATA_PARALLEL)
         if name in arrays:
-            raise ValueError(f"two tensors go by the name {name}")
+            raise ValueError(f"two tensors have the name {name}")
         arrays[name] = _array(tensor, flat)
     return arrays
 
 
 def _state_dict(content: Any) -> dict[str, Object]:
-    """The tensors of the first of the usual places that has any."""
+    """The tensors of the first of the usual places that contains any."""
     checkpoint = _entries(content)
     for place in (*(_entries(checkpoint.get(name)) for name in STATE_DICTS), checkpoint):
         tensors = {name: value for name, value in place.items() if _is_tensor(value)}
@@ -139,7 +139,7 @@ def _state_dict(content: Any) -> dict[str, Object]:
 
 def _entries(value: Any) -> dict[str, Any]:
     match value:
-        case Object("collections.OrderedDict", (list(pairs),)):  # as Python 2 pickles it
+        case Object("collections.OrderedDict", (list(pairs),)):  # pickled by Python 2
             made = Object("dict")
             for key, entry in pairs:
                 made[key] = entry
@@ -166,9 +166,9 @@ def _array(tensor: Object, flat: Callable[[str, str | bytes], np.ndarray]) -> np
             storage = flat(*_storage(pid))
             width = storage.itemsize
             array = np.ndarray(shape, storage.dtype, storage, width * offset, [width * stride for stride in strides])
-            if array.size <= storage.size:  # a stride of 0 makes any number of elements out of one
+            if array.size <= storage.size:  # a stride of 0 repeats one element any number of times
                 return array
-    raise ValueError(f"{tensor.name} makes no plain tensor")
+    raise ValueError(f"{tensor.name} does not create a plain tensor")
 
 
 def _storage(pid: Any) -> tuple[str, str | bytes]:
@@ -177,4 +177,4 @@ def _storage(pid: Any) -> tuple[str, str | bytes]:
         case ("storage" | b"storage", Object(kind), str(key) | bytes(key), _, _, *view):
             if kind in DTYPES and not any(view):
                 return kind, key
-    raise ValueError("it refers to something else than storages of numbers")
+    raise ValueError("it refers to something other than storages of numbers")

@@ -1,6 +1,6 @@
-"""One runtime a file format: the source network by its own graph, to compare its conversion with.
+"""One runtime per file format: each runs the source network, to compare its conversion with it.
 
-Each is a module with a ``run(source, pixels, ..., layers=False)``, which state dicts give their network too. It gives
-the embeddings, and with ``layers`` what the operations with parameters give, by the name of the first array that each
-reads. They are imported to verify only.
+Each module has a function ``run(source, pixels, ..., layers=False)``, which takes the network as well for state dicts.
+It returns the embeddings and, with ``layers``, the outputs of the layers with parameters, by the name of each layer's
+first array. Runtimes are imported only to verify conversions.
 """

@@ -1,4 +1,4 @@
-"""MXNet's graphs, run under torch by the rules of MXNet's operations."""
+"""Runs MXNet's graphs with torch, by the definitions of MXNet's operations."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -15,47 +15,48 @@ if TYPE_CHECKING:
 
 
 def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The embeddings, and what the operations with parameters give.
+    """Embeddings, and the outputs of the layers with parameters.
 
     Args:
-        source: as ``readers.read`` gave it.
-        pixels: (batch, 3, height, width) float32, as the graph wants them.
-        layers: keep the outputs of the operations that have parameters.
+        source: the result of ``readers.read``.
+        pixels: (batch, 3, height, width) float32, preprocessed as the graph requires.
+        layers: whether to return the outputs of the layers.
 
     Returns:
-        Embeddings (batch, dim), and the kept outputs by the name of the first array that each reads.
+        Embeddings (batch, dim), and with ``layers`` the outputs by the name of each layer's first array, otherwise an
+        empty dictionary.
 
     Raises:
-        PfiqError: for a graph with other operations than ``OPERATIONS``, or one that does not fit arrays or pixels.
+        PfiqError: if the graph has an operation that is not in ``OPERATIONS``, or does not match its arrays or pixels.
     """
     import torch
 
-    assert source.companion is not None  # a source of this format always has one
+    assert source.companion is not None  # every source of this format has a symbol
     symbol = read_symbol(source.companion)
-    last_reader = {input: node for node in symbol.operations for input in node.inputs}
+    last_reader = {used: node for node in symbol.operations for used in node.inputs}
     values = {symbol.data: torch.tensor(pixels)}
     outputs = {}
     for node in symbol.operations:
         if node.operation not in OPERATIONS:
             raise PfiqError(
-                f"{source.companion}: has the operation {node.operation!r}, which is not known here; "
+                f"{source.companion}: has the operation {node.operation!r}, which cannot be run here; "
                 "convert it without --verify."
             )
-        parameters = [input.name for input in node.inputs if input.operation == VARIABLE and input not in values]
+        parameters = [used.name for used in node.inputs if used.operation == VARIABLE and used not in values]
         try:
-            inputs = [values[input] if input in values else _parameter(source, input.name) for input in node.inputs]
+            inputs = [values[used] if used in values else _parameter(source, used.name) for used in node.inputs]
             with torch.inference_mode():
                 values[node] = OPERATIONS[node.operation](node, *inputs)
-        except Exception as error:  # damaged graphs give each operation its own ways to fail
+        except Exception as error:  # operations raise many types for damaged graphs
             reason = str(error).strip().split("\n")[0]
             raise PfiqError(
                 f"{source.companion}: its node {node.name!r} cannot be run ({reason}); convert it without --verify."
             ) from error
         if layers and parameters:
             outputs[parameters[0]] = values[node].numpy()
-        for input in node.inputs:  # a batch of all layers' outputs takes gigabytes
-            if last_reader[input] is node:
-                values.pop(input, None)
+        for used in node.inputs:  # the outputs of all layers would take gigabytes
+            if last_reader[used] is node:
+                values.pop(used, None)
     return values[symbol.operations[-1]].numpy(), outputs
 
 

@@ -1,4 +1,4 @@
-"""ONNX graphs under ONNX Runtime."""
+"""Runs ONNX graphs with ONNX Runtime."""
 
 import numpy as np
 
@@ -9,25 +9,25 @@ from weights_convert.source import Source
 
 
 def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The embeddings of a batch, and what the layers with parameters give for it.
+    """Embeddings, and the outputs of the layers with parameters.
 
     Args:
-        source: as ``readers.read`` gave it.
-        pixels: (batch, 3, height, width) float32 as the graph wants them.
-        layers: whether to give the layers' outputs too.
+        source: the result of ``readers.read``.
+        pixels: (batch, 3, height, width) float32, preprocessed as the graph requires.
+        layers: whether to return the outputs of the layers.
 
     Returns:
-        Embeddings (batch, dim) float32: the graph's first output of two axes. And with ``layers`` the outputs (batch,
-        ...) float32 of ``source.layers``, each by the name of the layer's first array, else nothing.
+        Embeddings (batch, dim) float32, the graph's first output with two axes; and with ``layers`` the outputs (batch,
+        ...) float32 of ``source.layers`` by the name of each layer's first array, otherwise an empty dictionary.
 
     Raises:
-        PfiqError: for a graph that ONNX Runtime cannot run, or that gives no embeddings.
+        PfiqError: if ONNX Runtime cannot run the graph, or if it has no output with two axes.
     """
     import onnx
     import onnxruntime
 
     model, _ = load(source.path)
-    # Quantisers leave inputs behind that nodes now compute or nothing reads, and ONNX Runtime refuses such graphs.
+    # Quantisers keep graph inputs that are unused or now computed by nodes. ONNX Runtime rejects such graphs.
     made = {name for node in model.graph.node for name in node.output} | {a.name for a in model.graph.initializer}
     consumed = {name for node in model.graph.node for name in node.input}
     fed = [value for value in model.graph.input if value.name in consumed - made]
@@ -41,9 +41,9 @@ def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[np
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         dtype = onnx.helper.tensor_dtype_to_np_dtype(fed[0].type.tensor_type.elem_type)
-        # one by one, since many graphs are fixed at batch 1, some of them only in a Reshape
+        # one by one, because many graphs have a fixed batch size of 1, sometimes only in a Reshape
         outputs = [session.run([*given, *watched], {fed[0].name: image[None].astype(dtype)}) for image in pixels]
-    except Exception as error:  # ONNX Runtime's exceptions share no other base
+    except Exception as error:  # ONNX Runtime's exceptions have no other common base class
         reason = str(error).strip().split("\n")[0]
         raise PfiqError(
             f"{source.path}: ONNX Runtime cannot run it ({reason}); convert it without --verify."
@@ -51,6 +51,6 @@ def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[np
     batches = [np.concatenate(output).astype(np.float32) for output in zip(*outputs, strict=True)]
     embeddings = next((batch for batch in batches[: len(given)] if batch.ndim == 2), None)
     if embeddings is None:
-        raise PfiqError(f"{source.path}: has no output (batch, dim), as embeddings are; convert it without --verify.")
+        raise PfiqError(f"{source.path}: has no output of shape (batch, dim); convert it without --verify.")
     names = [next(iter(layer.arrays.values())) for layer in source.layers]
     return embeddings, dict(zip(names, batches[len(given) :], strict=False))

@@ -1,4 +1,4 @@
-"""State dicts, run by the torch networks that they were saved from."""
+"""Runs state dicts with the torch networks from which they were saved."""
 
 from typing import TYPE_CHECKING
 
@@ -12,25 +12,29 @@ from weights_convert.mappings.conventions import TORCH
 from weights_convert.source import Source
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 
 def run(
-    source: Source, pixels: np.ndarray, fit: Fit, network: Architecture, *, layers: bool = False
+    source: Source, pixels: np.ndarray, fit: Fit, architecture: Architecture, *, layers: bool = False
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The embeddings (batch, dim) of (batch, 3, height, width) float32 pixels as the network wants them.
+    """Embeddings, and the outputs of the layers with parameters.
 
     Args:
-        source: as ``readers.read`` gave it.
-        pixels: preprocessed.
-        fit: how its arrays are named.
-        network: with the options that ``convert.configure`` found.
-        layers: also return what the layers with parameters give, by the name of the first array of each.
+        source: the result of ``readers.read``.
+        pixels: (batch, 3, height, width) float32, preprocessed as the network requires.
+        fit: the mapping that matches the source.
+        architecture: the architecture with the options found by ``convert.configure``.
+        layers: whether to return the outputs of the layers.
+
+    Returns:
+        Embeddings (batch, dim), and with ``layers`` the outputs by the name of each layer's first array, otherwise an
+        empty dictionary.
 
     Raises:
-        PfiqError: for arrays that no torch network has names for, as those of Keras.
+        PfiqError: if there is no torch network for the source, for example for arrays of Keras.
     """
-    model = _build(source, fit, network).eval()  # first: where there is none, torch is no mend
+    model = _build(source, fit, architecture).eval()  # before torch is imported: without a network it is not required
 
     import torch
 
@@ -43,37 +47,39 @@ def run(
             module.register_forward_hook(lambda _, __, output, key=key: outputs.update({key: output.numpy()}))
     with torch.inference_mode():
         embeddings = model(torch.tensor(pixels))
-        if layers and isinstance(network, IResNet) and network.quality_head:
+        if layers and isinstance(architecture, IResNet) and architecture.quality_head:
             model.get_submodule("qs")(embeddings)
     return embeddings.numpy(), outputs
 
 
-def _build(source: Source, fit: Fit, network: Architecture) -> "nn.Module":
-    if fit.mapping.convention is TORCH and isinstance(network, IResNet):
+def _build(source: Source, fit: Fit, architecture: Architecture) -> "nn.Module":
+    if fit.mapping.convention is TORCH and isinstance(architecture, IResNet):
         if fit.mapping in (ADAFACE, IR_SE):
             from weights_convert.torch_networks.adaface import TorchAdaFace
 
             return TorchAdaFace(
-                network.depth,
-                network.dim,
-                network.epsilon,
-                squeeze_excitation=network.squeeze_excitation,
+                architecture.depth,
+                architecture.dim,
+                architecture.epsilon,
+                squeeze_excitation=architecture.squeeze_excitation,
                 mid_norm=fit.mapping is ADAFACE,
             )
         from weights_convert.torch_networks.iresnet import TorchIResNet
 
-        return TorchIResNet(network.depth, network.dim, network.epsilon, quality_head=network.quality_head)
-    if isinstance(network, InceptionResNetV1):
+        return TorchIResNet(
+            architecture.depth, architecture.dim, architecture.epsilon, quality_head=architecture.quality_head
+        )
+    if isinstance(architecture, InceptionResNetV1):
         from weights_convert.torch_networks.facenet import TorchInceptionResNetV1
 
-        return TorchInceptionResNetV1(network.dim, network.epsilon)
+        return TorchInceptionResNetV1(architecture.dim, architecture.epsilon)
     raise PfiqError(
-        f"{source.path}: there is no runtime here to compare its conversion with; convert it without --verify."
+        f"{source.path}: there is no runtime for it to compare its conversion with; convert it without --verify."
     )
 
 
-def _tensor(source: Source, name: str, template):
-    """A source's array as the network wants it: some keep PReLU slopes as (channels, 1, 1), some lack counters."""
+def _tensor(source: Source, name: str, template: "Tensor") -> "Tensor":
+    """A source's array in the network's shape and dtype: slopes may be (channels, 1, 1), counters may be missing."""
     import torch
 
     array = source.arrays.get(name)

@@ -1,16 +1,18 @@
-"""The improved residual networks with the module names of AdaFace, and of TreB1eN's ``InsightFace_Pytorch`` before."""
+"""IResNet with the module names of AdaFace, which are those of TreB1eN's ``InsightFace_Pytorch``."""
 
 import torch
 from torch import nn
 
-from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE, WIDTHS
+WIDTHS = (64, 128, 256, 512)  # channels per stage
+BLOCKS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3)}  # per stage, by depth
 
 
 class TorchAdaFace(nn.Module):
-    """(batch, 3, 112, 112) in -1..1 to (batch, dim).
+    """From (batch, 3, 112, 112) in -1..1 to embeddings (batch, dim).
 
-    With ``mid_norm`` it is AdaFace's network. Without, it is ``InsightFace_Pytorch``'s (``model_ir_se50``): no
-    BatchNorm between a block's first convolution and its PReLU, and a last one with a scale and bias.
+    With ``mid_norm`` it is AdaFace's network. Without it, it is that of ``InsightFace_Pytorch`` (``model_ir_se50``),
+    which has no BatchNorm between a block's first convolution and its PReLU, and whose last BatchNorm has a scale and a
+    bias.
     """
 
     def __init__(self, depth: int, dim: int, epsilon: float, squeeze_excitation: bool = False, mid_norm: bool = True):
@@ -20,7 +22,7 @@ class TorchAdaFace(nn.Module):
         )
         self.body = nn.Sequential()
         inputs = WIDTHS[:1] + WIDTHS[:-1]
-        for blocks, channels, width in zip(BLOCKS_PER_STAGE[depth], inputs, WIDTHS, strict=True):
+        for blocks, channels, width in zip(BLOCKS[depth], inputs, WIDTHS, strict=True):
             self.body.append(Block(channels, width, 2, epsilon, squeeze_excitation, mid_norm))
             for _ in range(blocks - 1):
                 self.body.append(Block(width, width, 1, epsilon, squeeze_excitation, mid_norm))
@@ -38,7 +40,7 @@ class TorchAdaFace(nn.Module):
 
 
 class Block(nn.Module):
-    """BatchNorm, 3x3, BatchNorm?, PReLU, 3x3 (stride), BatchNorm, squeeze-and-excitation?, plus the shortcut."""
+    """BatchNorm, 3x3, optional BatchNorm, PReLU, 3x3 with stride, BatchNorm, optional excitation, plus the shortcut."""
 
     def __init__(
         self, channels: int, width: int, stride: int, epsilon: float, squeeze_excitation: bool, mid_norm: bool
@@ -67,7 +69,7 @@ class Block(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Channels weighed by what their means say."""
+    """Squeeze-and-excitation: weights channels by a function of their means (Hu et al. 2018)."""
 
     def __init__(self, channels: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""FaceNet's Inception-ResNet-v1 with the module names of facenet-pytorch; the blocks are of Szegedy et al. 2017."""
+"""FaceNet's Inception-ResNet-v1 with the module names of facenet-pytorch; blocks as in Szegedy et al. 2017."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class TorchInceptionResNetV1(nn.Module):
-    """(batch, 3, 160, 160) in -1..1, RGB, to (batch, dim)."""
+    """From (batch, 3, 160, 160) RGB in -1..1 to embeddings (batch, dim)."""
 
     def __init__(self, dim: int, epsilon: float):
         super().__init__()
@@ -42,7 +42,7 @@ class TorchInceptionResNetV1(nn.Module):
         return self.last_bn(self.last_linear(self.features(x).mean((2, 3))))
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
-        """The map before the mean over its places, (batch, 1792, 3, 3)."""
+        """The feature map (batch, 1792, 3, 3) before the mean over its positions."""
         x = self.maxpool_3a(self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(x))))
         x = self.repeat_1(self.conv2d_4b(self.conv2d_4a(self.conv2d_3b(x))))
         x = self.repeat_3(self.mixed_7a(self.repeat_2(self.mixed_6a(x))))
@@ -50,7 +50,7 @@ class TorchInceptionResNetV1(nn.Module):
 
 
 def block35(conv: partial) -> nn.Module:
-    """At 17x17."""
+    """A block for maps of 17x17."""
     return Residual(
         nn.Conv2d(96, 256, 1),
         conv(256, 32, 1),
@@ -61,7 +61,7 @@ def block35(conv: partial) -> nn.Module:
 
 
 def block17(conv: partial) -> nn.Module:
-    """At 8x8."""
+    """A block for maps of 8x8."""
     return Residual(
         nn.Conv2d(256, 896, 1),
         conv(896, 128, 1),
@@ -73,7 +73,7 @@ def block17(conv: partial) -> nn.Module:
 
 
 def block8(conv: partial, scale: float, *, activation: bool = True) -> nn.Module:
-    """At 3x3."""
+    """A block for maps of 3x3."""
     return Residual(
         nn.Conv2d(384, 1792, 1),
         conv(1792, 192, 1),
@@ -108,7 +108,7 @@ class ConvReLU(nn.Module):
 
 
 class Branches(nn.Module):
-    """Modules named branch0, branch1, ..., from the same input; what they give is joined."""
+    """Modules named branch0, branch1, ... with the same input; their outputs are concatenated."""
 
     def __init__(self, *branches: nn.Module):
         super().__init__()
@@ -117,12 +117,12 @@ class Branches(nn.Module):
             self.add_module(name, branch)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(batch, channels, height, width) to (batch, all their channels, new height, new width)."""
+        """(batch, channels, height, width) to (batch, channels of all branches, new height, new width)."""
         return torch.cat([self.get_submodule(name)(x) for name in self.names], 1)
 
 
 class Residual(Branches):
-    """Branches, joined and projected, added by a factor to their input; ReLU?"""
+    """Branches whose projected output is scaled and added to the input; then, with ``activation``, a ReLU."""
 
     def __init__(self, projection: nn.Conv2d, *branches: nn.Module, scale: float, activation: bool = True):
         super().__init__(*branches)

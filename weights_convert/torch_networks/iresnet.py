@@ -1,15 +1,22 @@
-"""IResNet with the module names of insightface's ``arcface_torch``; the layout is of Deng et al. 2019, section 3.1."""
+"""IResNet with the module names of insightface's ``arcface_torch``; layout as in Deng et al. 2019, section 3.1."""
 
 from collections.abc import Iterator
 
 import torch
 from torch import nn
 
-from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE, WIDTHS
+WIDTHS = (64, 128, 256, 512)  # channels per stage
+BLOCKS = {  # per stage, by depth
+    18: (2, 2, 2, 2),
+    34: (3, 4, 6, 3),
+    50: (3, 4, 14, 3),
+    100: (3, 13, 30, 3),
+    200: (6, 26, 60, 6),
+}
 
 
 class Block(nn.Module):
-    """BatchNorm, 3x3, BatchNorm, PReLU, 3x3 (stride), BatchNorm, plus the shortcut."""
+    """BatchNorm, 3x3, BatchNorm, PReLU, 3x3 with stride and BatchNorm, plus the shortcut."""
 
     def __init__(self, channels: int, width: int, stride: int, epsilon: float):
         super().__init__()
@@ -32,7 +39,7 @@ class Block(nn.Module):
 
 
 class TorchIResNet(nn.Module):
-    """(batch, 3, 112, 112) in -1..1, RGB, to (batch, dim), from which CR-FIQA's quality head ``qs`` tells quality."""
+    """From (batch, 3, 112, 112) RGB in -1..1 to embeddings (batch, dim), the input of CR-FIQA's quality head ``qs``."""
 
     def __init__(self, depth: int, dim: int, epsilon: float, quality_head: bool = False):
         super().__init__()
@@ -40,7 +47,7 @@ class TorchIResNet(nn.Module):
         self.bn1 = nn.BatchNorm2d(WIDTHS[0], epsilon)
         self.prelu = nn.PReLU(WIDTHS[0])
         inputs = WIDTHS[:1] + WIDTHS[:-1]
-        for number, (blocks, channels, width) in enumerate(zip(BLOCKS_PER_STAGE[depth], inputs, WIDTHS, strict=True)):
+        for number, (blocks, channels, width) in enumerate(zip(BLOCKS[depth], inputs, WIDTHS, strict=True)):
             first = Block(channels, width, 2, epsilon)
             rest = (Block(width, width, 1, epsilon) for _ in range(blocks - 1))
             self.add_module(f"layer{number + 1}", nn.Sequential(first, *rest))
@@ -56,7 +63,7 @@ class TorchIResNet(nn.Module):
         return embedding
 
     def steps(self, x: torch.Tensor) -> Iterator[torch.Tensor]:
-        """What the stem, each of the four stages, ``bn2`` and the rest of the head give."""
+        """The outputs of the stem, of each of the four stages, of ``bn2`` and of the rest of the head."""
         x = self.prelu(self.bn1(self.conv1(x)))
         yield x
         for number in (1, 2, 3, 4):

@@ -62,11 +62,11 @@ def test_the_symbol_may_be_given(tmp_path):
     path.write_bytes(params(network_arrays()))
     given.write_bytes(symbol(NETWORK))
     assert read(path, symbol=str(given)).companion == given
-    refused(path, r"put model-symbol\.json or model-0000-symbol\.json there, or name it by --symbol\.$")
+    refused(path, r"put model-symbol\.json or model-0000-symbol\.json next to it, or give the graph with --symbol\.$")
     with pytest.raises(PfiqError, match=rf"^{tmp_path}/none: no such file; give the -symbol.json file"):
         read(path, tmp_path / "none")
     (tmp_path / "a.onnx").write_bytes(b"")
-    with pytest.raises(PfiqError, match=rf"^{given}: only a \.params file has a symbol"):
+    with pytest.raises(PfiqError, match=rf"^{given}: only \.params files have a symbol"):
         read(tmp_path / "a.onnx", given)
 
 
@@ -148,8 +148,8 @@ SOUND = params(
     "content, reason",
     [
         (b"", "empty"),
-        (bytes(24), "does not begin as one"),
-        (SOUND + b"\0", "goes on behind its end"),
+        (bytes(24), "does not begin like one"),
+        (SOUND + b"\0", "continues after its end"),
         (SOUND[:-1], "ends too early"),
         (SOUND[:16] + struct.pack("<Q", 2**62) + SOUND[24:], "ends too early"),
         (SOUND[:28] + struct.pack("<i", 1) + SOUND[32:], "sparse arrays"),
@@ -158,10 +158,10 @@ SOUND = params(
         (SOUND[:36] + struct.pack("<qq", -2, -3) + SOUND[52:], "ends too early"),
         (SOUND[:36] + struct.pack("<qq", 0, 2**62) + SOUND[52:], ""),
         (SOUND[:60] + struct.pack("<i", 12) + SOUND[64:], "unknown dtype 12"),
-        (SOUND[:-17] + struct.pack("<Q", 0), "not one name for each array"),
+        (SOUND[:-17] + struct.pack("<Q", 0), "not have one unique name per array"),
         (SOUND[:-9] + struct.pack("<Q", 2**63) + b"w", "ends too early"),
         (SOUND[:-1] + b"\xff", "utf-8"),
-        (params({"arg:w": np.ones(1), "aux:w": np.ones(1)}), "not one name for each array"),
+        (params({"arg:w": np.ones(1), "aux:w": np.ones(1)}), "not have one unique name per array"),
     ],
 )
 def test_a_damaged_params_file_is_one_sentence(content, reason, tmp_path):
@@ -185,24 +185,24 @@ def with_node(**changes):
         (b"[]", "lacks 'nodes'"),
         (b'{"nodes": {}}', "lacks 'nodes'"),
         (b'{"nodes": []}', "lacks 'heads'"),
-        (b'{"nodes": [], "heads": []}', "no earlier node"),
+        (b'{"nodes": [], "heads": []}', "not belong to an earlier node"),
         (b'{"nodes": [3], "heads": []}', "lacks 'op'"),
         (symbol(ADD, heads=["data"]), "no operations"),
         (b" " * (2**22 + 1), "too large"),
         (with_node(name=None), "lacks 'name'"),
-        (with_node(inputs=[[0, 0]] * 4), "does not read its four arrays"),
-        (with_node(inputs=[[5, 0]]), "no earlier node"),
-        (with_node(inputs=[[-1, 0]]), "no earlier node"),
-        (with_node(inputs=[[0, 1]]), "no earlier node"),
-        (with_node(inputs=["0"]), "no earlier node"),
+        (with_node(inputs=[[0, 0]] * 4), "does not have four arrays"),
+        (with_node(inputs=[[5, 0]]), "not belong to an earlier node"),
+        (with_node(inputs=[[-1, 0]]), "not belong to an earlier node"),
+        (with_node(inputs=[[0, 1]]), "not belong to an earlier node"),
+        (with_node(inputs=["0"]), "not belong to an earlier node"),
         (with_node(attrs=[]), "lacks 'attrs'"),
-        (with_node(attrs={"eps": 1e-3}), "no strings"),
-        (with_node(attrs={"eps": "small"}), "eps of 'bn' is no finite number"),
+        (with_node(attrs={"eps": 1e-3}), "not strings"),
+        (with_node(attrs={"eps": "small"}), "eps of 'bn' is not a finite number"),
         (with_node(attrs={"eps": "-1e-3"}), "eps of 'bn' is -0.001"),
         (with_node(attrs={"fix_gamma": "perhaps"}), "neither True nor False"),
         (with_node(op="Dropout", attrs={"p": "1.5"}), "p of 'bn' is 1.5"),
-        (symbol([("_minus_scalar", "minus", ["data"], {})]), "scalar of 'minus' is no finite number"),
-        (symbol([("_mul_scalar", "times", ["data"], {"scalar": 0})]), "leaves nothing of the pixels"),
+        (symbol([("_minus_scalar", "minus", ["data"], {})]), "scalar of 'minus' is not a finite number"),
+        (symbol([("_mul_scalar", "times", ["data"], {"scalar": 0})]), "removes all information from the pixels"),
         (symbol([("_div_scalar", "by", ["data"], {"scalar": 0})]), "division by zero"),
     ],
 )

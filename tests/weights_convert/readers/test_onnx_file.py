@@ -253,7 +253,7 @@ def test_preprocessing_is_read(steps, expected, write):
 )
 def test_other_preprocessing_is_refused(node, write):
     arrays = {"n": numbers(3, 1, 1), "one": np.float32(1), "order": np.array([2, 1, 0])}
-    with pytest.raises(PfiqError, match=rf"its first layer reads what a {node[0]} makes of the pixels"):
+    with pytest.raises(PfiqError, match=rf"its preprocessing includes a {node[0]}, "):
         read_conv(write, (*node, "x", {}), **arrays)
 
 
@@ -274,12 +274,12 @@ def test_dropout_rate_is_read(inputs, attributes, expected, write):
         ([("ConvInteger", ["data", "i"], "y", {})], r"computes in integers \(ConvInteger\); give the float model"),
         (
             [("Mul", ["w", "w"], "v", {}), ("Conv", ["data", "v"], "y", {})],
-            r"in the graph \(Mul\); export it with const",
+            r"parameters of a Conv \(Mul\); export it with const",
         ),
-        ([("Conv", ["data", "none"], "y", {})], "nothing makes the none that a Conv reads"),
-        ([CONV, CONV], "y is made twice"),
+        ([("Conv", ["data", "none"], "y", {})], "none, an input of a Conv, is not defined"),
+        ([CONV, CONV], "y is defined twice"),
         ([("Conv", ["data", "i"], "y", {})], "i, of a Conv, is int8"),
-        ([("Gemm", ["data", "w"], "y", {})], "no dense layer"),
+        ([("Gemm", ["data", "w"], "y", {})], "not a dense layer"),
         ([("BatchNormalization", ["data", "w", "w", "w"], "y", {})], "a BatchNormalization has 3 parameters"),
     ],
 )
@@ -331,18 +331,18 @@ def test_weights_beside_the_model_are_read(write_external, tmp_path):
 @pytest.mark.parametrize(
     "location, place, reason",
     [
-        ("../a.data", {}, "where only a file beside it is read"),
-        ("folder/../../a.data", {}, "where only a file beside it is read"),
-        ("/etc/hostname", {}, "where only a file beside it is read"),
-        ("link.data", {}, "where only a file beside it is read"),
-        ("none.data", {}, "none.data, which is missing"),
-        (".", {}, "which is missing"),
-        ("", {}, "which is missing"),
-        ("a.data", {"length": 25}, "beyond the end of a.data"),
-        ("a.data", {"length": 2**62}, "beyond the end of a.data"),
-        ("a.data", {"length": -1}, "beyond the end of a.data"),
-        ("a.data", {"offset": 1, "length": 24}, "beyond the end of a.data"),
-        ("a.data", {"offset": -24, "length": 24}, "beyond the end of a.data"),
+        ("../a.data", {}, "not in a file in its own folder"),
+        ("folder/../../a.data", {}, "not in a file in its own folder"),
+        ("/etc/hostname", {}, "not in a file in its own folder"),
+        ("link.data", {}, "not in a file in its own folder"),
+        ("none.data", {}, "weights in none.data are missing"),
+        (".", {}, "are missing; put that file"),
+        ("", {}, "are missing; put that file"),
+        ("a.data", {"length": 25}, "exceed the end of a.data"),
+        ("a.data", {"length": 2**62}, "exceed the end of a.data"),
+        ("a.data", {"length": -1}, "exceed the end of a.data"),
+        ("a.data", {"offset": 1, "length": 24}, "exceed the end of a.data"),
+        ("a.data", {"offset": -24, "length": 24}, "exceed the end of a.data"),
     ],
 )
 def test_weights_elsewhere_are_refused(location, place, reason, write_external, tmp_path):

@@ -21,7 +21,7 @@ from weights_convert.readers import read
 ZIP, LEGACY = {}, {"_use_new_zipfile_serialization": False}
 FORMATS = pytest.mark.parametrize("format", [ZIP, LEGACY], ids=["zip", "legacy"])
 WEIGHT = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
-MEND = r"give a file that `torch\.save\(model\.state_dict\(\), path\)` wrote"
+FIX = r"give a file that `torch\.save\(model\.state_dict\(\), path\)` wrote"
 
 
 @pytest.fixture
@@ -147,14 +147,14 @@ def test_wrappers_of_parallel_training_are_taken_off(name, torch, path):
 
 def test_two_tensors_of_one_name(torch, path):
     torch.save({"module.w": torch.zeros(1), "w": torch.zeros(1)}, path)
-    refused(path, "two tensors go by the name w")
+    refused(path, "two tensors have the name w")
 
 
 @pytest.mark.parametrize("content", [{}, [1, 2], 3, {"w": 3}, {"state_dict": 1}, {"state_dict": {}}])
 @FORMATS
 def test_files_without_a_state_dict(content, format, torch, path):
     torch.save(content, path, **format)
-    refused(path, MEND)
+    refused(path, FIX)
 
 
 @pytest.mark.filterwarnings("ignore:Couldn't retrieve source code", "ignore:`torch.jit:DeprecationWarning")
@@ -165,7 +165,7 @@ def test_a_whole_model_is_none(save, torch, path):
         torch.jit.trace(model, torch.zeros(1, 2)).save(path)
     else:
         torch.save(model, path, **(ZIP if save == "zip" else LEGACY))
-    refused(path, MEND)
+    refused(path, FIX)
 
 
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
@@ -264,7 +264,7 @@ def test_archives_that_torch_never_writes(torch, path):
     size = len(DATA["data/0"]).to_bytes(4, "little") * 2  # compressed and not
     assert sound.count(size) == 2
     path.write_bytes(sound.replace(size, (2**31 - 1).to_bytes(4, "little") * 2))
-    refused(path, "announces more bytes than it has")
+    refused(path, "claims more bytes than the file has")
 
 
 def test_a_file_of_another_machine(torch, path):

@@ -109,14 +109,14 @@ def test_arrays_of_any_float_are_computed_with_in_float32(output):
 @pytest.mark.parametrize(
     "operation, inputs, attributes, reason",
     [
-        ("Reshape", [], {}, "has the operation 'Reshape', which is not known here"),
+        ("Reshape", [], {}, "has the operation 'Reshape', which cannot be run here"),
         ("Activation", [], {"act_type": "softsign"}, r"node 'node' cannot be run \(act_type 'softsign' is not known\)"),
         ("LeakyReLU", [], {"act_type": "elu"}, "act_type 'elu' is not known"),
         ("Pooling", [], {"pool_type": "sum"}, "pool_type 'sum' is not known"),
         ("elemwise_add", ["none"], {}, "there is no array 'none'"),
         ("elemwise_add", ["w"], {}, "must match the size"),
         ("Flatten", ["w"], {}, "positional arguments"),
-        ("Convolution", ["w"], {"stride": "(1, 2, 3)"}, "stride of 'node' is no pair"),
+        ("Convolution", ["w"], {"stride": "(1, 2, 3)"}, "stride of 'node' is not a pair"),
     ],
 )
 def test_what_cannot_be_run_is_one_sentence(output, operation, inputs, attributes, reason, tmp_path):

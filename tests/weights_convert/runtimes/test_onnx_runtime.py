@@ -111,7 +111,7 @@ def test_a_layer_ends_with_the_addition_of_its_bias(small_graph):
 
 def test_embeddings_have_two_axes(small_graph):
     source = small_graph(("MatMul", ["data", "w"], "y"), shape=(1, 4, 3))
-    with pytest.raises(PfiqError, match=rf"^{source.path}: has no output \(batch, dim\), as embeddings are; "):
+    with pytest.raises(PfiqError, match=rf"^{source.path}: has no output of shape \(batch, dim\); "):
         run(source, np.ones((2, 4, 3), np.float32))
 
 
