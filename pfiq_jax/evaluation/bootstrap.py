@@ -1,51 +1,45 @@
-"""Confidence intervals by drawing identities again: images of one person are no independent evidence.
+"""Confidence intervals from resampled identities: images of one person are not independent evidence.
 
 Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13; for subjects in place of images,
 Bolle, Ratha, Pankanti, "Error analysis of pattern recognition systems: the subsets bootstrap", CVIU 2004.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
+
+from pfiq_jax.evaluation.estimate import Estimate
 
 RESAMPLES = 200
+RESAMPLES_OF_MEANS = 1000  # cheaper than the resamples of pairs of images
 CONFIDENCE = 0.95
 
-
-class Intervals(NamedTuple):
-    """Figures with their 95% confidence intervals, all of one shape; NaN where a figure is not defined.
-
-    Attributes:
-        value: of all images, each counted once.
-        low: 2.5th percentile over the resamples in which the figure is defined.
-        high: 97.5th percentile, likewise.
-    """
-
-    value: Float[np.ndarray, "*figures"]
-    low: Float[np.ndarray, "*figures"]
-    high: Float[np.ndarray, "*figures"]
+Key = TypeVar("Key", bound=Hashable)
 
 
 def bootstrap(
-    statistic: Callable[[Int[np.ndarray, " images"]], Float[np.ndarray, "*figures"]],
+    statistic: Callable[[Int[np.ndarray, " images"]], Float[np.ndarray, "*values"]],
     identities: Int[np.ndarray, " images"],
     *,
     seed: int,
     resamples: int = RESAMPLES,
-) -> Intervals:
-    """Intervals of any figures that can be computed with images counted any number of times.
+) -> Estimate:
+    """Intervals of all values that can be computed with images counted any number of times.
 
-    In a resample as many identities are drawn as there are, with replacement, each with all its images, and an
-    identity drawn twice is two persons: a mated pair counts as often as its identity, a non-mated one as often as the
-    product of its two identities' counts. A resample in which a figure is NaN is left out of its interval.
+    A resample draws as many identities as there are, with replacement, each with all its images. An identity drawn
+    twice counts as two persons: a mated pair counts as often as its identity, a non-mated pair as often as the
+    product of the counts of its two identities. A resample in which a value is NaN is left out of the interval.
 
     Args:
-        statistic: gives the figures for how often each image counts, 0 or more.
+        statistic: computes the values from how often each image counts, 0 or more.
         identities: of each image, numbered from 0.
-        seed: of NumPy's generator; the same one gives the same intervals.
+        seed: of NumPy's generator; equal seeds give equal intervals.
         resamples: how many.
+
+    Returns:
+        Arrays of the shape of the values.
     """
     value = np.asarray(statistic(np.ones(len(identities), np.int64)), np.float64)
     count = int(identities.max()) + 1
@@ -61,4 +55,33 @@ def bootstrap(
     bounds = np.full((2, *value.shape), np.nan)
     if defined.any():
         bounds[:, defined] = np.nanquantile(draws[:, defined], (tail, 1 - tail), axis=0)
-    return Intervals(value, *bounds)
+    return Estimate(value, *bounds)
+
+
+def mean_estimates(
+    values: Mapping[Key, Shaped[np.ndarray, " faces"]],
+    derive: Callable[[dict[Key, float]], dict[Key, float]] = lambda means: means,
+    *,
+    seed: int = 0,
+    resamples: int = RESAMPLES_OF_MEANS,
+) -> dict[Key, Estimate]:
+    """Means over faces, and values derived from these means, with intervals of a bootstrap over the faces.
+
+    Args:
+        values: one number per face; a NaN among them makes the mean NaN.
+        derive: computes from the means of one resample all values of it, which always have the same keys.
+        seed: of the bootstrap, whose resamples are the same for all values.
+        resamples: of the bootstrap.
+    """
+    matrix = np.stack([np.asarray(each, np.float64) for each in values.values()])
+
+    def means(counts: np.ndarray) -> dict[Key, float]:
+        return derive(dict(zip(values, map(float, matrix @ counts / counts.sum()), strict=True)))
+
+    everyone = np.arange(matrix.shape[1])
+    estimates = np.stack(
+        bootstrap(lambda counts: np.array(list(means(counts).values())), everyone, seed=seed, resamples=resamples), -1
+    )
+    return {
+        key: Estimate(*numbers) for key, numbers in zip(means(np.ones(len(everyone))), estimates.tolist(), strict=True)
+    }

@@ -48,7 +48,7 @@ def test_the_seed_decides():
     assert one == same and one.low != other.low
 
 
-def test_resamples_without_the_figure_are_left_out():
+def test_resamples_in_which_a_value_is_undefined_are_left_out():
     def statistic(weights):
         return np.array([[weights[0] if weights[0] else np.nan, np.nan]])
 

@@ -1,1 +1,1 @@
-"""Is the score right: how well quality scores predict which comparisons a recogniser gets wrong."""
+"""Evaluation of scores: whether a score predicts on which faces a recogniser fails."""

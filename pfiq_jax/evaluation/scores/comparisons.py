@@ -1,4 +1,4 @@
-"""Every image compared with every other, in bounded memory: what the error rates of a score are counted from."""
+"""All pairs of images compared, in bounded memory: the error rates of a recogniser are counted among them."""
 
 import functools
 import math
@@ -14,23 +14,26 @@ from jaxtyping import Array, Bool, Float, Int
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.quality.ser_fiq import normalize
 
-_TILE = 1024  # images a side of what is compared at once
-_SPARE = 4  # times FMR x pairs are kept, since a resample may need more of the highest pairs than the threshold takes
+FMR = 1e-3
+"""The false match rate of all thresholds, unless another one is given."""
+
+_TILE = 1024  # images per side of a block that is compared at once
+_SPARE = 4  # times FMR x pairs are kept, since the threshold of a resample may lie below the one of all pairs
 _KEPT_AT_LEAST = 100_000
-_SUPPORT = 10  # non-mated pairs over the threshold, under which the threshold is little more than chance
+_SUPPORT = 10  # with fewer non-mated pairs above it, a threshold is little more than chance
 
 
 class Comparisons(NamedTuple):
-    """All pairs of images: the mated ones, of one identity, and the most similar of the non-mated ones.
+    """All mated pairs of images (two images of one identity) and the most similar non-mated pairs.
 
     Attributes:
         identities: of each image, numbered from 0.
-        mated: images of each mated pair, the lower index first.
-        mated_similarity: their cosines, in [-1, 1].
-        non_mated: images of the most similar non-mated pairs, the most similar pair first.
+        mated: indices of the two images of each mated pair, the lower one first.
+        mated_similarity: cosine of each mated pair, in [-1, 1].
+        non_mated: indices of the most similar non-mated pairs, the most similar pair first.
         non_mated_similarity: their cosines, descending.
-        non_mated_count: of all non-mated pairs, kept or not.
-        nearest_other: cosine of each image and the most similar one of another identity; -inf if there is none.
+        non_mated_count: how many non-mated pairs there are, kept or not.
+        nearest_other: of each image, the cosine to the most similar image of another identity; -inf without one.
     """
 
     identities: Int[np.ndarray, " images"]
@@ -43,26 +46,30 @@ class Comparisons(NamedTuple):
 
 
 def compare_all_pairs(
-    embeddings: ArrayLike, identities: Sequence[object] | np.ndarray, *, fmr: float = 1e-3
+    embeddings: ArrayLike, identities: Sequence[object] | np.ndarray, *, fmr: float = FMR
 ) -> Comparisons:
     """Compares all n (n - 1) / 2 pairs of images by the cosine of their embeddings, in float32.
 
-    Memory holds the mated pairs, 4 x FMR of the non-mated ones (100,000 at least) and one tile of the matrix.
+    Memory holds the mated pairs, a share of 4 x FMR of the non-mated pairs (at least 100,000) and one block of the
+    matrix of similarities.
 
     Args:
         embeddings: (n, dim), of any length.
         identities: n labels; equal labels are one person.
-        fmr: the highest false match rate that a threshold will be asked for.
+        fmr: the highest false match rate for which a threshold will be computed.
 
     Raises:
-        PfiqError: for embeddings that are no finite (n, dim), another number of labels, or a rate outside (0, 1).
+        PfiqError: for embeddings that are not of shape (n, dim) or not finite, for another number of labels, and for
+            a rate outside (0, 1).
     """
     points = np.asarray(embeddings)
     check_fmr(fmr)
-    if points.ndim != 2 or not np.isfinite(points).all():
-        raise PfiqError(f"embeddings have shape {points.shape}, or hold NaN; give finite ones of shape (images, dim).")
+    if points.ndim != 2:
+        raise PfiqError(f"embeddings have shape {points.shape}; give an array of shape (images, dim).")
+    if not np.isfinite(points).all():
+        raise PfiqError("embeddings hold NaN or infinite values; leave out the images that they belong to.")
     if len(identities) != len(points):
-        raise PfiqError(f"there are {len(points)} embeddings but {len(identities)} identities; give one an embedding.")
+        raise PfiqError(f"there are {len(points)} embeddings but {len(identities)} identities; give one per embedding.")
     _, labels = np.unique(np.asarray(identities), return_inverse=True)
     count = len(points)
     non_mated_count = int(non_mated_weight(labels, np.ones(count, np.int64)))
@@ -100,17 +107,17 @@ def compare_all_pairs(
 
 
 def threshold_at_fmr(
-    comparisons: Comparisons, fmr: float = 1e-3, weights: Int[np.ndarray, " images"] | None = None
+    comparisons: Comparisons, fmr: float = FMR, weights: Int[np.ndarray, " images"] | None = None
 ) -> float:
-    """The similarity from which two images match, so that the given share of all non-mated pairs does.
+    """The similarity at and above which two images match, so that the given share of all non-mated pairs matches.
 
-    It is ``numpy.quantile(similarities of all non-mated pairs, 1 - fmr)``, interpolated linearly, to the last digits.
+    Equals ``numpy.quantile(similarities of all non-mated pairs, 1 - fmr)``, with linear interpolation, up to rounding.
 
     Args:
-        comparisons: of at least one non-mated pair.
-        fmr: false match rate, no higher than the pairs were kept for.
-        weights: how often each image counts, 0 or more; a pair counts as often as the product says. Should the kept
-            pairs not reach so far down in such a sample, the lowest of them is returned.
+        comparisons: with at least one non-mated pair.
+        fmr: false match rate, at most the one that ``compare_all_pairs`` was given.
+        weights: how often each image counts, 0 or more; a pair counts as often as the product of its images' weights.
+            If the threshold of such a sample lies below all kept pairs, the lowest similarity of these is returned.
 
     Raises:
         PfiqError: where there are no non-mated pairs, and for a rate outside (0, 1).
@@ -123,7 +130,9 @@ def threshold_at_fmr(
         total = int(non_mated_weight(comparisons.identities, weights))
         ranks = np.cumsum(weights[comparisons.non_mated].prod(1))
     if not total:
-        raise PfiqError("there are no two images of different identity, and so no false match rate; add identities.")
+        raise PfiqError(
+            "there are no two images of different identities, so there is no false match rate; add identities."
+        )
     position = fmr * (total - 1)  # from the top, among pairs repeated as their weights say
     at = np.floor(position) + np.arange(2)
     if ranks is not None:
@@ -133,19 +142,18 @@ def threshold_at_fmr(
 
 
 def support_warning(non_mated_count: int, fmr: float) -> str | None:
-    """Says in a sentence that too few non-mated pairs lie over the threshold for it to mean much; None if enough do."""
+    """A sentence that warns of a threshold that depends on too few non-mated pairs; None if there are enough."""
     check_fmr(fmr)
     if fmr * non_mated_count >= _SUPPORT:
         return None
     return (
-        f"{non_mated_count:,} non-mated pairs are few for a false match rate of {fmr:g}: only about "
-        f"{fmr * non_mated_count:.2g} of them set the threshold; {math.ceil(_SUPPORT / fmr):,} pairs or more would be "
-        "better."
+        f"{non_mated_count:,} non-mated pairs are few for a false match rate of {fmr:g}: the threshold depends on only "
+        f"about {fmr * non_mated_count:.2g} of them; use {math.ceil(_SUPPORT / fmr):,} pairs or more."
     )
 
 
 def non_mated_weight(identities: Int[np.ndarray, " images"], weights: Int[np.ndarray, " images"]) -> int:
-    """The number of non-mated pairs, each counted as often as the product of its images' weights."""
+    """How many non-mated pairs there are if each counts as often as the product of its images' weights."""
     of_identity = np.bincount(identities, weights)
     return round((of_identity.sum() ** 2 - np.square(of_identity).sum()) / 2)
 
@@ -153,7 +161,7 @@ def non_mated_weight(identities: Int[np.ndarray, " images"], weights: Int[np.nda
 def check_fmr(fmr: float) -> None:
     """Raises a PfiqError for a false match rate outside (0, 1)."""
     if not 0 < fmr < 1:
-        raise PfiqError(f"the false match rate is {fmr}; give one between 0 and 1, as 0.001.")
+        raise PfiqError(f"the false match rate is {fmr}; give one between 0 and 1, such as 0.001.")
 
 
 @functools.partial(jax.jit, static_argnums=4)
@@ -170,7 +178,12 @@ def _compare(
     Float[Array, " size"],
     Float[Array, " size"],
 ]:
-    """Similarities; which are mated; those of non-mated pairs, others -inf; and the highest of these by each side."""
+    """Compares a block of images on the left with a block on the right.
+
+    Returns:
+        All similarities; which pairs are mated; the similarities of non-mated pairs and -inf for others; the highest
+        of these in each row, and in each column.
+    """
     similarity = jnp.clip(jnp.matmul(left, right.T, precision="highest"), -1, 1)
     real = (left_labels >= 0)[:, None] & (right_labels >= 0)[None, :]
     if is_diagonal:
@@ -181,11 +194,11 @@ def _compare(
 
 
 class _Highest:
-    """The highest of many similarities, and where they stand."""
+    """The highest of many similarities, with the indices of their images."""
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
-        self._bound = np.float32(-np.inf)  # no lower one can be among the highest any more
+        self._bound = np.float32(-np.inf)  # lower ones can no longer be among the highest
         self._pairs = np.zeros((0, 2), np.int64)
         self._similarities = np.zeros(0, np.float32)
 

@@ -14,18 +14,18 @@ from pfiq_jax.errors import PfiqError
 
 
 class ErrorVersusDiscard(NamedTuple):
-    """A step curve: ``error[k]`` holds from ``discard[k]`` to before ``discard[k + 1]``.
+    """A step curve: ``error[k]`` is the error rate from ``discard[k]`` up to, but without, ``discard[k + 1]``.
 
     Attributes:
         discard: share of pairs discarded, rising from 0 to 1.
-        error: error rate of the pairs left, in [0, 1]; lower is better. 0 where none are left.
+        error: error rate of the remaining pairs, in [0, 1]; lower is better. 0 if no pairs remain.
     """
 
     discard: Float[np.ndarray, " steps"]
     error: Float[np.ndarray, " steps"]
 
     def at(self, discard: float) -> float:
-        """The error rate once at most this share, in [0, 1], is discarded."""
+        """The error rate after at most this share, in [0, 1], is discarded."""
         return float(self.error[np.searchsorted(self.discard, discard, side="right") - 1])
 
 
@@ -34,7 +34,7 @@ def error_versus_discard(
     qualities: Shaped[np.ndarray, " pairs"],
     weights: Int[np.ndarray, " pairs"] | None = None,
 ) -> ErrorVersusDiscard:
-    """The error rate of the pairs left when those of lowest quality are discarded, all of one quality at once.
+    """The error rate of the remaining pairs as those of lowest quality are discarded, equal qualities together.
 
     Args:
         errors: whether each pair is an error: for the FNMR, a mated pair with a similarity below the threshold.
@@ -42,12 +42,12 @@ def error_versus_discard(
         weights: how often each pair counts, 0 or more; by default once.
 
     Raises:
-        PfiqError: where no pair counts.
+        PfiqError: if no pair counts.
     """
     if weights is None:
         weights = np.ones(len(errors), np.int64)
     at = np.flatnonzero(weights)
-    at = at[np.argsort(qualities[at], kind="stable")]  # fast where they are sorted already, as in a bootstrap
+    at = at[np.argsort(qualities[at], kind="stable")]  # fast if they are sorted already, as in a bootstrap
     if not len(at):
         raise PfiqError("there are no pairs to count errors among; give at least one.")
     starts = np.flatnonzero(np.diff(qualities[at], prepend=np.nan) != 0)
@@ -65,10 +65,10 @@ def partial_area(curve: ErrorVersusDiscard, limit: float, *, trapezoid: bool = F
     Args:
         curve: the error rates.
         limit: share of pairs discarded, in (0, 1].
-        trapezoid: join the steps by straight lines, as many codes do, in place of ISO/IEC 29794-1's steps.
+        trapezoid: join the points by straight lines, as many programs do, instead of the steps of ISO/IEC 29794-1.
 
     Returns:
-        The raw area, in [0, limit]. Tables that list "pAUC x 10^3" mean this.
+        The raw area, in [0, limit]. Tables that list "pAUC x 10^3" list this area.
     """
     _check_limit(limit)
     x = np.minimum(curve.discard, limit)
@@ -78,18 +78,18 @@ def partial_area(curve: ErrorVersusDiscard, limit: float, *, trapezoid: bool = F
 
 
 def normalized_partial_area(curve: ErrorVersusDiscard, limit: float) -> float:
-    """The stepwise pAUC over ``limit`` times the error rate without discarding; lower is better.
+    """The stepwise pAUC divided by ``limit`` and by the error rate without discarding; lower is better.
 
     Returns:
-        1 where discarding gains nothing, above 1 where it harms, ``perfect_area`` over the same at best; NaN if there
-        are no errors to begin with.
+        1 if discarding gains nothing, more than 1 if it harms; at best ``perfect_area`` divided by the same. NaN
+        without errors to begin with.
     """
     area = partial_area(curve, limit)
     return area / (limit * float(curve.error[0])) if curve.error[0] else float("nan")
 
 
 def perfect_error(start: float, discard: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """The lowest error rate that any score can reach: every pair discarded is an error, as long as there are some.
+    """The lowest error rate that any score can reach: as long as errors remain, every discarded pair is one.
 
     Args:
         start: error rate without discarding, in [0, 1].
@@ -99,7 +99,7 @@ def perfect_error(start: float, discard: Float[np.ndarray, "*shape"]) -> Float[n
 
 
 def perfect_area(start: float, limit: float) -> float:
-    """Area under ``perfect_error`` up to ``limit``, which a score reaches up to the curve's steps."""
+    """Area under ``perfect_error`` up to ``limit``; a perfect score reaches it, up to the steps of its curve."""
     _check_limit(limit)
     end = min(start, limit)
     return end if start == 1 else end + (1 - start) * float(np.log1p(-end))
@@ -108,7 +108,8 @@ def perfect_area(start: float, limit: float) -> float:
 def theoretical_best_area(start: float, limit: float) -> float:
     """The "theoretical best" that fiqat's tables subtract from a pAUC: the area under ``start - discard``.
 
-    It divides by all pairs rather than by those left, so it lies below ``perfect_area``, and no score reaches it.
+    That line divides the errors by all pairs instead of the remaining ones, so the area is below ``perfect_area``,
+    and no score reaches it.
 
     References:
         Schlett et al., 2023.

@@ -1,4 +1,4 @@
-"""Is the score right: how well quality scores tell which faces a recogniser fails on."""
+"""Evaluation of quality scores: how well they predict on which faces a recogniser fails."""
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,8 +12,10 @@ from jaxtyping import Array, Float, Int
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.bootstrap import RESAMPLES, bootstrap
-from pfiq_jax.evaluation.figure import Figure
+from pfiq_jax.evaluation.estimate import Estimate
+from pfiq_jax.evaluation.measure import Measure
 from pfiq_jax.evaluation.scores.comparisons import (
+    FMR,
     Comparisons,
     compare_all_pairs,
     non_mated_weight,
@@ -29,53 +31,49 @@ from pfiq_jax.evaluation.scores.rank_consistency import harm, margins, rank_cons
 from pfiq_jax.quality.methods import QUALITY_METHODS
 from pfiq_jax.recognizers.recognizer import Recognizer
 
-RANDOM = "random"
-"""The name of the control: scores that know nothing of the face."""
+DISCARD = 0.3
+"""The share of mated pairs that is discarded, unless another one is given."""
 
-
-_CONTROL_SEED = 6_180_339  # no usual one, with which the data themselves may have been drawn
-
-
-class ScoreFigures(NamedTuple):
-    """How right one score is.
-
-    Attributes:
-        pauc: area under the error-versus-discard curve from 0 to the share discarded, over that of the error rate
-            without discarding. Lower is better, 1 is no gain; NaN if nothing is in error without discarding.
-        fnmr: false non-match rate once the worst share of mated pairs is discarded, in [0, 1]; lower is better.
-        rce: rank consistency, in [-1, 1], about 0 for random scores; higher is better. See ``rank_consistency``; ties
-            of harm are broken by margins, all images weigh alike.
-        curve: false non-match rate against the share of mated pairs discarded.
-    """
-
-    pauc: Figure
-    fnmr: Figure
-    rce: Figure
-    curve: ErrorVersusDiscard
-
-
-FIGURES = ScoreFigures._fields[:3]
+SCORE_MEASURES = (
+    Measure(
+        "pauc",
+        "lower",
+        0,
+        "mean false non-match rate while the mated pairs of lowest quality are discarded, divided by the rate without "
+        "discarding (1: no gain)",
+    ),
+    Measure("fnmr", "lower", 0, "false non-match rate after the mated pairs of lowest quality are discarded"),
+    Measure(
+        "rce",
+        "higher",
+        0,
+        "rank consistency, -1 to 1 (0: no relation): whether the faces that take part in errors have low quality. On "
+        "easy faces most of the errors are false matches",
+    ),
+)
 
 
 class ScoresEvaluation(NamedTuple):
-    """What ``evaluate_scores`` found.
+    """The result of ``evaluate_scores``.
 
     Attributes:
+        estimates: by score, then by name of ``SCORE_MEASURES``.
+        curves: of each score, the false non-match rate against the share of mated pairs discarded.
         comparisons: all pairs.
         fmr: false match rate of the threshold.
-        threshold: similarity from which two images match, the same whatever is discarded.
-        discard: the share of mated pairs up to which ``pauc``, and at which ``fnmr``, is measured.
+        threshold: similarity at and above which two images match, the same whatever is discarded.
+        discard: the share of mated pairs up to which "pauc" and after which "fnmr" is measured.
         start: false non-match rate without discarding.
-        scores: the figures of each score.
-        warning: a sentence where too few non-mated pairs support the threshold.
+        warning: a sentence if too few non-mated pairs support the threshold.
     """
 
+    estimates: dict[str, dict[str, Estimate]]
+    curves: dict[str, ErrorVersusDiscard]
     comparisons: Comparisons
     fmr: float
     threshold: float
     discard: float
-    start: Figure
-    scores: dict[str, ScoreFigures]
+    start: Estimate
     warning: str | None
 
 
@@ -84,76 +82,87 @@ def evaluate_scores(
     identities: Sequence[object] | np.ndarray,
     scores: Mapping[str, ArrayLike],
     *,
-    fmr: float = 1e-3,
-    discard: float = 0.3,
+    fmr: float = FMR,
+    discard: float = DISCARD,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> ScoresEvaluation:
     """Measures scores against the errors of a recogniser on all pairs of the images.
 
-    A pair's quality is that of its worse image. The threshold is fixed on all non-mated pairs before anything is
-    discarded; in a bootstrap's resample it is estimated anew.
+    The quality of a pair is that of its worse image. The threshold is computed from all non-mated pairs before
+    anything is discarded, and anew in each resample of the bootstrap.
 
     Args:
         embeddings: (n, dim), of any length.
         identities: n labels; equal labels are one person.
-        scores: n of each name, higher is better.
+        scores: n numbers of each score, higher is better.
         fmr: false match rate of the threshold.
         discard: share of mated pairs, in (0, 1].
         seed: of the bootstrap over identities.
         resamples: of the bootstrap.
 
     Raises:
-        PfiqError: for fewer than two identities, for no mated pair, and for scores that are not n finite numbers.
+        PfiqError: for fewer than two identities, without a mated pair, and for scores that are not n finite numbers.
     """
     comparisons = compare_all_pairs(embeddings, identities, fmr=fmr)
     _check_pairs(comparisons)
-    images = len(comparisons.identities)
-    columns = {name: np.asarray(values, np.float64) for name, values in scores.items()}
-    for name, values in columns.items():
-        if values.shape != (images,) or not np.isfinite(values).all():
-            raise PfiqError(f"the scores {name!r} are not {images} finite numbers; give one for each image.")
-
-    threshold = threshold_at_fmr(comparisons, fmr)
-    margin = margins(comparisons)
-    # Sorted by quality once, so that each resample need not.
-    sorted_pairs = {name: _by_quality(comparisons, values) for name, values in columns.items()}
-
-    def measure(threshold: float, weights: Int[np.ndarray, " images"]) -> tuple[np.ndarray, list[ErrorVersusDiscard]]:
-        harms = harm(comparisons, threshold, weights)
-        figures, curves = [], []
-        for name, (similarities, qualities, first) in sorted_pairs.items():
-            curve = error_versus_discard(similarities < threshold, qualities, weights[first])
-            rce = rank_consistency(harms, columns[name], margins=margin, weights=weights)
-            figures.append((normalized_partial_area(curve, discard), curve.at(discard), rce))
-            curves.append(curve)
-        errors, of_pair = comparisons.mated_similarity < threshold, weights[comparisons.mated[:, 0]]
-        figures.append((np.average(errors, weights=of_pair), np.nan, np.nan))
-        return np.array(figures), curves
+    experiment = _Experiment(comparisons, _columns(scores, len(comparisons.identities)), discard)
 
     def statistic(weights: Int[np.ndarray, " images"]) -> np.ndarray:
         if not (non_mated_weight(comparisons.identities, weights) and weights[comparisons.mated].any()):
-            return np.full((len(columns) + 1, len(FIGURES)), np.nan)
-        return measure(threshold_at_fmr(comparisons, fmr, weights), weights)[0]
+            return np.full((len(scores) + 1, len(SCORE_MEASURES)), np.nan)
+        return experiment.measure(threshold_at_fmr(comparisons, fmr, weights), weights)[0]
 
-    intervals = np.stack(bootstrap(statistic, comparisons.identities, seed=seed, resamples=resamples), -1)
-    _, curves = measure(threshold, np.ones(images, np.int64))
+    *of_scores, of_start = np.stack(
+        bootstrap(statistic, comparisons.identities, seed=seed, resamples=resamples), -1
+    ).tolist()
+    threshold = threshold_at_fmr(comparisons, fmr)
+    _, curves = experiment.measure(threshold, np.ones(len(comparisons.identities), np.int64))
+    names = [measure.name for measure in SCORE_MEASURES]
     return ScoresEvaluation(
+        {
+            score: {name: Estimate(*triple) for name, triple in zip(names, of_score, strict=True)}
+            for score, of_score in zip(scores, of_scores, strict=True)
+        },
+        dict(zip(scores, curves, strict=True)),
         comparisons,
         fmr,
         threshold,
         discard,
-        Figure(*intervals[-1, 0].tolist()),
-        {
-            name: ScoreFigures(Figure(*pauc), Figure(*fnmr), Figure(*rce), curve)
-            for name, (pauc, fnmr, rce), curve in zip(columns, intervals[:-1].tolist(), curves, strict=True)
-        },
+        Estimate(*of_start[0]),
         support_warning(comparisons.non_mated_count, fmr),
     )
 
 
+class _Experiment:
+    """Everything about the pairs and scores that all resamples share; pairs are sorted by quality once."""
+
+    def __init__(self, comparisons: Comparisons, scores: dict[str, np.ndarray], discard: float) -> None:
+        self._comparisons = comparisons
+        self._scores = scores
+        self._discard = discard
+        self._margins = margins(comparisons)
+        self._sorted_pairs = {name: _by_quality(comparisons, values) for name, values in scores.items()}
+
+    def measure(
+        self, threshold: float, weights: Int[np.ndarray, " images"]
+    ) -> tuple[Float[np.ndarray, "rows measures"], list[ErrorVersusDiscard]]:
+        """A row of ``SCORE_MEASURES`` per score, a row that starts with the FNMR without discarding, and the curves."""
+        comparisons = self._comparisons
+        harms = harm(comparisons, threshold, weights)
+        rows, curves = [], []
+        for name, (similarities, qualities, first) in self._sorted_pairs.items():
+            curve = error_versus_discard(similarities < threshold, qualities, weights[first])
+            rce = rank_consistency(harms, self._scores[name], margins=self._margins, weights=weights)
+            rows.append((normalized_partial_area(curve, self._discard), curve.at(self._discard), rce))
+            curves.append(curve)
+        errors, of_pair = comparisons.mated_similarity < threshold, weights[comparisons.mated[:, 0]]
+        rows.append((float(np.average(errors, weights=of_pair)), np.nan, np.nan))
+        return np.array(rows), curves
+
+
 def supported_methods(recognizer: Recognizer, names: Iterable[str] = QUALITY_METHODS) -> tuple[str, ...]:
-    """Those of the named ``QUALITY_METHODS`` that this recogniser can do: CR-FIQA needs a quality head, say."""
+    """Those of the named ``QUALITY_METHODS`` that this recogniser supports: CR-FIQA needs a quality head, say."""
     images = jax.ShapeDtypeStruct((1, *recognizer.preprocessing.size, 3), np.uint8)
 
     def is_supported(name: str) -> bool:
@@ -184,9 +193,12 @@ def embeddings_and_scores(
     return known.embed(images), {name: QUALITY_METHODS[name](known, jnp.asarray(images)) for name in methods}
 
 
-def random_scores(count: int) -> Float[np.ndarray, " images"]:
-    """The control: uniform in [0, 1), the same ones again for as many images."""
-    return np.random.default_rng(_CONTROL_SEED).random(count)
+def _columns(scores: Mapping[str, ArrayLike], images: int) -> dict[str, np.ndarray]:
+    columns = {name: np.asarray(values, np.float64) for name, values in scores.items()}
+    for name, values in columns.items():
+        if values.shape != (images,) or not np.isfinite(values).all():
+            raise PfiqError(f"the scores {name!r} are not {images} finite numbers; give one for each image.")
+    return columns
 
 
 def _check_pairs(comparisons: Comparisons) -> None:

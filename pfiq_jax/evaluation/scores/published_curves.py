@@ -1,7 +1,7 @@
-"""The error-versus-reject curves that CR-FIQA and MagFace publish, which are no fixed-threshold EDCs.
+"""The error-versus-reject curves that CR-FIQA and MagFace publish. They are not EDCs of a fixed threshold.
 
-Both draw the threshold anew from every subset that is left, and discard mated and non-mated pairs alike; so their
-figures compare with published tables, and not with ``error_versus_discard``.
+Both compute a new threshold from every remaining subset, and discard mated and non-mated pairs alike. Compare their
+values with published tables, not with ``error_versus_discard``.
 
 Source: the evaluation codes of Boutros et al., CVPR 2023 (also of GraFIQs and ViT-FIQA) and Meng et al., CVPR 2021.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Bool, Float
 
-DISCARD = np.arange(0, 0.98, 0.05)
+DISCARD_SHARES = np.arange(0, 0.98, 0.05)
 """The shares of pairs that both codes discard: 0, 0.05, ..., 0.95."""
 
 
@@ -21,17 +21,19 @@ def cr_fiqa_curve(
     qualities: Float[np.ndarray, " pairs"],
     fmr: float,
 ) -> Float[np.ndarray, "20"]:
-    """FNMR after discarding each share of ``DISCARD``, as CR-FIQA's code counts it; NaN without pairs of both kinds.
+    """FNMR after discarding each share of ``DISCARD_SHARES``, as CR-FIQA's code counts it.
 
-    Its name for it, "fixed threshold", is misleading: on every subset the threshold is the angle among all pairs'
-    whose false match rate is nearest to ``fmr``, of equally near ones the smallest. It counts a non-mated pair
-    at the threshold as a match and a mated one as none.
+    NaN without both mated and non-mated pairs.
+
+    The code calls it "fixed threshold", which is misleading: on every subset the threshold is the angle of a pair
+    whose false match rate is nearest to ``fmr``, the smallest of equally near ones. At the threshold, a non-mated
+    pair counts as a match and a mated pair as a non-match.
 
     Args:
         similarities: cosines of the pairs, in [-1, 1].
         mated: which are of one identity.
         qualities: of each pair, the lower of its two images'; higher is better. Equal ones are cut in NumPy's order.
-        fmr: false match rate wanted; of few non-mated pairs the nearest possible one may be far from it.
+        fmr: desired false match rate; with few non-mated pairs the nearest possible rate may be far from it.
     """
 
     def fnmr(angles: np.ndarray, is_mated: np.ndarray) -> float:
@@ -44,8 +46,8 @@ def cr_fiqa_curve(
 
 
 def cr_fiqa_area(curve: Float[np.ndarray, "20"]) -> float:
-    """The AUC in CR-FIQA's tables: trapezoids over the whole of ``DISCARD``; lower is better."""
-    return float(np.trapezoid(curve, DISCARD))
+    """The AUC in CR-FIQA's tables: trapezoids over the whole of ``DISCARD_SHARES``; lower is better."""
+    return float(np.trapezoid(curve, DISCARD_SHARES))
 
 
 def magface_curve(
@@ -53,11 +55,11 @@ def magface_curve(
     mated: Bool[np.ndarray, " pairs"],
     qualities: Float[np.ndarray, " pairs"],
 ) -> Float[np.ndarray, "20"]:
-    """FNMR at FMR 1e-3 after discarding each share of ``DISCARD``, as MagFace's code counts it.
+    """FNMR at FMR 1e-3 after discarding each share of ``DISCARD_SHARES``, as MagFace's code counts it.
 
-    On every subset the threshold is the angle of rank ``(n - 1) // 1000`` among n non-mated pairs, so of 1,000 and
-    fewer simply the smallest, where nothing is a false match. Of 100 and fewer the code leaves the point out, which is
-    NaN here.
+    On every subset the threshold is the angle of rank ``(n - 1) // 1000`` among n non-mated pairs. For 1,000 pairs or
+    fewer that is the smallest angle, at which there is no false match. For 100 pairs or fewer the code leaves the
+    point out, which is NaN here.
 
     Args:
         similarities: cosines of the pairs, in [-1, 1].
@@ -82,8 +84,8 @@ def _curve(
 ) -> np.ndarray:
     order = np.argsort(qualities)
     angles = np.arccos(np.clip(similarities, -1, 1)) / np.pi
-    curve = np.full(len(DISCARD), np.nan)
-    for index, share in enumerate(DISCARD):
+    curve = np.full(len(DISCARD_SHARES), np.nan)
+    for index, share in enumerate(DISCARD_SHARES):
         part = order[int(share * len(order)) :]
         if mated[part].any() and not mated[part].all():
             curve[index] = fnmr(angles[part], mated[part])

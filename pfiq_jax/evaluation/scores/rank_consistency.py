@@ -1,7 +1,7 @@
-"""Whether the images that cause errors are those of low quality: the rank consistency of a score (RCE).
+"""The rank consistency of a score (RCE): whether the images that cause errors have low quality.
 
-An error-versus-discard curve judges by subsets, whose difficulty changes as images are discarded. This compares two
-orders of all images, at one threshold.
+An error-versus-discard curve is measured on subsets, whose difficulty changes as images are discarded. The rank
+consistency compares two orders of all images, at one threshold.
 
 Source: Wani, Babnik, Struc, Terhörst, rank consistency evaluation, IJCB 2026, and its pre-release code.
 """
@@ -16,16 +16,17 @@ from pfiq_jax.evaluation.scores.comparisons import Comparisons
 def harm(
     comparisons: Comparisons, threshold: float, weights: Int[np.ndarray, " images"] | None = None
 ) -> Int[np.ndarray, " images"]:
-    """How many errors each image takes part in: false non-matches plus false matches.
+    """In how many errors each image takes part: false non-matches plus false matches.
 
-    Of all pairs most are non-mated, so on easy faces most errors are false matches, which good images suffer as much
-    as poor ones: on 6,900 faces of LFW, where a mated pair in 500 fails, every score measured has a negative RCE.
+    Most pairs are non-mated, so on easy faces most errors are false matches, in which good images take part as often
+    as poor ones. On 6,900 faces of LFW, where 1 of 500 mated pairs fails, every measured score has a negative RCE.
 
     Args:
         comparisons: of all pairs.
-        threshold: similarity from which two images match, no lower than the least similar non-mated pair kept.
-        weights: how often each image counts: identities drawn again with all their images, each a person of its own,
-            so false matches multiply and false non-matches do not.
+        threshold: similarity at and above which two images match, at least that of the least similar non-mated pair
+            kept.
+        weights: how often each image counts. Each copy of an identity is a person of its own, so false matches
+            multiply and false non-matches do not.
     """
     count = len(comparisons.identities)
     missed = comparisons.mated[comparisons.mated_similarity < threshold]
@@ -36,9 +37,9 @@ def harm(
 
 
 def margins(comparisons: Comparisons) -> Float[np.ndarray, " images"]:
-    """How much nearer each image is to another person than to its own: breaks ties of harm, higher is more harmful.
+    """How much nearer each image is to another person than to its own; higher is more harmful. Breaks ties of harm.
 
-    The highest non-mated similarity less the lowest mated one, or less 1 where an image is its identity's only one.
+    The highest non-mated similarity minus the lowest mated similarity, or minus 1 for the only image of an identity.
     """
     lowest = np.ones(len(comparisons.identities), np.float32)
     for side in comparisons.mated.T:
@@ -54,21 +55,21 @@ def rank_consistency(
     alpha: float = 0.0,
     weights: Int[np.ndarray, " images"] | None = None,
 ) -> float:
-    """Spearman's correlation of harm and lack of quality; higher is better, in [-1, 1] without ties.
+    """Spearman's rank correlation of harm and negated quality; higher is better, in [-1, 1] without ties.
 
     With n images, ranks R_H by rising harm, R_Q by falling quality (ties share their mean rank) and weights
     w = (R_H / n)^alpha it is 1 - 6 sum w (R_H - R_Q)^2 / ((n^2 - 1) sum w).
 
     Args:
-        harms: errors that each image takes part in, as ``harm`` counts them.
-        qualities: of each image, higher is better. Ties raise the figure, to 0.5 for a constant score.
+        harms: number of errors in which each image takes part, from ``harm``.
+        qualities: of each image, higher is better. Ties raise the result, to 0.5 for a constant score.
         margins: breaks ties of harm, as in the final version. Without it, as in the pre-release code, most images of an
-            easy set share one rank, which raises the figure of any score, up to 0.5 where no image does harm.
-        alpha: 0 weighs all images alike, higher values (the paper's is 3) the harmful ones.
+            easy set share one rank, which raises the result for any score, up to 0.5 if no image does harm.
+        alpha: 0 gives all images the same weight; higher values (3 in the paper) emphasise harmful images.
         weights: how often each image counts, 0 or more; by default once.
 
     Raises:
-        PfiqError: where fewer than two images count.
+        PfiqError: if fewer than two images count.
     """
     if weights is None:
         weights = np.ones(len(harms), np.int64)
@@ -85,7 +86,7 @@ def rank_consistency(
 
 
 def _mean_ranks(counts: np.ndarray, *keys: np.ndarray) -> np.ndarray:
-    """Ranks from 1 by the first key, then the next; ties, and an image counted several times, share their mean."""
+    """Ranks from 1 by the first key, then the next; ties, and copies of an image, share their mean rank."""
     order = np.lexsort(keys[::-1])
     is_new = np.any([np.diff(key[order], prepend=np.nan) != 0 for key in keys], axis=0)
     group = np.cumsum(is_new) - 1

@@ -123,7 +123,7 @@ def test_refuses(embeddings, identities, fmr, reason):
 
 
 def test_no_threshold_without_non_mated_pairs():
-    with pytest.raises(PfiqError, match="no two images of different identity"):
+    with pytest.raises(PfiqError, match="no two images of different identities"):
         threshold_at_fmr(compare_all_pairs(np.ones((3, 2)), [0, 0, 0]))
 
 

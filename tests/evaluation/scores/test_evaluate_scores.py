@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from pfiq_jax import PfiqError, Recognizer, ser_fiq_closed_form
+from pfiq_jax.evaluation.controls import random_scores
 from pfiq_jax.evaluation.scores.evaluate_scores import (
-    FIGURES,
+    SCORE_MEASURES,
     embeddings_and_scores,
     evaluate_scores,
-    random_scores,
     supported_methods,
 )
 
@@ -33,24 +33,24 @@ def evaluation(people):
 
 
 def test_a_good_score_is_better_than_chance_than_a_bad_one(evaluation):
-    good, bad, random = (evaluation.scores[name] for name in ("good", "bad", "random"))
-    assert good.pauc.high < 1 < bad.pauc.low and good.pauc.high < random.pauc.value < bad.pauc.low
-    assert good.fnmr.value < random.fnmr.value < bad.fnmr.value
-    assert bad.rce.high < 0 < good.rce.low and abs(random.rce.value) < 0.2
+    good, bad, random = (evaluation.estimates[name] for name in ("good", "bad", "random"))
+    assert good["pauc"].high < 1 < bad["pauc"].low and good["pauc"].high < random["pauc"].value < bad["pauc"].low
+    assert good["fnmr"].value < random["fnmr"].value < bad["fnmr"].value
+    assert bad["rce"].high < 0 < good["rce"].low and abs(random["rce"].value) < 0.2
 
 
 def test_a_constant_score_gains_nothing_and_loses_nothing(evaluation):
-    constant = evaluation.scores["constant"]
-    assert constant.pauc == pytest.approx((1, 1, 1))
-    assert constant.fnmr == pytest.approx(evaluation.start)
-    assert constant.rce.value == pytest.approx(0.5, abs=1e-3)  # what the published formula makes of ties
+    constant = evaluation.estimates["constant"]
+    assert constant["pauc"] == pytest.approx((1, 1, 1))
+    assert constant["fnmr"] == pytest.approx(evaluation.start)
+    assert constant["rce"].value == pytest.approx(0.5, abs=1e-3)  # what the published formula makes of ties
 
 
 def test_values_lie_in_their_intervals(evaluation):
     for score in ("good", "bad", "random"):
-        for name in FIGURES:
-            figure = getattr(evaluation.scores[score], name)
-            assert figure.low <= figure.value <= figure.high
+        assert list(evaluation.estimates[score]) == [measure.name for measure in SCORE_MEASURES]
+        for estimate in evaluation.estimates[score].values():
+            assert estimate.low <= estimate.value <= estimate.high
     assert evaluation.start.low < evaluation.start.value < evaluation.start.high
     assert evaluation.start.value == np.mean(evaluation.comparisons.mated_similarity < evaluation.threshold)
     assert evaluation.warning is None
@@ -61,24 +61,23 @@ def test_neither_order_nor_names_of_people_matter(people, evaluation):
     order = np.random.default_rng(1).permutation(120)
     names = [f"person {label}" for label in 29 - identities[order]]
     shuffled = evaluate_scores(embeddings[order], names, {"good": -noise[order]}, fmr=0.01, resamples=2)
-    for name in FIGURES:
-        wanted = getattr(evaluation.scores["good"], name).value
-        assert getattr(shuffled.scores["good"], name).value == pytest.approx(wanted)
+    for name, estimate in evaluation.estimates["good"].items():
+        assert shuffled.estimates["good"][name].value == pytest.approx(estimate.value)
 
 
 def test_the_seed_decides(people):
     embeddings, identities, noise = people
     one, same, other = (
-        evaluate_scores(embeddings, identities, {"good": -noise}, fmr=0.01, seed=seed, resamples=9).scores["good"]
+        evaluate_scores(embeddings, identities, {"good": -noise}, fmr=0.01, seed=seed, resamples=9).estimates["good"]
         for seed in (1, 1, 2)
     )
-    assert one.pauc == same.pauc and one.pauc.low != other.pauc.low
+    assert one["pauc"] == same["pauc"] and one["pauc"].low != other["pauc"].low
 
 
 def test_without_errors_pauc_is_not_defined():
     embeddings = np.eye(4)[[0, 0, 1, 1]]
     found = evaluate_scores(embeddings, [0, 0, 1, 1], {"any": np.arange(4.0)}, resamples=20)
-    assert math.isnan(found.scores["any"].pauc.value) and found.scores["any"].fnmr == (0, 0, 0)
+    assert math.isnan(found.estimates["any"]["pauc"].value) and found.estimates["any"]["fnmr"] == (0, 0, 0)
     assert found.warning and "4 non-mated pairs are few" in found.warning
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pfiq_jax.evaluation.scores.error_versus_discard import error_versus_discard, partial_area, theoretical_best_area
-from pfiq_jax.evaluation.scores.published_curves import DISCARD, cr_fiqa_area, cr_fiqa_curve, magface_curve
+from pfiq_jax.evaluation.scores.published_curves import DISCARD_SHARES, cr_fiqa_area, cr_fiqa_curve, magface_curve
 
 GOLDEN = Path(__file__).parent / "golden"
 WANTED = json.loads((GOLDEN / "erc_synth_expected.json").read_text())
@@ -21,7 +21,7 @@ def pairs():
 
 
 def test_discards_the_published_shares():
-    np.testing.assert_array_equal(DISCARD, WANTED["rates"])
+    np.testing.assert_array_equal(DISCARD_SHARES, WANTED["rates"])
 
 
 @pytest.mark.parametrize("fmr", ["1e-2", "1e-3", "1e-4"])
@@ -57,12 +57,12 @@ def test_cr_fiqa_by_hand():
     mated = np.array([True, True, False, False])
     curve = cr_fiqa_curve(similarities, mated, np.arange(4.0), 0.5)
     assert curve[0] == 1 / 2  # the mated pair at the threshold itself counts as no match
-    np.testing.assert_array_equal(np.isnan(curve), DISCARD >= 0.5)  # where no mated pair is left
+    np.testing.assert_array_equal(np.isnan(curve), DISCARD_SHARES >= 0.5)  # where no mated pair is left
 
 
 def test_magface_leaves_out_points_of_too_few_non_mated_pairs():
     generator = np.random.default_rng(0)
     mated = np.arange(300) % 2 == 0
     curve = magface_curve(generator.uniform(-1, 1, 300), mated, np.arange(300.0))
-    left = [np.sum(~mated[int(share * 300) :]) for share in DISCARD]
+    left = [np.sum(~mated[int(share * 300) :]) for share in DISCARD_SHARES]
     np.testing.assert_array_equal(np.isnan(curve), np.array(left) <= 100)

@@ -8,8 +8,10 @@ from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from pfiq_jax import PfiqError
-from pfiq_jax.evaluation.scores.evaluate_scores import evaluate_scores
-from pfiq_jax.evaluation.scores.report import json_report, markdown_table, plot_scores
+from pfiq_jax.evaluation.estimate import json_of
+from pfiq_jax.evaluation.measure import legend
+from pfiq_jax.evaluation.scores.evaluate_scores import SCORE_MEASURES, evaluate_scores
+from pfiq_jax.evaluation.scores.report import plot_scores, scores_table
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +27,10 @@ def without_errors():
     return evaluate_scores(np.eye(4)[[0, 0, 1, 1]], [0, 0, 1, 1], {"any": np.arange(4.0)}, resamples=5)
 
 
-def test_draws_a_curve_a_score_and_the_best(evaluation):
+def test_draws_a_curve_per_score_and_the_best(evaluation):
     figure, axes = plot_scores(evaluation)
     figure.savefig(io.BytesIO())
-    curve = evaluation.scores["random"].curve
+    curve = evaluation.curves["random"]
     np.testing.assert_array_equal(axes.lines[0].get_data(), curve)
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels[0].startswith("random, pAUC ") and labels[-1] == "theoretical best"
@@ -48,25 +50,25 @@ def test_names_the_extra_that_is_missing(monkeypatch, evaluation):
 
 
 def test_table_lists_the_best_first(evaluation):
-    text = markdown_table(evaluation)
+    text = scores_table(evaluation)
     assert "30 faces of 10 people: 30 mated and 405 non-mated pairs." in text
     assert r"| a$\b$ \| c | " in text
-    paucs = [figures.pauc.value for figures in evaluation.scores.values()]
+    paucs = [estimates["pauc"].value for estimates in evaluation.estimates.values()]
     assert text.index(f"{min(paucs):.3f} [") < text.index(f"{max(paucs):.3f} [")
-    assert "the best possible" in text
+    assert "The best possible pauc is 0." in text and legend(SCORE_MEASURES) in text
 
 
 def test_table_and_json_say_where_nothing_is_defined(without_errors):
-    assert "| any | undefined | 0.000 [0.000, 0.000] |" in markdown_table(without_errors)
-    figures = json_report(without_errors, "any")["methods"]["any"]
+    assert "| any | undefined | 0.000 [0.000, 0.000] |" in scores_table(without_errors)
+    figures = json_of("any", without_errors.estimates)["methods"]["any"]
     assert figures["pauc"] == {"value": None, "low": None, "high": None}
 
 
 def test_json(evaluation):
-    report = json.loads(json.dumps(json_report(evaluation, "random"), allow_nan=False))
+    report = json.loads(json.dumps(json_of("random", evaluation.estimates), allow_nan=False))
     assert report.keys() == {"default", "methods"} and report["default"] == "random"
-    assert report["methods"].keys() == evaluation.scores.keys()
+    assert report["methods"].keys() == evaluation.estimates.keys()
     for name, figures in report["methods"].items():
         assert list(figures) == ["pauc", "fnmr", "rce"]
         for key, values in figures.items():
-            assert values == getattr(evaluation.scores[name], key)._asdict()
+            assert values == evaluation.estimates[name][key]._asdict()
