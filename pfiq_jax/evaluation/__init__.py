@@ -1,14 +1,37 @@
-"""Is the score right, is the map right."""
+"""Evaluations: of quality scores against the errors of a recogniser, and of pixel maps."""
 
-from pfiq_jax.evaluation.bootstrap import Intervals, bootstrap
-from pfiq_jax.evaluation.figure import Figure
-from pfiq_jax.evaluation.maps.deletion_insertion import Curve, deletion_curve, insertion_curve, random_maps
-from pfiq_jax.evaluation.maps.disturbances import inpaint, masks_experiment, occlude
-from pfiq_jax.evaluation.maps.evaluate_maps import MapsEvaluation, evaluate_maps
+from pfiq_jax.evaluation.bootstrap import bootstrap, mean_estimates
+from pfiq_jax.evaluation.controls import RANDOM, random_maps, random_scores
+from pfiq_jax.evaluation.estimate import Estimate, json_of
+from pfiq_jax.evaluation.maps.deletion_insertion import Curve, deletion_curve, insertion_curve
+from pfiq_jax.evaluation.maps.evaluate_maps import MAP_MEASURES, MapsEvaluation, evaluate_maps
 from pfiq_jax.evaluation.maps.explained import explain_faces
-from pfiq_jax.evaluation.maps.report import maps_table, plot_faces, plot_maps
+from pfiq_jax.evaluation.maps.inpainting import (
+    INPAINTING_MEASURES,
+    InpaintingEvaluation,
+    evaluate_inpainting,
+    inpaint,
+)
+from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MasksEvaluation, evaluate_masks
+from pfiq_jax.evaluation.maps.occlusions import OCCLUSIONS, occlude
+from pfiq_jax.evaluation.maps.report import (
+    inpainting_table,
+    maps_table,
+    masks_table,
+    plot_faces,
+    plot_inpainting,
+    plot_maps,
+    plot_masks,
+)
 from pfiq_jax.evaluation.maps.sanity import noisy, randomized, rank_correlation
-from pfiq_jax.evaluation.scores.comparisons import Comparisons, compare_all_pairs, support_warning, threshold_at_fmr
+from pfiq_jax.evaluation.measure import Measure
+from pfiq_jax.evaluation.scores.comparisons import (
+    FMR,
+    Comparisons,
+    compare_all_pairs,
+    support_warning,
+    threshold_at_fmr,
+)
 from pfiq_jax.evaluation.scores.error_versus_discard import (
     ErrorVersusDiscard,
     error_versus_discard,
@@ -18,21 +41,34 @@ from pfiq_jax.evaluation.scores.error_versus_discard import (
     perfect_error,
     theoretical_best_area,
 )
-from pfiq_jax.evaluation.scores.evaluate_scores import ScoreFigures, ScoresEvaluation, evaluate_scores
-from pfiq_jax.evaluation.scores.published_curves import DISCARD, cr_fiqa_area, cr_fiqa_curve, magface_curve
+from pfiq_jax.evaluation.scores.evaluate_scores import SCORE_MEASURES, ScoresEvaluation, evaluate_scores
+from pfiq_jax.evaluation.scores.published_curves import (
+    DISCARD_SHARES,
+    cr_fiqa_area,
+    cr_fiqa_curve,
+    magface_curve,
+)
 from pfiq_jax.evaluation.scores.rank_consistency import harm, margins, rank_consistency
-from pfiq_jax.evaluation.scores.report import json_report, markdown_table, plot_scores
+from pfiq_jax.evaluation.scores.report import plot_scores, scores_table
 from pfiq_jax.evaluation.scores.score_table import read_scores
 
 __all__ = [
-    "DISCARD",
+    "DISCARD_SHARES",
+    "FMR",
+    "INPAINTING_MEASURES",
+    "MAP_MEASURES",
+    "MASK_MEASURES",
+    "OCCLUSIONS",
+    "RANDOM",
+    "SCORE_MEASURES",
     "Comparisons",
     "Curve",
     "ErrorVersusDiscard",
-    "Figure",
-    "Intervals",
+    "Estimate",
+    "InpaintingEvaluation",
     "MapsEvaluation",
-    "ScoreFigures",
+    "MasksEvaluation",
+    "Measure",
     "ScoresEvaluation",
     "bootstrap",
     "compare_all_pairs",
@@ -40,18 +76,21 @@ __all__ = [
     "cr_fiqa_curve",
     "deletion_curve",
     "error_versus_discard",
+    "evaluate_inpainting",
     "evaluate_maps",
+    "evaluate_masks",
     "evaluate_scores",
     "explain_faces",
     "harm",
     "inpaint",
+    "inpainting_table",
     "insertion_curve",
-    "json_report",
+    "json_of",
     "magface_curve",
     "maps_table",
     "margins",
-    "markdown_table",
-    "masks_experiment",
+    "masks_table",
+    "mean_estimates",
     "noisy",
     "normalized_partial_area",
     "occlude",
@@ -59,13 +98,17 @@ __all__ = [
     "perfect_area",
     "perfect_error",
     "plot_faces",
+    "plot_inpainting",
     "plot_maps",
+    "plot_masks",
     "plot_scores",
     "random_maps",
+    "random_scores",
     "randomized",
     "rank_consistency",
     "rank_correlation",
     "read_scores",
+    "scores_table",
     "support_warning",
     "theoretical_best_area",
     "threshold_at_fmr",

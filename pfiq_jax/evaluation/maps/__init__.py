@@ -1,1 +1,1 @@
-"""Is the map right: whether a map ranks pixels by what they are worth to the recogniser."""
+"""Evaluation of maps: whether a map ranks pixels by how much recognition depends on them."""

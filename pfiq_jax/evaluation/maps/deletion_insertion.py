@@ -1,8 +1,8 @@
-"""Deletion and insertion: does recognition need the pixels that a map calls good?
+"""Deletion and insertion: whether recognition depends on the pixels to which a map gives high quality.
 
-Sources: Huber et al., "On Evaluating Pixel-Level Face Image Quality Assessment", EUSIPCO 2022, which deletes and
-inserts pixels in the order of their quality and watches recognition; Petsiuk et al., "RISE", BMVC 2018, whose areas
-under such curves these are. Neither a fill nor a measure is agreed on in the literature, so several are here.
+Sources: Huber et al., "On Evaluating Pixel-Level Face Image Quality Assessment", EUSIPCO 2022, delete and insert
+pixels in the order of their quality and measure recognition. Petsiuk et al., "RISE", BMVC 2018, introduced the areas
+under such curves. The literature agrees neither on a fill nor on a measure, so there are several here.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ from pfiq_jax.quality.ser_fiq import normalize, ser_fiq_closed_form
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 FRACTIONS: tuple[float, ...] = tuple(step / 20 for step in range(21))
-"""0, 0.05, ..., 1: of a curve."""
+"""The points of a curve: 0, 0.05, ..., 1."""
 
 AREA_FRACTIONS: tuple[float, ...] = FRACTIONS[1::2]
-"""0.05, 0.15, ..., 0.95, the midpoints of ten equal steps: a curve's mean over them is the area under it."""
+"""0.05, 0.15, ..., 0.95, the midpoints of ten equal steps; the mean of a curve over them is the area under it."""
 
-BLUR_SIGMA = 11.0  # pixels: no feature of a 112x112 face survives, its colours and lighting do
+BLUR_SIGMA = 11.0  # pixels; of a 112x112 face this keeps colours and lighting, but no features
 
 Fill = Literal["blur", "black", "mean"]
 Images = Shaped[np.ndarray, "faces height width 3"]
@@ -32,7 +32,7 @@ Maps = Float[np.ndarray, "faces height width"]
 
 
 class Curve(NamedTuple):
-    """What is left of each face at each fraction of its pixels.
+    """How recognisable each face is at each fraction of its pixels.
 
     Attributes:
         fractions: of the pixels that were deleted or inserted.
@@ -45,7 +45,7 @@ class Curve(NamedTuple):
     score: Float[np.ndarray, "fractions faces"]
 
     def area(self, values: Shaped[np.ndarray, "fractions faces"]) -> Float[np.ndarray, " faces"]:
-        """Mean of one number of each face over ``AREA_FRACTIONS``, whatever others the curve has."""
+        """Mean over ``AREA_FRACTIONS`` of a value of each face; other fractions of the curve are ignored."""
         chosen = [int(np.flatnonzero(np.isclose(self.fractions, fraction))[0]) for fraction in AREA_FRACTIONS]
         return values[chosen].astype(np.float64).mean(0)
 
@@ -59,27 +59,29 @@ def deletion_curve(
     fractions: Sequence[float] = FRACTIONS,
     advance: Callable[[int], object] = lambda faces: None,
 ) -> Curve:
-    """The pixels of highest quality replaced by a fill, more and more of them; lower curves speak for the map.
+    """Replaces more and more of the pixels of highest quality by a fill; the lower the curve, the better the map.
 
-    The blurred fill has first place: black pixels scattered one by one are a texture that no face has, and destroy an
-    embedding wherever they fall, so that a random order does as well as any map.
+    The blurred fill is the default. Single black pixels scattered over a face form a texture that no face has; they
+    destroy the embedding wherever they lie, so that a random order scores as well as any map.
 
     Args:
         recognizer: the network that the maps explain.
         images: RGB, 0..255, aligned.
-        maps: one an image, higher is better; only the order of an image's pixels counts (see ``pixel_ranks``), so
-            ``-maps`` deletes in reversed order and ``random_maps`` in a random one.
-        fill: "blur" (Gaussian, ``BLUR_SIGMA``, reflected at the edges), "black" or "mean", the image's own mean colour.
+        maps: one per image, higher is better; only the order of an image's pixels matters (see ``pixel_ranks``), so
+            ``-maps`` deletes in reversed order and ``random_maps`` in a random order.
+        fill: "blur" (Gaussian, ``BLUR_SIGMA``, reflected at the edges), "black", or "mean", the mean colour of the
+            image.
         fractions: of pixels to delete, 0 to 1.
-        advance: told the number of faces that have been through the network since it was last called.
+        advance: called with the number of faces that have passed through the network since the last call.
 
     Raises:
-        PfiqError: for no images, maps that do not fit them or hold NaN, an unknown fill, or a fraction outside 0..1.
+        PfiqError: without images, for maps that do not fit them or hold NaN, for an unknown fill, and for a fraction
+            outside 0..1.
 
     References:
         Huber et al., EUSIPCO 2022 (DEC); Petsiuk et al., section 4.3 (deletion).
     """
-    return _curve(recognizer, images, maps, fill, fractions, False, advance)
+    return _curve(recognizer, images, maps, fill=fill, fractions=fractions, inserts=False, advance=advance)
 
 
 def insertion_curve(
@@ -90,16 +92,16 @@ def insertion_curve(
     fractions: Sequence[float] = FRACTIONS,
     advance: Callable[[int], object] = lambda faces: None,
 ) -> Curve:
-    """The pixels of highest quality put into the blurred image, more and more; higher curves speak for the map.
+    """Inserts more and more of the pixels of highest quality into the blurred image; higher curves are better.
 
-    Inserting a fraction f in one order makes the very image that blurred deletion of 1 - f in the reversed order makes.
+    Inserting a fraction f in one order makes the same image as blurred deletion of 1 - f in the reversed order.
 
     Args:
         recognizer: the network that the maps explain.
         images: RGB, 0..255, aligned.
-        maps: one an image, higher is better; see ``deletion_curve``.
+        maps: one per image, higher is better; see ``deletion_curve``.
         fractions: of pixels to insert, 0 to 1.
-        advance: told the number of faces that have been through the network since it was last called.
+        advance: called with the number of faces that have passed through the network since the last call.
 
     Raises:
         PfiqError: as ``deletion_curve``.
@@ -107,11 +109,11 @@ def insertion_curve(
     References:
         Huber et al., EUSIPCO 2022 (IEC); Petsiuk et al., section 4.3 (insertion).
     """
-    return _curve(recognizer, images, maps, "blur", fractions, True, advance)
+    return _curve(recognizer, images, maps, fill="blur", fractions=fractions, inserts=True, advance=advance)
 
 
 def pixel_ranks(maps: Maps) -> Int[np.ndarray, "faces height width"]:
-    """The place of each pixel in its image, 0 the highest quality; equal pixels in reading order."""
+    """The rank of each pixel in its image; 0 is the highest quality, equal pixels are in reading order."""
     flat = maps.reshape(len(maps), -1)
     order = np.argsort(-flat, axis=1, kind="stable")
     ranks = np.empty(flat.shape, np.int32)
@@ -119,13 +121,8 @@ def pixel_ranks(maps: Maps) -> Int[np.ndarray, "faces height width"]:
     return ranks.reshape(maps.shape)
 
 
-def random_maps(seed: int, shape: tuple[int, int, int]) -> Maps:
-    """Maps that know nothing, (faces, height, width) uniform in [0, 1): the control."""
-    return np.random.default_rng(seed).random(shape, np.float32)
-
-
 def filled(images: Images, fill: Fill) -> Float[np.ndarray, "faces _ _ 3"]:
-    """What takes the place of deleted pixels, 0..255."""
+    """The images, 0..255, from which deleted pixels are replaced."""
     check_choice("fill", fill, ("blur", "black", "mean"))
     if fill == "blur":
         from scipy.ndimage import gaussian_filter  # takes long to import
@@ -152,11 +149,11 @@ def _mixed(
     fill: Float[Array | np.ndarray, "faces _ _ 3"],
     ranks: Int[Array | np.ndarray, "faces height width"],
     count: Int[Array | np.ndarray, ""],
-    insert: Bool[Array | np.ndarray, ""],
+    inserts: Bool[Array | np.ndarray, ""],
     clean: Float[Array, "faces dim"],
 ) -> tuple[Float[Array, " faces"], Float[Array, " faces"]]:
-    """Similarity and score of images of which the first ``count`` pixels, or all but these, are the fill's."""
-    of_image = (ranks < count) == insert
+    """Similarity and score of images with only the first ``count`` pixels inserted into the fill, or deleted by it."""
+    of_image = (ranks < count) == inserts
     mixed = jnp.where(of_image[..., None], jnp.asarray(images, jnp.float32), fill)
     embedding, score = embed_and_score(recognizer, mixed)
     return jnp.sum(embedding * clean, -1), score
@@ -166,25 +163,27 @@ def _curve(
     recognizer: Recognizer,
     images: Images,
     maps: Maps,
+    *,
     fill: Fill,
     fractions: Sequence[float],
-    insert: bool,
+    inserts: bool,
     advance: Callable[[int], object],
 ) -> Curve:
     if not len(images) or maps.shape != images.shape[:3]:
-        raise PfiqError(f"maps have shape {maps.shape} for images of shape {images.shape}; give one map an image.")
+        raise PfiqError(f"maps have shape {maps.shape} for images of shape {images.shape}; give one map per image.")
     if not np.isfinite(maps).all():
-        raise PfiqError("maps hold NaN or infinite values, which have no order; give finite ones.")
+        raise PfiqError("maps hold NaN or infinite values, which cannot be ordered; give finite ones.")
     if not all(0 <= fraction <= 1 for fraction in fractions):
         raise PfiqError(f"fractions are {fractions}; give numbers from 0 to 1.")
     pixels = maps[0].size
     counts = [np.array(round(fraction * pixels), np.int32) for fraction in fractions]
     similarity, score = np.empty((2, len(fractions), len(images)), np.float32)
-    for rows, real in batches(len(images)):  # the fills and ranks of one batch at a time: memory stays flat
+    for rows, real in batches(len(images)):  # fills and ranks of one batch at a time, which bounds the memory
         batch, ranks, background = images[rows], pixel_ranks(maps[rows]), filled(images[rows], fill)
         clean, _ = embed_and_score(recognizer, batch)
         for step, count in enumerate(counts):
-            result = _mixed(recognizer, batch, background, ranks, count, np.array(insert), clean)
+            # As an array, so that insertion and deletion share their compilation.
+            result = _mixed(recognizer, batch, background, ranks, count, np.array(inserts), clean)
             similarity[step, rows[:real]], score[step, rows[:real]] = (np.asarray(x)[:real] for x in result)
             advance(real)
     return Curve(np.array(fractions, np.float64), similarity, score)

@@ -1,75 +1,174 @@
-"""What the experiments with maps found, as pictures, Markdown tables and JSON."""
+"""The reports of the evaluations of maps: pictures, Markdown tables and JSON."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Shaped
 
-from pfiq_jax.evaluation.figure import Figure, cell
+from pfiq_jax.evaluation.controls import RANDOM
+from pfiq_jax.evaluation.estimate import Estimate, json_of
 from pfiq_jax.evaluation.maps.deletion_insertion import Curve
-from pfiq_jax.evaluation.maps.evaluate_maps import FIGURES, FMR, RANDOM, MapsEvaluation
+from pfiq_jax.evaluation.maps.evaluate_maps import MAP_MEASURES, MapsEvaluation
+from pfiq_jax.evaluation.maps.inpainting import INPAINTING_MEASURES, STATES, InpaintingEvaluation
+from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MasksEvaluation
+from pfiq_jax.evaluation.maps.occlusions import OCCLUSIONS
+from pfiq_jax.evaluation.maps.regions import Images, Maps
+from pfiq_jax.evaluation.measure import INTERVALS, MARKS, Measure, legend, measure_tables
 from pfiq_jax.plotting import new_figure
 
-FaceImages = Shaped[np.ndarray, "faces height width 3"]
-Maps = Float[np.ndarray, "faces height width"]
+MOST_OF_MAPS, MOST_OF_MASKS, MOST_OF_INPAINTING = 8, 4, 2 * len(OCCLUSIONS)  # faces in the pictures
 
 
-def plot_maps(evaluation: MapsEvaluation, images: FaceImages) -> Any:
+def maps_table(evaluation: MapsEvaluation) -> str:
+    """All estimates of all methods in Markdown, with a legend."""
+    faces = len(next(iter(evaluation.maps.values())))
+    about = f"{faces} faces, one of each person; two faces match from a cosine of {evaluation.threshold:.3f}."
+    text = _tables(about, MAP_MEASURES, evaluation.estimates)
+    return text if evaluation.warning is None else f"{text}\nWarning: {evaluation.warning}\n"
+
+
+def masks_table(evaluation: MasksEvaluation, method: str) -> str:
+    """All estimates of a map method in Markdown, a row per size, with a legend."""
+    about = f"{len(evaluation.images)} good faces, one of each person; squares of so many pixels; map: {method}."
+    return _tables(about, MASK_MEASURES, evaluation.estimates)
+
+
+def inpainting_table(evaluation: InpaintingEvaluation, method: str) -> str:
+    """All estimates of a map method in Markdown, a row per occlusion, with a legend."""
+    about = f"{len(evaluation.kinds)} faces, one of each person; map: {method}."
+    return _tables(about, INPAINTING_MEASURES, evaluation.estimates)
+
+
+def json_of_rows(method: str, estimates: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
+    """Estimates by row and measure as ``json_of`` of one method, in which each is named MEASURE_ROW."""
+    flat = {f"{measure}_{row}": each for row, of_row in estimates.items() for measure, each in of_row.items()}
+    return json_of(method, {method: flat})
+
+
+def _tables(about: str, measures: Sequence[Measure], estimates: Mapping[str, Mapping[str, Estimate]]) -> str:
+    tables = "\n\n".join(measure_tables(measures, estimates))
+    return f"{about} {INTERVALS} {MARKS}\n\n{tables}\n\n{legend(measures)}\n"
+
+
+def plot_maps(evaluation: MapsEvaluation, images: Images) -> Any:
     """The curves of all methods, and some faces with the map of each.
 
     Args:
         evaluation: from ``evaluate_maps``.
-        images: the faces, RGB, 0..255, of which the first are drawn.
+        images: the faces, RGB, 0..255; the first ones are drawn.
 
     Returns:
         The ``Figure``.
 
     Raises:
-        PfiqError: where matplotlib is missing.
+        PfiqError: if matplotlib is not installed.
     """
-    shown = min(8, len(images))
-    rows = 1 + len(evaluation.explained)
+    shown = min(MOST_OF_MAPS, len(images))
+    rows = 1 + len(evaluation.maps)
     figure = new_figure(10, 4.5 + 1.25 * rows)
     above, below = figure.subfigures(2, 1, height_ratios=(4.5, 1.25 * rows))
     left, right = above.subplots(1, 2)
     _plot_curves(left, evaluation.insertion, "insertion into the blurred face")
     _plot_curves(right, evaluation.deletion, "deletion by the blurred face")
     left.legend(fontsize="small")
-    draw_faces(
-        below, images[:shown], [""] * shown, {name: maps[:shown] for name, maps in evaluation.explained.items()}, shown
-    )
+    maps = {name: of_method[:shown] for name, of_method in evaluation.maps.items()}
+    _draw_faces(below, images[:shown], [""] * shown, maps, shown)
     return figure
 
 
-def plot_faces(
-    images: FaceImages, titles: Sequence[str], maps: Mapping[str, Maps], columns: int, *, heading: str = ""
-) -> Any:
-    """A contact sheet: faces, and beneath each its maps.
+def plot_masks(evaluation: MasksEvaluation, method: str) -> Any:
+    """Some faces without and with squares of every size, with their qualities and maps.
 
     Args:
-        images: RGB, 0..255.
-        titles: what stands above each.
-        maps: by method, each drawn from red, 0, to green, 1.
-        columns: faces in a row.
-        heading: what stands above all.
+        evaluation: from ``evaluate_masks``.
+        method: the name of the map.
 
     Returns:
         The ``Figure``.
 
     Raises:
-        PfiqError: where matplotlib is missing.
+        PfiqError: if matplotlib is not installed.
+    """
+    images = [evaluation.images, *(masked.images for masked in evaluation.masked.values())]
+    explained = [evaluation.clean, *evaluation.explained.values()]
+    labels = ["", *(f"{size} px: " for size in evaluation.masked)]
+    titles = [
+        [f"{label}{quality:.3f}" for quality in each.quality] for label, each in zip(labels, explained, strict=True)
+    ]
+    return plot_faces(
+        np.stack(_by_face(images, MOST_OF_MASKS)),
+        _by_face(titles, MOST_OF_MASKS),
+        {method: np.stack(_by_face([each.map for each in explained], MOST_OF_MASKS))},
+        len(images),
+        heading="black squares, and the quality of the face",
+    )
+
+
+def plot_inpainting(evaluation: InpaintingEvaluation, method: str) -> Any:
+    """Some faces in every state, with their qualities and maps.
+
+    Args:
+        evaluation: from ``evaluate_inpainting``.
+        method: the name of the map.
+
+    Returns:
+        The ``Figure``.
+
+    Raises:
+        PfiqError: if matplotlib is not installed.
+    """
+    explained = [evaluation.explained[state] for state in STATES]
+    titles = [
+        [f"{state}\n{quality:.3f}" for quality in each.quality] for state, each in zip(STATES, explained, strict=True)
+    ]
+    return plot_faces(
+        np.stack(_by_face([evaluation.images[state] for state in STATES], MOST_OF_INPAINTING)),
+        _by_face(titles, MOST_OF_INPAINTING),
+        {method: np.stack(_by_face([each.map for each in explained], MOST_OF_INPAINTING))},
+        2 * len(STATES),
+        heading="occlusions drawn and filled again, and the quality of the face",
+    )
+
+
+def plot_faces(
+    images: Images,
+    titles: Sequence[str],
+    maps: Mapping[str, Maps],
+    columns: int,
+    *,
+    heading: str = "",
+) -> Any:
+    """A contact sheet: faces, and below each face its maps.
+
+    Args:
+        images: RGB, 0..255.
+        titles: one above each face.
+        maps: by method, drawn from red (0) to green (1).
+        columns: faces per row.
+        heading: above the whole picture.
+
+    Returns:
+        The ``Figure``.
+
+    Raises:
+        PfiqError: if matplotlib is not installed.
     """
     rows = math.ceil(len(images) / columns)
     figure = new_figure(1.25 * columns + 0.5, (1.25 * (1 + len(maps)) + 0.25) * rows + 0.5)
-    draw_faces(figure, images, titles, maps, columns)
+    _draw_faces(figure, images, titles, maps, columns)
     figure.suptitle(heading, parse_math=False)
     return figure
 
 
-def draw_faces(figure: Any, images: FaceImages, titles: Sequence[str], maps: Mapping[str, Maps], columns: int) -> None:
-    """Draws ``plot_faces``' sheet into a figure or a part of one."""
+def _draw_faces(
+    figure: Any,
+    images: Images,
+    titles: Sequence[str],
+    maps: Mapping[str, Maps],
+    columns: int,
+) -> None:
+    """Draws the sheet of ``plot_faces`` into a figure or a part of one."""
     kinds = 1 + len(maps)
     axes = figure.subplots(kinds * math.ceil(len(images) / columns), columns, squeeze=False)
     for each in axes.flat:
@@ -85,54 +184,10 @@ def draw_faces(figure: Any, images: FaceImages, titles: Sequence[str], maps: Map
                 axes[row, 0].set_ylabel(name.replace("_", "\n"), fontsize="small")
 
 
-def maps_table(evaluation: MapsEvaluation) -> str:
-    """All figures of all methods in Markdown, and what they mean."""
-    faces = len(next(iter(evaluation.explained.values())))
-    lines = [
-        f"{faces} faces, one of each person. In brackets: 95% intervals of a bootstrap over people; + marks figures of "
-        "which higher is better, - those of which lower is.",
-    ]
-    for names in _TABLES:
-        columns = {name: f"{name} {FIGURES[name]}".rstrip() for name in names}
-        lines += ["", table(evaluation.figures, columns)]
-    lines += [
-        "",
-        "- insertion, deletion: mean cosine to the clean face while 5, 15, ... 95% of the pixels, the highest quality "
-        "first, are put into the blurred face, or replaced by it",
-        "- lead: by how much that is better than with the random order; ratio: over the lead of plq",
-        "- black, mean: deleted pixels become black, or the mean colour; reversed: the lowest quality first",
-        "- score: raw SER-FIQ in place of the cosine",
-        f"- fnmr: share of faces that do not match their clean selves at a cosine of {evaluation.threshold:.3f} "
-        f"(FMR {FMR:g} among the clean faces)",
-        "- randomized_weights, other_face, noise: rank correlation of a map and that of the same face by a network "
-        "with shuffled weights, that of another face, that of the same face with noise",
-    ]
-    if evaluation.warning:
-        lines += ["", f"Warning: {evaluation.warning}"]
-    return "\n".join(lines) + "\n"
-
-
-_TABLES = (
-    ("insertion", "deletion", "insertion_lead", "deletion_lead", "insertion_lead_ratio", "deletion_lead_ratio"),
-    ("deletion_black", "deletion_mean", "insertion_reversed", "deletion_reversed"),
-    ("insertion_score", "deletion_score", "insertion_fnmr", "deletion_fnmr"),
-    ("randomized_weights", "other_face", "noise"),
-)
-
-
-def table(rows: Mapping[str, Mapping[str, Figure]], columns: Mapping[str, str]) -> str:
-    """A Markdown table of figures.
-
-    Args:
-        rows: figures by name, of each row; rows without any of the columns are left out.
-        columns: names of the figures to show, and the title of each.
-    """
-    lines = [f"| | {' | '.join(columns.values())} |", f"|---|{'---:|' * len(columns)}"]
-    for row, figures in rows.items():
-        cells = [cell(figures[name]) if name in figures else "" for name in columns]
-        if any(cells):
-            lines.append(f"| {row} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+def _by_face(states: Sequence[Iterable[Any]], count: int) -> list[Any]:
+    """What belongs to each of the first faces in each state, with all states of a face in a row."""
+    of_faces = list(zip(*states, strict=True))[:count]
+    return [of_state for of_face in of_faces for of_state in of_face]
 
 
 def _plot_curves(axes: Any, curves: Mapping[str, Curve], title: str) -> None:

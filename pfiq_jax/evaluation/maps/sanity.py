@@ -1,7 +1,7 @@
-"""Sanity checks of maps: does a map depend on what the network has learned, and does it repeat?
+"""Sanity checks of maps: whether a map depends on the network's weights, and whether it is stable under noise.
 
-Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018: some methods draw the edges of the image
-whatever the network knows. Such a map stays the same when the network's weights are random.
+Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018. Some methods draw the edges of the image,
+whatever the network has learned. Their maps stay the same if the weights are random.
 """
 
 import dataclasses
@@ -14,21 +14,20 @@ from jaxtyping import Float, PyTree, Shaped
 
 from pfiq_jax.recognizers.recognizer import Recognizer
 
-NOISE_SIGMA = 2.0  # grey levels: of a camera's sensor in good light; nobody sees it
+NOISE_SIGMA = 2.0  # grey levels, as of a camera's sensor in good light; invisible
 
 Maps = Float[np.ndarray, "faces height width"]
 
 
 def randomized(seed: int, recognizer: Recognizer) -> Recognizer:
-    """This recogniser with the numbers of each of its trunk's parameter arrays shuffled: what it has learned is gone.
+    """The recogniser with the numbers of each parameter array of its trunk shuffled.
 
-    Shuffled rather than drawn anew, so that each layer keeps the distribution of its weights, and variances stay
-    positive, whatever the network. The head stays as it is: with a shuffled one too, scaled scores fall to 1e-20,
-    whose maps float32 cannot hold.
+    Shuffling, unlike drawing new numbers, keeps the distribution of each layer's weights and leaves variances positive.
+    The head is not shuffled: otherwise scaled scores fall to 1e-20, and float32 cannot represent their maps.
 
     Args:
         seed: of the shuffling.
-        recognizer: any; where its parameters are no mapping with a "trunk", all of them are shuffled.
+        recognizer: any; unless its parameters are a mapping with a "trunk", all of them are shuffled.
 
     References:
         Adebayo et al., section 3, the model parameter randomisation test.
@@ -41,9 +40,9 @@ def randomized(seed: int, recognizer: Recognizer) -> Recognizer:
 
 
 def rank_correlation(maps: Maps, others: Maps) -> Float[np.ndarray, " faces"]:
-    """Spearman's rank correlation of the pixels of two maps, face by face, -1 to 1; ties share their mean rank.
+    """Spearman's rank correlation of the pixels of two maps of each face, -1 to 1; ties share their mean rank.
 
-    NaN where one of both maps is constant, and so has no order.
+    NaN if one of the maps is constant.
     """
     first, second = (_centred_ranks(each) for each in (maps, others))
     lengths = np.sqrt(np.sum(first**2, 1) * np.sum(second**2, 1))
@@ -51,7 +50,7 @@ def rank_correlation(maps: Maps, others: Maps) -> Float[np.ndarray, " faces"]:
 
 
 def noisy(seed: int, images: Shaped[np.ndarray, "faces height width 3"]) -> Float[np.ndarray, "faces height width 3"]:
-    """The images with Gaussian noise of ``NOISE_SIGMA`` grey levels, cut off at 0 and 255."""
+    """The images with Gaussian noise of ``NOISE_SIGMA`` grey levels, clipped to 0..255."""
     noise = np.random.default_rng(seed).normal(0, NOISE_SIGMA, images.shape)
     return np.clip(images + noise, 0, 255).astype(np.float32)
 

@@ -7,6 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from pfiq_jax import PfiqError, Preprocessing, Recognizer, ser_fiq_closed_form
+from pfiq_jax.evaluation.controls import random_maps
 from pfiq_jax.evaluation.maps.deletion_insertion import (
     AREA_FRACTIONS,
     BLUR_SIGMA,
@@ -15,7 +16,6 @@ from pfiq_jax.evaluation.maps.deletion_insertion import (
     filled,
     insertion_curve,
     pixel_ranks,
-    random_maps,
 )
 
 SIZE = 20  # 400 pixels: 5% are 20 of them
@@ -151,7 +151,7 @@ def test_batches_change_nothing_and_compile_once(images, monkeypatch, count):
 
 def test_bad_input(pixels, images):
     maps = random_maps(0, images.shape[:3])
-    with pytest.raises(PfiqError, match=r"maps have shape \(0, 20, 20\) .*; give one map an image"):
+    with pytest.raises(PfiqError, match=r"maps have shape \(0, 20, 20\) .*; give one map per image"):
         insertion_curve(pixels, images[:0], maps[:0])
     with pytest.raises(PfiqError, match="NaN"):
         insertion_curve(pixels, images, maps * np.float32(np.nan))

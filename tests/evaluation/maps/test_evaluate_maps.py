@@ -11,11 +11,13 @@ from PIL import Image
 
 import pfiq_jax
 from pfiq_jax import PfiqError, PixelQuality, Preprocessing, Recognizer
-from pfiq_jax.evaluation.figure import json_of
-from pfiq_jax.evaluation.maps.evaluate_maps import FIGURES, FMR, PASSES, RANDOM, evaluate_maps, mean_figures
-from pfiq_jax.evaluation.maps.report import maps_table, plot_maps, table
+from pfiq_jax.evaluation.bootstrap import mean_estimates
+from pfiq_jax.evaluation.controls import RANDOM
+from pfiq_jax.evaluation.estimate import json_of
+from pfiq_jax.evaluation.maps.evaluate_maps import MAP_MEASURES, PASSES, evaluate_maps
+from pfiq_jax.evaluation.maps.report import maps_table, plot_maps
 from pfiq_jax.evaluation.maps.sanity import rank_correlation
-from pfiq_jax.evaluation.scores.evaluate_scores import Figure
+from pfiq_jax.evaluation.scores.comparisons import FMR
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 
 SIZE = 20
@@ -55,8 +57,8 @@ def evaluation(pixels):
     return evaluation
 
 
-def value(evaluation, method, figure) -> float:
-    return evaluation.figures[method][figure].value
+def value(evaluation, method, measure) -> float:
+    return evaluation.estimates[method][measure].value
 
 
 def test_headlines_are_areas_under_the_curves(evaluation):
@@ -72,16 +74,16 @@ def test_headlines_are_areas_under_the_curves(evaluation):
 def test_a_perfect_map_leads_and_the_opposite_one_trails(evaluation):
     for lead in ("insertion_lead", "deletion_lead"):
         assert value(evaluation, "plq", lead) > 0 > value(evaluation, "opposite", lead)
-        figure = evaluation.figures["plq"][lead]
-        assert figure.low <= figure.value <= figure.high
-        assert lead not in evaluation.figures[RANDOM]
+        estimate = evaluation.estimates["plq"][lead]
+        assert estimate.low <= estimate.value <= estimate.high
+        assert lead not in evaluation.estimates[RANDOM]
 
 
 def test_resamples_are_shared(evaluation):
     """Equal methods have a ratio of one without any interval."""
     for ratio in ("insertion_lead_ratio", "deletion_lead_ratio"):
         for method in ("plq", "better"):
-            np.testing.assert_allclose(evaluation.figures[method][ratio], 1, rtol=1e-12)
+            np.testing.assert_allclose(evaluation.estimates[method][ratio], 1, rtol=1e-12)
         assert value(evaluation, "opposite", ratio) < 0
 
 
@@ -94,13 +96,13 @@ def test_the_reversed_order_is_the_opposite_map_s(evaluation):
         )
 
 
-def test_sanity_figures(evaluation):
+def test_sanity_measures(evaluation):
     assert np.isnan(value(evaluation, "plq", "randomized_weights"))  # all shuffled to 0: a map without an order
-    maps = evaluation.explained["plq"]
+    maps = evaluation.maps["plq"]
     floor = rank_correlation(maps, np.roll(maps, 1, 0)).mean()
     assert value(evaluation, "plq", "other_face") == pytest.approx(floor)
     assert 0 < value(evaluation, "plq", "noise") < 1
-    assert "noise" not in evaluation.figures[RANDOM]
+    assert "noise" not in evaluation.estimates[RANDOM]
 
 
 def test_few_pairs_are_warned_of(evaluation):
@@ -110,9 +112,9 @@ def test_few_pairs_are_warned_of(evaluation):
 def test_no_ratio_without_the_published_map_or_without_its_lead(pixels):
     images = images_with_specks(3)
     alone = evaluate_maps(pixels, images, {"better": specks}, resamples=5)
-    assert "insertion_lead_ratio" not in alone.figures["better"]
+    assert "insertion_lead_ratio" not in alone.estimates["better"]
     behind = evaluate_maps(pixels, images, {"plq": METHODS["opposite"], "better": specks}, resamples=5)
-    assert np.isnan(behind.figures["better"]["insertion_lead_ratio"]).all()
+    assert np.isnan(behind.estimates["better"]["insertion_lead_ratio"]).all()
 
 
 def test_too_few_faces(pixels):
@@ -120,48 +122,37 @@ def test_too_few_faces(pixels):
         evaluate_maps(pixels, images_with_specks(1), METHODS)
 
 
-def test_mean_figures_are_means_with_intervals():
+def test_mean_estimates_are_means_with_intervals():
     values = np.random.default_rng(0).normal(3, 2, 400)
-    figures = mean_figures({"a": values, "b": values > 3, "c": np.array([*values[1:], np.nan])})
+    estimates = mean_estimates({"a": values, "b": values > 3, "c": np.array([*values[1:], np.nan])})
     error = values.std() / 20
-    assert figures["a"].value == pytest.approx(values.mean())
-    assert figures["a"].low == pytest.approx(values.mean() - 1.96 * error, abs=0.2 * error)
-    assert figures["a"].high == pytest.approx(values.mean() + 1.96 * error, abs=0.2 * error)
-    assert figures["b"].value == (values > 3).mean()
-    assert np.isnan(figures["c"]).all()
-    np.testing.assert_allclose(mean_figures({"a": values}, seed=0)["a"], figures["a"], rtol=1e-12)
-    assert mean_figures({"a": values}, seed=1)["a"].low != figures["a"].low
+    assert estimates["a"].value == pytest.approx(values.mean())
+    assert estimates["a"].low == pytest.approx(values.mean() - 1.96 * error, abs=0.2 * error)
+    assert estimates["a"].high == pytest.approx(values.mean() + 1.96 * error, abs=0.2 * error)
+    assert estimates["b"].value == (values > 3).mean()
+    assert np.isnan(estimates["c"]).all()
+    np.testing.assert_allclose(mean_estimates({"a": values}, seed=0)["a"], estimates["a"], rtol=1e-12)
+    assert mean_estimates({"a": values}, seed=1)["a"].low != estimates["a"].low
 
 
 def test_table_json_and_picture(evaluation):
     text = maps_table(evaluation)
-    assert "| | insertion + | deletion - |" in text and "| noise + |" in text
-    for name in FIGURES:
-        assert f" {name} " in text
+    assert "|  | insertion + | deletion - |" in text and "| other_face | noise + |" in text
+    for measure in MAP_MEASURES:
+        assert f" {measure.title} |" in text and f"- {measure.name}: {measure.definition}\n" in text
     of_plq = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| plq | ")]
     assert len(of_plq) == 4 and of_plq[0].startswith(f"{value(evaluation, 'plq', 'insertion'):.3f} [")
     assert f"FMR {FMR:g}" in text and text.endswith(f"Warning: {evaluation.warning}\n")
-    report = json.loads(json.dumps(json_of("plq", evaluation.figures), allow_nan=False))
+    report = json.loads(json.dumps(json_of("plq", evaluation.estimates), allow_nan=False))
     assert list(report) == ["default", "methods"] and report["default"] == "plq"
     assert list(report["methods"]) == [*METHODS, RANDOM]
-    assert set(report["methods"]["plq"]) == set(FIGURES)
-    assert report["methods"]["plq"]["insertion"] == evaluation.figures["plq"]["insertion"]._asdict()
+    assert list(report["methods"]["plq"]) == [measure.name for measure in MAP_MEASURES]
+    assert report["methods"]["plq"]["insertion"] == evaluation.estimates["plq"]["insertion"]._asdict()
     assert report["methods"]["plq"]["randomized_weights"] == {"value": None, "low": None, "high": None}
     figure = plot_maps(evaluation, images_with_specks(6))
     curves = figure.subfigs[0].axes[0].get_lines()
     assert [line.get_label() for line in curves] == list(evaluation.insertion)
     np.testing.assert_allclose(curves[0].get_ydata(), evaluation.insertion["plq"].similarity.mean(1))
-
-
-def test_a_table_has_no_rows_that_are_empty():
-    undefined = Figure(np.nan, np.nan, np.nan)
-    figures = {"a": {"x": Figure(1.0, 0.5, 1.5), "y": undefined}, "b": {"y": undefined}, "c": {"z": undefined}}
-    assert table(figures, {"x": "the x", "y": "the y"}).splitlines() == [
-        "| | the x | the y |",
-        "|---|---:|---:|",
-        "| a | 1.000 [0.500, 1.500] | undefined |",
-        "| b |  | undefined |",
-    ]
 
 
 @pytest.mark.slow

@@ -1,0 +1,171 @@
+"""Black squares on good faces: whether maps and scores become low where and when a face is covered.
+
+Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021, section on
+random masks.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.evaluation.bootstrap import mean_estimates
+from pfiq_jax.evaluation.estimate import Estimate
+from pfiq_jax.evaluation.maps.explained import Explained, explain_faces
+from pfiq_jax.evaluation.maps.regions import Images, Maps, Regions, mean_within
+from pfiq_jax.evaluation.measure import Measure
+from pfiq_jax.maps.methods import MapMethod
+from pfiq_jax.recognizers.recognizer import Recognizer
+
+MASK_SIZES = (10, 20, 30, 40, 50)
+"""Sides of the squares, in pixels."""
+
+MASK_MEASURES = (
+    Measure(
+        "found",
+        "higher",
+        0,
+        "share of faces on which no other square of the size has a lower mean map, among squares at every half side "
+        "that do not share more than half of the black one's area",
+    ),
+    Measure("quality_before", "", 0, "quality of the face without the square, 0 to 1"),
+    Measure("quality_after", "lower", 0, "quality of the face with the square"),
+    Measure("inside_before", "", 0, "mean map within the square's place, without the square"),
+    Measure("inside_after", "lower", 0, "mean map within the square"),
+    Measure("outside_before", "", 0, "mean map of all other pixels, without the square"),
+    Measure("outside_after", "", 0, "mean map of all other pixels, with the square"),
+)
+
+
+class Masked(NamedTuple):
+    """Faces with a black square each.
+
+    Attributes:
+        images: RGB, 0..255.
+        regions: where the square is.
+        corners: row and column of its upper left pixel.
+    """
+
+    images: Images
+    regions: Regions
+    corners: Int[np.ndarray, "faces 2"]
+
+
+class MasksEvaluation(NamedTuple):
+    """The result of ``evaluate_masks``.
+
+    Attributes:
+        images: the faces that squares were drawn on, RGB, 0..255: the better half of the given ones, best first.
+        clean: their qualities and maps.
+        masked: the faces with squares, by size in pixels.
+        explained: qualities and maps of these, by size.
+        estimates: by size as text, then by name of ``MASK_MEASURES``.
+    """
+
+    images: Images
+    clean: Explained
+    masked: dict[int, Masked]
+    explained: dict[int, Explained]
+    estimates: dict[str, dict[str, Estimate]]
+
+
+def evaluate_masks(
+    recognizer: Recognizer,
+    images: Images,
+    compute: MapMethod,
+    *,
+    sizes: Sequence[int] = MASK_SIZES,
+    seed: int = 0,
+    advance: Callable[[int], object] = lambda sizes: None,
+) -> MasksEvaluation:
+    """Draws black squares on the better half of some faces, and measures how quality and map change.
+
+    Args:
+        recognizer: the network to explain.
+        images: RGB, 0..255, aligned; one or more.
+        compute: a map method; higher maps are better.
+        sizes: sides of the squares, in pixels; there is one square of each size per face.
+        seed: of the squares' places and of the bootstrap over the faces.
+        advance: called with 1 whenever a size is done.
+
+    Raises:
+        PfiqError: for a square that does not fit into the images.
+
+    References:
+        Terhörst et al., 2021, "random masks".
+    """
+    clean = explain_faces(compute, recognizer, images)
+    best = np.argsort(-clean.quality, kind="stable")[: (len(images) + 1) // 2]
+    images, clean = images[best], Explained(clean.quality[best], clean.map[best])
+    masked, explained, estimates = {}, {}, {}
+    for size in sizes:
+        masked[size] = mask_squares(seed + size, images, size)
+        explained[size] = explain_faces(compute, recognizer, masked[size].images)
+        values = _values(clean, masked[size], explained[size], size)
+        estimates[str(size)] = mean_estimates(values, seed=seed)
+        advance(1)
+    return MasksEvaluation(images, clean, masked, explained, estimates)
+
+
+def _values(clean: Explained, masked: Masked, explained: Explained, size: int) -> dict[str, np.ndarray]:
+    """One number per face of each of ``MASK_MEASURES``."""
+    return {
+        "found": ranks_lowest(explained.map, masked.corners, size),
+        "quality_before": clean.quality,
+        "quality_after": explained.quality,
+        "inside_before": mean_within(clean.map, masked.regions),
+        "inside_after": mean_within(explained.map, masked.regions),
+        "outside_before": mean_within(clean.map, ~masked.regions),
+        "outside_after": mean_within(explained.map, ~masked.regions),
+    }
+
+
+def mask_squares(seed: int, images: Images, size: int) -> Masked:
+    """Draws a black square on each image, placed uniformly at random and fully inside the image.
+
+    Raises:
+        PfiqError: for a square of less than a pixel, or one that is as large as the images.
+    """
+    height, width = images.shape[1:3]
+    if not 1 <= size < min(height, width):
+        raise PfiqError(f"a square of {size} pixels does not fit into {width}x{height}; give a smaller one.")
+    corners = np.random.default_rng(seed).integers(0, (height - size + 1, width - size + 1), (len(images), 2))
+    rows, columns = (np.arange(length)[None] - corners[:, [axis]] for axis, length in enumerate((height, width)))
+    regions = ((rows >= 0) & (rows < size))[:, :, None] & ((columns >= 0) & (columns < size))[:, None, :]
+    return Masked(np.where(regions[..., None], np.zeros_like(images), images), regions, corners)
+
+
+def ranks_lowest(maps: Maps, corners: Int[np.ndarray, "faces 2"], size: int) -> Bool[np.ndarray, " faces"]:
+    """Whether a square has a lower mean map than all its rivals.
+
+    Its rivals are the squares of the same size at every half side, counted from the upper left corner. Squares that
+    share more than half of its area are not rivals.
+
+    Args:
+        maps: one per face, higher is better.
+        corners: row and column of the square's upper left pixel, of each face.
+        size: of its side, in pixels.
+    """
+    sums = np.pad(np.cumsum(np.cumsum(maps, 1, dtype=np.float64), 2), ((0, 0), (1, 0), (1, 0)))
+
+    def totals(faces: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+        ends = (rows + size, columns + size)
+        return (
+            sums[faces, ends[0], ends[1]]
+            - sums[faces, rows, ends[1]]
+            - sums[faces, ends[0], columns]
+            + sums[faces, rows, columns]
+        )
+
+    stride = max(1, size // 2)
+    rows, columns = (np.arange(0, length - size + 1, stride) for length in maps.shape[1:])
+    faces = np.arange(len(maps))
+    rivals = totals(faces[:, None, None], rows[None, :, None], columns[None, None, :])
+    shared_rows, shared_columns = (
+        np.maximum(size - np.abs(places[None] - corners[:, [axis]]), 0) for axis, places in enumerate((rows, columns))
+    )
+    same = 2 * shared_rows[:, :, None] * shared_columns[:, None, :] > size * size
+    lowest_rival = np.where(same, np.inf, rivals).min((1, 2))
+    return totals(faces, *corners.T) < lowest_rival
