@@ -1,16 +1,29 @@
-"""``pfiq evaluate``: is the score right, is the map right, on faces of known identity."""
+"""``pfiq evaluate``: evaluations of quality scores and of pixel maps, on faces of known people."""
 
 import click
 
-from pfiq_jax.cli.evaluate_disturbances import inpainting, masks
-from pfiq_jax.cli.evaluate_maps import maps
-from pfiq_jax.cli.evaluate_scores import scores
+from pfiq_jax.cli.commands import Commands
+
+SUBCOMMANDS = {
+    "scores": (
+        "pfiq_jax.cli.evaluate_scores:scores",
+        "Measure how well quality scores predict on which faces a recogniser fails.",
+    ),
+    "maps": (
+        "pfiq_jax.cli.evaluate_maps:maps",
+        "Measure how well maps show which pixels recognition depends on.",
+    ),
+    "masks": (
+        "pfiq_jax.cli.evaluate_maps:masks",
+        "Measure whether a map becomes low where a black square covers a good face.",
+    ),
+    "inpainting": (
+        "pfiq_jax.cli.evaluate_maps:inpainting",
+        "Measure whether score and map rise when an occlusion is removed.",
+    ),
+}
 
 
-@click.group()
+@click.group(cls=Commands, late=SUBCOMMANDS)
 def evaluate() -> None:
-    """Measure scores and maps on a folder of identity folders."""
-
-
-for verb in (scores, maps, masks, inpainting):
-    evaluate.add_command(verb)
+    """Evaluate quality scores and pixel maps on a folder that contains a folder of faces for each person."""

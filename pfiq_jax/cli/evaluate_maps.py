@@ -1,45 +1,147 @@
-"""``pfiq evaluate maps``: which map tells best what recognition needs."""
+"""``pfiq evaluate maps``, ``masks`` and ``inpainting``: evaluations of pixel maps."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 from tqdm import tqdm
 
-from pfiq_jax.cli.experiment import begin
-from pfiq_jax.cli.shared import FILE, option_recognizer
-from pfiq_jax.evaluation.figure import json_of
-from pfiq_jax.evaluation.maps.evaluate_maps import PASSES, RANDOM, evaluate_maps
-from pfiq_jax.evaluation.maps.report import maps_table, plot_maps
+from pfiq_jax.cli.outcome import outcome
+from pfiq_jax.cli.report_files import ReportFiles, report_files
+from pfiq_jax.cli.shared import FILE, option_recognizer, reader_of, start
+from pfiq_jax.evaluation.controls import RANDOM
+from pfiq_jax.evaluation.estimate import json_of
+from pfiq_jax.evaluation.maps.evaluate_maps import MAP_MEASURES, PASSES, evaluate_maps
+from pfiq_jax.evaluation.maps.inpainting import INPAINTING_MEASURES, STATES, evaluate_inpainting
+from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MASK_SIZES, evaluate_masks
+from pfiq_jax.evaluation.maps.report import (
+    inpainting_table,
+    json_of_rows,
+    maps_table,
+    masks_table,
+    plot_inpainting,
+    plot_maps,
+    plot_masks,
+)
+from pfiq_jax.evaluation.measure import Measure, help_text
+from pfiq_jax.faces.people import one_face_each, people_in
+from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
+from pfiq_jax.plotting import new_figure
+
+SAMPLE = (
+    "FOLDER contains a folder of aligned faces for each person. One face of each person is used; a face that lies in "
+    "FOLDER itself counts as a person of its own. The report is printed and written as {0}.md, with a picture {0}.png "
+    "and the values as {0}.json, with 95% intervals over people:"
+)
+UNREADABLE = "Files that cannot be read are listed at the end and make the exit code 1; all others are evaluated."
+
+option_map = click.option(
+    "--map",
+    "map_method",
+    type=click.Choice(tuple(MAP_METHODS)),
+    default=DEFAULT_MAP_METHOD,
+    show_default=True,
+    help="Pixel map.",
+)
 
 
-@click.command()
-@click.argument("folder", type=FILE)
-@click.option("--method", "names", multiple=True, type=click.Choice((*MAP_METHODS, RANDOM)), help="[default: all]")
-@click.option("--limit", type=click.IntRange(2), default=100, show_default=True, help="How many people to take.")
-@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Figures; - for stdout. [default: maps.json]")
-@option_recognizer
-def maps(folder: Path, names: tuple[str, ...], limit: int, json_file: Path | None, weights: Path | None) -> None:
-    """Measure how well maps tell which pixels recognition needs.
+def experiment(about: str, measures: tuple[Measure, ...], note: str = "") -> Callable[[Callable[..., None]], Any]:
+    """A decorator: a subcommand with the options that all three have, whose help describes its measures.
 
-    FOLDER holds a folder for each person, with aligned faces in it; one of each person is taken. Printed and written
-    as maps.md, with curves and examples as maps.png and the figures as maps.json, all with 95% intervals over people:
-
-    \b
-    insertion  how near the embedding comes to the clean face's while the pixels of highest quality
-               are put into the blurred face; mean cosine, higher is better
-    deletion   the same while they are blurred; lower is better
-
-    and more, which the table explains. `random`, a random order of the pixels, is always there as a control; the
-    published map is `plq`.
-
-    Faces that cannot be read are listed at the end, and make the exit code 1; all others are evaluated.
+    Args:
+        about: what the subcommand does, in one sentence.
+        measures: of its report; the help describes those of the first table.
+        note: what the help says after the measures.
     """
-    recognizer, sample, report = begin(folder, limit, json_file, "maps", weights)
-    methods = {name: MAP_METHODS[name] for name in names or MAP_METHODS if name != RANDOM}
 
-    with tqdm(total=PASSES * len(sample.images) * (len(methods) + 1), unit="pass", disable=None) as progress:
-        evaluation = evaluate_maps(recognizer, sample.images, methods, advance=progress.update)
-    report.write(json_of(DEFAULT_MAP_METHOD, evaluation.figures), maps_table(evaluation))
-    plot_maps(evaluation, sample.images).savefig(report.picture, metadata={"Software": None})
-    sample.close(recognizer)
+    def decorate(function: Callable[..., None]) -> Any:
+        name = function.__name__
+        shown = [measure for measure in measures if measure.table == 0]
+        paragraphs = (about, SAMPLE.format(name), help_text(shown), note, UNREADABLE)
+        for option in reversed(
+            (
+                click.argument("folder", type=FILE),
+                click.option(
+                    "--limit", type=click.IntRange(2), default=100, show_default=True, help="Most people to use."
+                ),
+                click.option(
+                    "--json",
+                    "json_file",
+                    type=FILE,
+                    metavar="FILE",
+                    help=f"Where the values go; - for stdout. [default: {name}.json]",
+                ),
+                option_recognizer,
+            )
+        ):
+            function = option(function)
+        return click.command(name, help="\n\n".join(filter(None, paragraphs)))(function)
+
+    return decorate
+
+
+def prepare(
+    folder: Path, limit: int, json_file: Path | None, name: str, weights: Path | None
+) -> tuple[list[Path], ReportFiles]:
+    """The faces to use and the files of the report; errors in either come before any work."""
+    paths = one_face_each(people_in(folder), limit)
+    files = report_files(json_file, name, [*paths, *([weights] if weights else [])])
+    new_figure(1, 1)  # fails if matplotlib is not installed
+    return paths, files
+
+
+@experiment(
+    "Measure how well maps show which pixels recognition depends on.",
+    MAP_MEASURES,
+    f"The report has more measures and a legend. `{RANDOM}`, a random order of the pixels, is always included.",
+)
+@click.option("--map", "map_methods", multiple=True, type=click.Choice((*MAP_METHODS, RANDOM)), help="[default: all]")
+def maps(folder: Path, limit: int, json_file: Path | None, weights: Path | None, map_methods: tuple[str, ...]) -> None:
+    """Evaluates map methods by deletion, insertion and sanity checks."""
+    paths, files = prepare(folder, limit, json_file, "maps", weights)
+    recognizer = start(weights)
+    methods = {name: MAP_METHODS[name] for name in map_methods or MAP_METHODS if name != RANDOM}
+    with outcome(recognizer, total=len(paths)) as seen:
+        images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
+        with tqdm(total=PASSES * len(images) * (len(methods) + 1), unit="pass", disable=None) as progress:
+            evaluation = evaluate_maps(recognizer, images, methods, advance=progress.update)
+        files.write(json_of(DEFAULT_MAP_METHOD, evaluation.estimates), maps_table(evaluation))
+        files.write_picture(plot_maps(evaluation, images))
+
+
+@experiment(
+    "Measure whether a map becomes low where a black square covers a good face.",
+    MASK_MEASURES,
+    "Squares of 10 to 50 pixels are drawn at random places on the half of the faces with the highest quality.",
+)
+@option_map
+def masks(folder: Path, limit: int, json_file: Path | None, weights: Path | None, map_method: str) -> None:
+    """Evaluates a map method on faces with black squares."""
+    paths, files = prepare(folder, limit, json_file, "masks", weights)
+    recognizer = start(weights)
+    with outcome(recognizer, total=len(paths)) as seen:
+        images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
+        with tqdm(total=len(MASK_SIZES), unit="size", disable=None) as progress:
+            evaluation = evaluate_masks(recognizer, images, MAP_METHODS[map_method], advance=progress.update)
+        files.write(json_of_rows(map_method, evaluation.estimates), masks_table(evaluation, map_method))
+        files.write_picture(plot_masks(evaluation, map_method))
+
+
+@experiment(
+    "Measure whether score and map rise when an occlusion is removed.",
+    INPAINTING_MEASURES,
+    "Sunglasses, a scarf or a hand are drawn on each face, then the covered pixels are estimated from other faces.",
+)
+@option_map
+def inpainting(folder: Path, limit: int, json_file: Path | None, weights: Path | None, map_method: str) -> None:
+    """Evaluates a map method on faces that are occluded and restored."""
+    paths, files = prepare(folder, limit, json_file, "inpainting", weights)
+    recognizer = start(weights)
+    with outcome(recognizer, total=len(paths)) as seen:
+        images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
+        with tqdm(total=len(STATES), unit="state", disable=None) as progress:
+            evaluation = evaluate_inpainting(recognizer, images, MAP_METHODS[map_method], advance=progress.update)
+        files.write(json_of_rows(map_method, evaluation.estimates), inpainting_table(evaluation, map_method))
+        files.write_picture(plot_inpainting(evaluation, map_method))

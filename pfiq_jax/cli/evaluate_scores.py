@@ -1,120 +1,149 @@
-"""``pfiq evaluate scores``: which score tells best on which faces a recogniser fails."""
+"""``pfiq evaluate scores``: an evaluation of quality scores."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 import numpy as np
+from tqdm import tqdm
 
-from pfiq_jax.cli.experiment import measure, report_beside, tell_of_doubtful
+from pfiq_jax.cli.outcome import outcome
+from pfiq_jax.cli.report_files import report_files
 from pfiq_jax.cli.shared import FILE, option_recognizer, reader_of, start
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.evaluation.controls import RANDOM, random_scores
+from pfiq_jax.evaluation.estimate import json_of
+from pfiq_jax.evaluation.measure import help_text
+from pfiq_jax.evaluation.scores.comparisons import FMR
 from pfiq_jax.evaluation.scores.evaluate_scores import (
-    RANDOM,
+    DISCARD,
+    SCORE_MEASURES,
+    ScoresEvaluation,
+    embeddings_and_scores,
     evaluate_scores,
-    random_scores,
     supported_methods,
 )
-from pfiq_jax.evaluation.scores.report import json_report, markdown_table, plot_scores
+from pfiq_jax.evaluation.scores.measured_files import measure_files
+from pfiq_jax.evaluation.scores.report import plot_scores, scores_table
 from pfiq_jax.evaluation.scores.score_table import read_scores
-from pfiq_jax.faces import Face, expand_paths
+from pfiq_jax.faces.people import People, people_in
+from pfiq_jax.faces.reading import Face
 from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, OPT_IN_METHODS, QUALITY_METHODS
+from pfiq_jax.recognizers import Recognizer
+
+HELP = f"""Measure how well quality scores predict on which faces a recogniser fails.
+
+FOLDER contains a folder of aligned faces for each person (see pfiq score). All faces are compared with each other.
+Faces that lie in FOLDER itself are left out, since their person is not known. The report is printed and written as
+scores.md, with the curves as scores.png and the values as scores.json, with 95% intervals over people:
+
+{help_text(SCORE_MEASURES)}
+
+Errors are counted at a false match rate (FMR) of {FMR:g}; up to {DISCARD:.0%} of the mated pairs are discarded.
+
+The scores are those of this library and `{RANDOM}` as a control. --scores adds every numeric column of a table with a
+column `path` (relative to FOLDER, to the table or to the current folder), for which higher must be better.
+
+Files that cannot be read are listed at the end and make the exit code 1; all others are evaluated."""
 
 
-@click.command()
+@click.command(help=HELP)
 @click.argument("folder", type=FILE)
 @click.option(
-    "--method", "methods", multiple=True, type=click.Choice((*QUALITY_METHODS, RANDOM)), help="[default: most that run]"
+    "--quality",
+    "quality_methods",
+    multiple=True,
+    type=click.Choice((*QUALITY_METHODS, RANDOM)),
+    help="Score. [default: all that the recogniser supports, without the most expensive]",
 )
 @click.option("--scores", "table", type=FILE, metavar="CSV|PARQUET", help="Also evaluate the scores of other tools.")
-@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Figures; - for stdout. [default: scores.json]")
-@click.option("-o", "--output", type=FILE, metavar="FOLDER", help="Where to. [default: beside the JSON file]")
+@click.option(
+    "--json", "json_file", type=FILE, metavar="FILE", help="Where the values go; - for stdout. [default: scores.json]"
+)
+@click.option("-o", "--output", type=FILE, metavar="FOLDER", help="Where the report goes. [default: next to the JSON]")
 @option_recognizer
 def scores(
     folder: Path,
-    methods: tuple[str, ...],
+    quality_methods: tuple[str, ...],
     table: Path | None,
     json_file: Path | None,
     output: Path | None,
     weights: Path | None,
 ) -> None:
-    """Measure how well quality scores tell on which faces a recogniser fails.
-
-    FOLDER holds a folder for each person, with aligned faces in it (as pfiq score takes them). All are compared with
-    all. Printed and written as scores.md, with the curves as scores.png and the figures as scores.json, all with 95%
-    intervals over people:
-
-    \b
-    pauc  false non-match rate at FMR 0.001 while up to 30% of the mated pairs are discarded, the worst first,
-          over the one without discarding; lower is better, 1 is no gain
-    fnmr  false non-match rate after discarding 30%; lower is better
-    rce   rank consistency: whether the faces that cause errors are those of low quality; higher is better
-
-    The methods are those of this library, and `random` as a control. --scores adds every numeric column of a table
-    with a column `path` (relative to FOLDER, to the table or to the current folder), of which higher must be better.
-
-    Faces that cannot be read are listed at the end, and make the exit code 1; all others are evaluated.
-    """
-    people = _faces_by_person(folder)
-    paths = list(people)
-    inputs = [path for path in (*paths, table, weights) if path]
-    report = report_beside(json_file or (output or Path()) / "scores.json", "scores", inputs, folder=output)
+    """Evaluates quality scores by the errors of the recogniser."""
+    people = known_people(folder)
+    inputs = [path for path in (*people.paths, table, weights) if path]
+    files = report_files(json_file, "scores", inputs, folder=output)
     recognizer = start(weights)
     read = reader_of(recognizer, None)
-
-    tried = [name for name in QUALITY_METHODS if name not in OPT_IN_METHODS]
-    ours = methods or (*supported_methods(recognizer, tried), RANDOM)
-    if left_out := [name for name in tried if not methods and name not in ours]:
-        click.echo(f"Left out, since this recogniser cannot do them: {', '.join(left_out)}.", err=True)
-    if not methods:
-        click.echo(f"Left out unless named by --method: {', '.join(OPT_IN_METHODS)}.", err=True)
-    others = read_scores(table, paths, folder, may_lack=lambda face: not _can_be_read(face, read)) if table else {}
-    if taken := [name for name in others if name in ours]:
-        raise PfiqError(f"{table}: column {taken[0]} is named like a method of this library; rename it.")
-
-    measured = measure(recognizer, paths, read, tuple(name for name in ours if name != RANDOM))
-    columns: dict[str, np.ndarray] = {
-        name: random_scores(len(measured.embeddings)) if name == RANDOM else measured.scores[name] for name in ours
-    }
-    columns |= {name: values[measured.is_read] for name, values in others.items()}
-    try:
-        identities = np.array(list(people.values()))[measured.is_read]
-        evaluation = evaluate_scores(measured.embeddings, identities, columns)
-        report.write(json_report(evaluation, DEFAULT_QUALITY_METHOD), markdown_table(evaluation))
-        if evaluation.warning:
-            click.echo(f"Warning: {evaluation.warning}", err=True)
-        figure, _ = plot_scores(evaluation)  # last, since it needs what may not be installed
-        figure.savefig(report.picture, metadata={"Software": None})  # the same bytes under every matplotlib
-    except PfiqError as error:
-        raise PfiqError(f"{folder}: {error}") from error
-    finally:
-        tell_of_doubtful(recognizer, measured)
-    if measured.problems:
-        raise SystemExit(1)
+    methods = quality_methods or default_methods(recognizer)
+    ours = tuple(name for name in methods if name != RANDOM)
+    others = scores_of_others(table, people.paths, folder, read, methods) if table else {}
+    with outcome(recognizer, total=len(people.paths)) as seen:
+        with tqdm(total=len(people.paths), unit="face", disable=None) as progress:
+            measured = measure_files(
+                functools.partial(embeddings_and_scores, recognizer, methods=ours),
+                people.paths,
+                read,
+                size=recognizer.preprocessing.size,
+                note=seen.note,
+                advance=progress.update,
+            )
+        columns = measured.scores | {RANDOM: random_scores(len(measured.embeddings))}
+        columns = {name: columns[name] for name in methods}
+        columns |= {name: values[measured.is_read] for name, values in others.items()}
+        evaluation = evaluate(folder, measured.embeddings, np.array(people.identities)[measured.is_read], columns)
+        files.write(json_of(DEFAULT_QUALITY_METHOD, evaluation.estimates), scores_table(evaluation))
+        files.write_picture(plot_scores(evaluation)[0])  # last, since matplotlib may not be installed
 
 
-def _faces_by_person(folder: Path) -> dict[Path, str]:
-    """The person of each face: the name of the folder in FOLDER that holds it."""
-    if not folder.is_dir():
-        raise PfiqError(f"{folder}: is no folder; give one that holds a folder for each person.")
-    people = {}
-    beside = 0
-    for path in expand_paths([folder]):
-        parts = path.relative_to(folder).parts
-        if len(parts) > 1:
-            people[path] = parts[0]
-        else:
-            beside += path != folder
-    if not people:
-        raise PfiqError(f"{folder}: holds no folders with faces; give one that holds a folder for each person.")
-    if beside:
-        click.echo(f"Warning: {beside} faces lie in no person's folder and are left out.", err=True)
+def known_people(folder: Path) -> People:
+    """The faces whose person is known, with a warning about all others."""
+    people = people_in(folder)
+    if not people.paths:
+        raise PfiqError(f"{folder}: contains no folders with faces; give one that contains a folder for each person.")
+    if people.loose:
+        click.echo(f"Warning: {len(people.loose)} faces lie in no person's folder and are left out.", err=True)
     return people
 
 
-def _can_be_read(path: Path, read: Callable[[Path], Face]) -> bool:
-    try:
-        read(path)
-    except PfiqError:
+def default_methods(recognizer: Recognizer) -> tuple[str, ...]:
+    """The methods to evaluate if none is named; says on stderr which ones are left out and why."""
+    tried = [name for name in QUALITY_METHODS if name not in OPT_IN_METHODS]
+    supported = supported_methods(recognizer, tried)
+    if unsupported := [name for name in tried if name not in supported]:
+        click.echo(f"Left out, since this recogniser does not support them: {', '.join(unsupported)}.", err=True)
+    click.echo(f"Left out unless named by --quality: {', '.join(OPT_IN_METHODS)}.", err=True)
+    return (*supported, RANDOM)
+
+
+def scores_of_others(
+    table: Path, paths: list[Path], folder: Path, read: Callable[[Path], Face], methods: tuple[str, ...]
+) -> dict[str, np.ndarray]:
+    """The scores of other tools; faces that cannot be read may lack one."""
+
+    def is_unreadable(path: Path) -> bool:
+        try:
+            read(path)
+        except PfiqError:
+            return True
         return False
-    return True
+
+    scores = read_scores(table, paths, folder, may_lack=is_unreadable)
+    if taken := [name for name in scores if name in methods]:
+        raise PfiqError(f"{table}: column {taken[0]} has the name of a method of this library; rename it.")
+    return scores
+
+
+def evaluate(
+    folder: Path, embeddings: np.ndarray, identities: np.ndarray, columns: dict[str, np.ndarray]
+) -> ScoresEvaluation:
+    """``evaluate_scores``, with the folder named in errors and the warning on stderr."""
+    try:
+        evaluation = evaluate_scores(embeddings, identities, columns)
+    except PfiqError as error:
+        raise PfiqError(f"{folder}: {error}") from error
+    if evaluation.warning:
+        click.echo(f"Warning: {evaluation.warning}", err=True)
+    return evaluation

@@ -1,10 +1,9 @@
 """What the experiments share: faces that were read or measured, and the three files of a report."""
 
 import functools
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 import jax
@@ -12,11 +11,10 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from pfiq_jax.cli.shared import STDOUT, check_writable, reader_of, start, summarize
+from pfiq_jax.cli.shared import reader_of, summarize
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.scores.evaluate_scores import embeddings_and_scores
-from pfiq_jax.faces import Face, expand_paths, over_files
-from pfiq_jax.plotting import new_figure
+from pfiq_jax.faces import Face, over_files
 from pfiq_jax.recognizers import Recognizer
 
 
@@ -40,78 +38,6 @@ class Sample(NamedTuple):
         summarize(recognizer, len(self.paths) + len(self.problems), self.squeezed, self.problems)
         if self.problems:
             raise SystemExit(1)
-
-
-class Report(NamedTuple):
-    """Where the report of an experiment goes."""
-
-    json: Path
-    picture: Path
-    table: Path
-
-    def write(self, report: dict[str, Any], table: str) -> None:
-        """Writes the figures and the table, and prints the latter; the picture is for the caller to save."""
-        with click.open_file(self.json, "w", encoding="utf-8") as file:
-            file.write(json.dumps(report, indent=2, allow_nan=False) + "\n")
-        self.table.write_text(table, encoding="utf-8")
-        click.echo(table, nl=False, err=self.json == STDOUT)
-
-
-def report_beside(json_file: Path | None, name: str, inputs: Sequence[Path], *, folder: Path | None = None) -> Report:
-    """The files of a report: NAME.json, NAME.png, NAME.md here, or beside the JSON file named and with its stem.
-
-    Args:
-        json_file: of the figures; - is stdout.
-        name: of the files that are not named.
-        inputs: none of which may be written to.
-        folder: of the picture and the table, in place of the JSON file's.
-
-    Raises:
-        PfiqError: where one of them cannot be written, or is an input.
-    """
-    json_file = json_file or Path(f"{name}.json")
-    beside = Path(f"{name}.json") if json_file == STDOUT else json_file
-    if folder:
-        beside = folder / beside.name
-    report = Report(json_file, beside.with_suffix(".png"), beside.with_suffix(".md"))
-    if len(set(report)) < len(report):
-        raise PfiqError(f"{json_file}: the picture or table beside it would have the same name; call it .json.")
-    for path in report:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    check_writable(report, inputs)
-    return report
-
-
-def begin(
-    folder: Path, limit: int, json_file: Path | None, name: str, weights: Path | None
-) -> tuple[Recognizer, Sample, Report]:
-    """What an experiment with maps starts from; what cannot be written or drawn is found out first."""
-    paths = sample_paths(folder, limit)
-    report = report_beside(json_file, name, [*paths, *([weights] if weights else [])])
-    new_figure(1, 1)  # fails where matplotlib is missing
-    recognizer = start(weights)
-    return recognizer, read_sample(recognizer, paths), report
-
-
-def sample_paths(folder: Path, limit: int) -> list[Path]:
-    """One face of each person, evenly spaced over the persons: the first of each folder in FOLDER.
-
-    A face that lies in FOLDER itself counts as a person of its own.
-
-    Raises:
-        PfiqError: for what is no folder, or holds no faces.
-    """
-    if not folder.is_dir():
-        raise PfiqError(f"{folder}: is no folder; give one that holds a folder of faces for each person.")
-    first: dict[str, Path] = {}
-    for path in expand_paths([folder]):
-        if path != folder:  # which stands for itself where nothing was found
-            first.setdefault(path.relative_to(folder).parts[0], path)
-    if not first:
-        raise PfiqError(f"{folder}: holds no faces; give a folder that holds a folder of faces for each person.")
-    faces = [first[name] for name in sorted(first)]
-    count = min(limit, len(faces))
-    return [faces[index * len(faces) // count] for index in range(count)]
 
 
 def read_sample(recognizer: Recognizer, paths: Sequence[Path]) -> Sample:

@@ -1,7 +1,7 @@
 """From an image file to the aligned face that a recogniser takes."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,3 +58,46 @@ def read_face(
     height, width = size
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)  # Pillow smooths first
     return Face(np.asarray(resized), squeezed=True)
+
+
+class Faces(NamedTuple):
+    """Faces that could be read.
+
+    Attributes:
+        paths: of their files.
+        images: RGB, 0..255.
+    """
+
+    paths: list[Path]
+    images: UInt8[np.ndarray, "faces height width 3"]
+
+
+def read_faces(
+    paths: Sequence[Path],
+    read: Callable[[Path], Face],
+    *,
+    note: Callable[[Path, Face | PfiqError], object] = lambda path, face: None,
+) -> Faces:
+    """The faces in files, without those that cannot be read.
+
+    Args:
+        paths: of the files.
+        read: returns the face in a file, or raises PfiqError.
+        note: called with every path and its face, or with the reason why there is none.
+
+    Raises:
+        PfiqError: if no face can be read.
+    """
+    good, images = [], []
+    for path in paths:
+        try:
+            face = read(path)
+        except PfiqError as error:
+            note(path, error)
+            continue
+        note(path, face)
+        good.append(path)
+        images.append(face.image)
+    if not images:
+        raise PfiqError(f"none of the {len(paths)} faces can be read; give image files.")
+    return Faces(good, np.stack(images))

@@ -1,3 +1,4 @@
+import functools
 import json
 import os
 import sys
@@ -5,19 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image, ImageFilter
 
 import pfiq_jax
-from pfiq_jax import cli
 from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, OPT_IN_METHODS, QUALITY_METHODS
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
-
-
-@pytest.fixture(autouse=True)
-def _folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
 
 
 def write_people(folder: Path) -> None:
@@ -32,20 +26,18 @@ def write_people(folder: Path) -> None:
             person.filter(ImageFilter.GaussianBlur(4 * radius)).save(folder / f"person {index}" / f"{radius}.png")
 
 
-def run(*arguments, exit_code=0):
-    result = CliRunner().invoke(cli.main, ["evaluate", "scores", *map(str, arguments)])
-    assert result.exit_code == exit_code, result.output
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    return result
+@pytest.fixture
+def evaluate(run):
+    return functools.partial(run, "evaluate", "scores")
 
 
-def test_all_methods_and_others_scores():
+def test_all_methods_and_others_scores(evaluate):
     write_people(Path("faces"))
     rows = [f"{path.relative_to('faces')},{path.stem},blurred" for path in Path("faces").rglob("*.png")]
     Path("other.csv").write_text("\n".join(["path,blur,kind", *rows]))
-    result = run("faces", "--scores", "other.csv", "-o", "out/here")
+    result = evaluate("faces", "--scores", "other.csv", "-o", "out/here")
     assert sorted(os.listdir("out/here")) == ["scores.json", "scores.md", "scores.png"]
-    assert "Left out, since this recogniser cannot do them: cr_fiqa." in result.stderr
+    assert "Left out, since this recogniser does not support them: cr_fiqa." in result.stderr
     assert "non-mated pairs are few for a false match rate of 0.001" in result.stderr
     assert result.stdout == Path("out/here/scores.md").read_text()
     assert "12 faces of 4 people: 12 mated and 54 non-mated pairs" in result.stdout
@@ -53,7 +45,7 @@ def test_all_methods_and_others_scores():
     report = json.loads(Path("out/here/scores.json").read_text())
     assert report.keys() == {"default", "methods"} and report["default"] == DEFAULT_QUALITY_METHOD
     assert report["methods"].keys() == {*QUALITY_METHODS, "random", "blur"} - {"cr_fiqa", *OPT_IN_METHODS}
-    assert f"Left out unless named by --method: {', '.join(OPT_IN_METHODS)}." in result.stderr
+    assert f"Left out unless named by --quality: {', '.join(OPT_IN_METHODS)}." in result.stderr
     for figures in report["methods"].values():
         assert figures.keys() == {"pauc", "fnmr", "rce"}
         for values in figures.values():
@@ -62,15 +54,15 @@ def test_all_methods_and_others_scores():
         assert picture.format == "PNG"
 
 
-def test_the_same_figures_again_and_json_on_stdout():
+def test_the_same_figures_again_and_json_on_stdout(evaluate):
     write_people(Path("faces"))
-    first, again = (run("faces", "--method", "magface", "--method", "random", "--json", "-") for _ in range(2))
+    first, again = (evaluate("faces", "--quality", "magface", "--quality", "random", "--json", "-") for _ in range(2))
     assert first.stdout == again.stdout and list(json.loads(first.stdout)["methods"]) == ["magface", "random"]
     assert "| magface |" in first.stderr
     assert sorted(os.listdir()) == ["faces", "scores.md", "scores.png"]
 
 
-def test_bad_files_are_listed_and_the_others_evaluated():
+def test_bad_files_are_listed_and_the_others_evaluated(evaluate):
     write_people(Path("faces"))
     Path("faces/person 1/bad.png").write_bytes(b"no image")
     Path("faces/person 5").mkdir()
@@ -80,66 +72,69 @@ def test_bad_files_are_listed_and_the_others_evaluated():
         face.resize((120, 120)).save("faces/person 0/0.png")
     rows = [f"{path},1" for path in Path("faces").rglob("?.png")]  # none for those that cannot be read
     Path("other.csv").write_text("\n".join(["path,score", *rows]))
-    result = run("faces", "--method", "random", "--scores", "other.csv", "--json", "figures.json", exit_code=1)
+    result = evaluate("faces", "--quality", "random", "--scores", "other.csv", "--json", "figures.json", exit_code=1)
     assert "1 faces lie in no person's folder" in result.stderr
     assert "bad.png: is damaged" in result.stderr and "empty.png: is empty" in result.stderr
-    assert "2 of 14 faces were left out." in result.stderr
-    assert "1 faces were squeezed to 112x112" in result.stderr
+    assert "2 of 14 files were left out." in result.stderr
+    assert "1 of 14 files were resized to 112x112" in result.stderr
     assert "12 faces of 4 people" in result.stdout
     assert list(json.loads(Path("figures.json").read_text())["methods"]) == ["random", "score"]
     assert {"figures.json", "figures.md", "figures.png"} <= set(os.listdir())
 
 
-def test_too_few_people_or_faces_in_one_sentence():
+def test_too_few_people_or_faces_in_one_sentence(evaluate):
     write_people(Path("faces"))
     Path("one").mkdir()
     os.rename("faces/person 0", "one/person 0")
     Path("one/person 0/bad.png").touch()
-    result = run("one", "--method", "random", exit_code=1)
+    result = evaluate("one", "--quality", "random", exit_code=1)
     assert "Error: one: fewer than two identities; give faces of more people." in result.stderr
     assert "bad.png: is empty" in result.stderr
     for person in Path("faces").iterdir():
         for face in list(person.iterdir())[1:]:
             face.unlink()
-    assert "faces: no identity has two faces" in run("faces", "--method", "random", exit_code=1).stderr
+    assert "faces: no identity has two faces" in evaluate("faces", "--quality", "random", exit_code=1).stderr
 
 
-def test_a_method_asked_for_that_the_recogniser_cannot_do():
+def test_a_method_asked_for_that_the_recogniser_cannot_do(evaluate):
     write_people(Path("faces"))
-    assert "has no quality head" in run("faces", "--method", "cr_fiqa", exit_code=1).stderr
+    assert "has no quality head" in evaluate("faces", "--quality", "cr_fiqa", exit_code=1).stderr
 
 
 @pytest.mark.parametrize(
     ("columns", "reason"),
     [
-        ("path,random\n{},1", "column random is named like a method"),
+        ("path,random\n{},1", "column random has the name of a method"),
         ("path,mine\nperson 0/0.png,1", "other.csv: has no row for faces/person"),
     ],
 )
-def test_refuses_tables_before_the_work(columns, reason):
+def test_refuses_tables_before_the_work(evaluate, columns, reason):
     write_people(Path("faces"))
     paths = ",1\n".join(str(path) for path in Path("faces").rglob("*.png"))
     Path("other.csv").write_text(columns.format(paths))
-    assert reason in run("faces", "--method", "random", "--scores", "other.csv", exit_code=1).stderr
+    assert reason in evaluate("faces", "--quality", "random", "--scores", "other.csv", exit_code=1).stderr
 
 
-def test_refuses_what_is_no_folder_of_folders():
-    assert "none: is no folder" in run("none", exit_code=1).stderr
+def test_refuses_what_is_not_a_folder_of_folders(evaluate):
+    assert "none: is not a folder" in evaluate("none", exit_code=1).stderr
     Path("empty").mkdir()
-    assert "empty: holds no folders with faces" in run("empty", exit_code=1).stderr
+    assert "empty: contains no images" in evaluate("empty", exit_code=1).stderr
+    Path("flat").mkdir()
+    Path("flat/loose.png").write_bytes(DEMO.read_bytes())
+    assert "flat: contains no folders with faces" in evaluate("flat", exit_code=1).stderr
     write_people(Path("faces"))
-    assert "is an input" in run("faces", "--scores", "x.json", "--json", "x.json", exit_code=1).stderr
-    assert "same name" in run("faces", "--json", "x.png", exit_code=1).stderr
+    assert "is an input" in evaluate("faces", "--scores", "x.json", "--json", "x.json", exit_code=1).stderr
+    assert "has the name of the picture" in evaluate("faces", "--json", "x.png", exit_code=1).stderr
 
 
-def test_without_matplotlib_all_but_the_picture_is_written(monkeypatch):
+def test_without_matplotlib_all_but_the_picture_is_written(evaluate, monkeypatch):
     write_people(Path("faces"))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "pip install pfiq-jax[plot]" in run("faces", "--method", "random", exit_code=1).stderr
+    assert "pip install pfiq-jax[plot]" in evaluate("faces", "--quality", "random", exit_code=1).stderr
     assert {"scores.json", "scores.md"} <= set(os.listdir())
 
 
-def test_degraded_faces_of_real_people(data, recognizer):
+def test_degraded_faces_of_real_people(evaluate, data, recognizer):
     """The magnitude and the closed form on a tenth of the people, by the verb and by hand."""
     folder = data / "lfw_dev_degraded"
     people = sorted(path for path in folder.iterdir() if path.is_dir())[::10]
@@ -147,7 +142,7 @@ def test_degraded_faces_of_real_people(data, recognizer):
         os.makedirs(f"faces/{person.name}")
         for face in person.iterdir():
             os.symlink(face, f"faces/{person.name}/{face.name}")
-    run("faces", "--method", "ser_fiq_closed_form", "--method", "random")
+    evaluate("faces", "--quality", "ser_fiq_closed_form", "--quality", "random")
     report = json.loads(Path("scores.json").read_text())["methods"]
     assert report["ser_fiq_closed_form"]["pauc"]["value"] < 0.9 < report["random"]["pauc"]["value"]
     assert np.isfinite([each for figure in report["ser_fiq_closed_form"].values() for each in figure.values()]).all()

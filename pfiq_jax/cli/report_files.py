@@ -1,0 +1,68 @@
+"""The three files of a report: values as JSON, a table in Markdown, and a picture."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from pfiq_jax.cli.shared import STDOUT, check_writable
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.outputs import write_atomically, write_text
+
+
+class ReportFiles(NamedTuple):
+    """Where a report is written; JSON may go to stdout, the table then goes to stderr as well."""
+
+    json: Path
+    picture: Path
+    table: Path
+
+    def write(self, values: dict[str, Any], table: str) -> None:
+        """Writes the JSON and the table, and prints the table."""
+        text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+        if self.json == STDOUT:
+            click.echo(text, nl=False)
+        else:
+            write_text(self.json, text)
+        write_text(self.table, table)
+        click.echo(table, nl=False, err=self.json == STDOUT)
+
+    def write_picture(self, figure: Any) -> None:
+        """Writes a matplotlib ``Figure``."""
+        save_picture(figure, self.picture)
+
+
+def report_files(
+    json_file: Path | None, name: str, inputs: Sequence[Path], *, folder: Path | None = None
+) -> ReportFiles:
+    """The files NAME.json, NAME.png and NAME.md here, or next to the JSON file that is named, with its stem.
+
+    Folders are made. Nothing is written yet.
+
+    Args:
+        json_file: where the JSON goes; - is stdout.
+        name: the stem of files that are not named.
+        inputs: files that must not be overwritten.
+        folder: for the picture and the table, in place of the JSON file's.
+
+    Raises:
+        PfiqError: if one of the files cannot be written, or is an input.
+    """
+    json_file = json_file or (folder or Path()) / f"{name}.json"
+    base = Path(f"{name}.json") if json_file == STDOUT else json_file
+    if folder:
+        base = folder / base.name
+    files = ReportFiles(json_file, base.with_suffix(".png"), base.with_suffix(".md"))
+    if len(set(files)) < len(files):
+        raise PfiqError(f"{json_file}: has the name of the picture or of the table of this report; call it .json.")
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    check_writable(files, inputs)
+    return files
+
+
+def save_picture(figure: Any, path: Path) -> None:
+    """Writes a matplotlib ``Figure`` as a PNG file: the same bytes under every version of matplotlib."""
+    write_atomically(path, lambda partial: figure.savefig(partial, format="png", metadata={"Software": None}))
