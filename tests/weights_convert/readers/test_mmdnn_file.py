@@ -77,7 +77,7 @@ def test_arrays_of_all_kinds(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content, reason",
+    ("content", "reason"),
     [
         (np.zeros(3, np.float32), "not contain a dictionary of layers"),
         ([np.zeros(3, np.float32)], "not contain a dictionary of layers"),
@@ -98,7 +98,7 @@ def test_what_is_no_dictionary_of_arrays(content, reason, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "weights, reason",
+    ("weights", "reason"),
     [
         (Call(RECONSTRUCT, np.ndarray, (2**40,), b"f4"), "is not an array"),
         (Call(RECONSTRUCT, np.ndarray, (0,), b"b", state=(1, (2**40,), np.dtype("f4"), False, b"1234")), "reshape"),

@@ -39,7 +39,7 @@ def test_prefixes_are_taken_off(tmp_path):
     assert read(write(tmp_path / "a.params", arrays=arrays)).arrays.keys() == network_arrays().keys()
 
 
-@pytest.mark.parametrize("layout, ndim", [("legacy", 0), ("v1", 0), ("v2", 0), ("v3", 2**32 - 1)])
+@pytest.mark.parametrize(("layout", "ndim"), [("legacy", 0), ("v1", 0), ("v2", 0), ("v3", 2**32 - 1)])
 def test_an_array_without_a_shape_is_none(layout, ndim, tmp_path):
     path = write(tmp_path / "a.params", nodes=[("Concat", "all", ["data", "none", "w"], {})])
     one = params({"w": np.ones(2, np.int8)}, layout)
@@ -82,7 +82,7 @@ def test_the_source_is_what_the_graph_says(key, tmp_path):
     assert source.dropout_rate == 0.4
 
 
-@pytest.mark.parametrize("flag, fixed", [("True", True), ("1", True), ("False", False), ("0", False)])
+@pytest.mark.parametrize(("flag", "fixed"), [("True", True), ("1", True), ("False", False), ("0", False)])
 def test_a_fixed_gamma_is_one(flag, fixed, tmp_path):
     norm = [("BatchNorm", "bn0", ["data", *(f"bn0_{name}" for name in NORM)], {"fix_gamma": flag})]
     gamma = read(write(tmp_path / "a.params", nodes=norm)).arrays["bn0_gamma"]
@@ -97,7 +97,7 @@ def test_graphs_that_leave_out_the_statistics(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "chain, pixels",
+    ("chain", "pixels"),
     [
         ([], None),
         ([("identity", None)], None),
@@ -145,7 +145,7 @@ SOUND = params(
 
 
 @pytest.mark.parametrize(
-    "content, reason",
+    ("content", "reason"),
     [
         (b"", "empty"),
         (bytes(24), "does not begin like one"),
@@ -177,7 +177,7 @@ def with_node(**changes):
 
 
 @pytest.mark.parametrize(
-    "content, reason",
+    ("content", "reason"),
     [
         (b"", "Expecting value"),
         (b"\xff\xfe\xff", "decode"),
@@ -216,7 +216,7 @@ OPERATIONS = (b"BatchNorm", b"Dropout", b"null", b"_minus_scalar")
 TOKENS = (b"127.5", b"2e-05", b"False", b"[0, 0, 0]", b"[3, 0, 0]", b'"inputs": []', b'"attrs": {}', b"[]", b"{}")
 
 
-@pytest.mark.parametrize("which, words", [("params", ()), ("symbol", (*OPERATIONS, *TOKENS))])
+@pytest.mark.parametrize(("which", "words"), [("params", ()), ("symbol", (*OPERATIONS, *TOKENS))])
 def test_any_damage_is_an_error_or_goes_unseen(which, words, tmp_path):
     sound = {"params": params(network_arrays()), "symbol": symbol(NETWORK)}
     names = tuple(name.encode() for name in ("data", *network_arrays()))

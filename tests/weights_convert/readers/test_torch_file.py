@@ -2,10 +2,8 @@
 
 import argparse
 import collections
-import io
 import os
 import pathlib
-import pickle
 import sys
 import types
 import zipfile
@@ -14,12 +12,13 @@ import numpy as np
 import pytest
 
 from pfiq_jax import PfiqError
+from tests.weights_convert import torch_files
 from tests.weights_convert.damage import check_all_are_errors_or_go_unseen, damaged
 from tests.weights_convert.hostile_pickles import LAUGHS, Call, exhausting, running
 from weights_convert.readers import read
 
 ZIP, LEGACY = {}, {"_use_new_zipfile_serialization": False}
-FORMATS = pytest.mark.parametrize("format", [ZIP, LEGACY], ids=["zip", "legacy"])
+FORMATS = pytest.mark.parametrize("save_options", [ZIP, LEGACY], ids=["zip", "legacy"])
 WEIGHT = np.linspace(-1, 1, 12, dtype=np.float32).reshape(2, 6)
 FIX = r"give a file that `torch\.save\(model\.state_dict\(\), path\)` wrote"
 
@@ -52,13 +51,13 @@ def refused(path, reason):
 
 @FORMATS
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-def test_a_state_dict(protocol, format, state_dict, torch, path):
-    torch.save(state_dict, path, pickle_protocol=protocol, **format)
+def test_a_state_dict(protocol, save_options, state_dict, torch, path):
+    torch.save(state_dict, path, pickle_protocol=protocol, **save_options)
     check_is(path, state_dict)
 
 
 @FORMATS
-def test_tensors_of_all_kinds(format, torch, path):
+def test_tensors_of_all_kinds(save_options, torch, path):
     large = torch.arange(24.0).reshape(4, 6)
     names = ("bool", "uint8", "int8", "int16", "int32", "int64", "float16", "float32", "float64")
     tensors = {
@@ -72,14 +71,14 @@ def test_tensors_of_all_kinds(format, torch, path):
         "parameter": torch.nn.Parameter(large),
         "half_parameter": torch.nn.Parameter(large.half(), requires_grad=False),
     }
-    torch.save(tensors, path, **format)
+    torch.save(tensors, path, **save_options)
     check_is(path, tensors)
 
 
 @FORMATS
-def test_bfloat16_becomes_float32(format, torch, path):
+def test_bfloat16_becomes_float32(save_options, torch, path):
     tensor = torch.tensor(WEIGHT).bfloat16()
-    torch.save({"w": tensor, "part": tensor[:, 1:4:2]}, path, **format)
+    torch.save({"w": tensor, "part": tensor[:, 1:4:2]}, path, **save_options)
     check_is(path, {"w": tensor.float(), "part": tensor[:, 1:4:2].float()})
 
 
@@ -90,21 +89,23 @@ def test_torch_is_not_needed(torch, path, monkeypatch):
 
 
 @FORMATS
-def test_what_python_2_wrote(format, state_dict, torch, path):
+def test_what_python_2_wrote(save_options, state_dict, torch, path):
     class OrderedDict(collections.OrderedDict):
         def __reduce__(self):
             return collections.OrderedDict, ([[name, value] for name, value in self.items()],), {"_metadata": {}}
 
-    torch.save(OrderedDict(state_dict), path, **format)
+    torch.save(OrderedDict(state_dict), path, **save_options)
     check_is(path, state_dict)
 
 
 @FORMATS
 @pytest.mark.parametrize("place", ["state_dict", "model_state_dict", "model", "backbone", "net"])
-def test_the_state_dict_of_a_checkpoint(place, format, state_dict, torch, path):
+def test_the_state_dict_of_a_checkpoint(place, save_options, state_dict, torch, path):
     optimizer = {"state": {0: {"momentum_buffer": torch.zeros(3)}}, "param_groups": [{"lr": 0.1}]}
     best = torch.tensor(0.9)
-    torch.save({place: state_dict, "optimizer": optimizer, "epoch": 3, "arch": "iresnet", "best": best}, path, **format)
+    torch.save(
+        {place: state_dict, "optimizer": optimizer, "epoch": 3, "arch": "iresnet", "best": best}, path, **save_options
+    )
     check_is(path, state_dict)
 
 
@@ -122,7 +123,7 @@ def gone(monkeypatch):
 
 
 @FORMATS
-def test_a_checkpoint_of_lightning(format, gone, state_dict, torch, path, monkeypatch):
+def test_a_checkpoint_of_lightning(save_options, gone, state_dict, torch, path, monkeypatch):
     checkpoint = {
         "epoch": 26,
         "pytorch-lightning_version": "1.4.4",
@@ -134,7 +135,7 @@ def test_a_checkpoint_of_lightning(format, gone, state_dict, torch, path, monkey
         "lr_schedulers": [{"milestones": collections.Counter([12, 20]), "steps": {1, 2}, "last": frozenset("a")}],
         "hyper_parameters": AttributeDict(config=gone, arguments=argparse.Namespace(lr=0.1), size=np.float64(112)),
     }
-    torch.save(checkpoint, path, **format)
+    torch.save(checkpoint, path, **save_options)
     monkeypatch.delitem(sys.modules, "training_code")
     check_is(path, checkpoint["state_dict"])
 
@@ -152,8 +153,8 @@ def test_two_tensors_of_one_name(torch, path):
 
 @pytest.mark.parametrize("content", [{}, [1, 2], 3, {"w": 3}, {"state_dict": 1}, {"state_dict": {}}])
 @FORMATS
-def test_files_without_a_state_dict(content, format, torch, path):
-    torch.save(content, path, **format)
+def test_files_without_a_state_dict(content, save_options, torch, path):
+    torch.save(content, path, **save_options)
     refused(path, FIX)
 
 
@@ -171,14 +172,14 @@ def test_a_whole_model_is_none(save, torch, path):
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
 @FORMATS
 @pytest.mark.parametrize("kind", ["sparse", "quantised", "complex"])
-def test_other_tensors_are_refused(kind, format, torch, path):
+def test_other_tensors_are_refused(kind, save_options, torch, path):
     tensor = torch.tensor(WEIGHT)
     made = {
         "sparse": tensor.to_sparse,
         "quantised": lambda: torch.quantize_per_tensor(tensor, 0.1, 0, torch.qint8),
         "complex": lambda: torch.complex(tensor, tensor),
     }
-    torch.save({"w": made[kind]()}, path, **format)
+    torch.save({"w": made[kind]()}, path, **save_options)
     refused(path, "")
 
 
@@ -190,39 +191,16 @@ def test_a_flipped_bit_is_found(torch, path):
     refused(path, "Bad CRC-32")
 
 
-class Reference(tuple):
-    """Pickled as a reference to a storage."""
-
-
-def archive(path, content, compression=zipfile.ZIP_STORED, **records):
-    """A zip file as torch writes it, of any content and records."""
-
-    class Pickler(pickle.Pickler):
-        def persistent_id(self, content):
-            return tuple(content) if isinstance(content, Reference) else None
-
-    file = io.BytesIO()
-    Pickler(file, 2).dump(content)
-    with zipfile.ZipFile(path, "w", compression) as written:
-        for name, record in {"data.pkl": file.getvalue(), **records}.items():
-            written.writestr(f"archive/{name}", record)
-
-
-def tensor(torch, shape, strides, offset=0, *, key="0", count=12):
-    reference = Reference(("storage", torch.FloatStorage, key, "cpu", count))
-    return Call(torch._utils._rebuild_tensor_v2, reference, offset, shape, strides, False, collections.OrderedDict())
-
-
 DATA = {"data/0": WEIGHT.tobytes()}
 
 
 def test_an_archive_made_by_hand(torch, path):
-    archive(path, {"w": tensor(torch, (2, 6), (6, 1))}, **DATA)
+    torch_files.archive(path, {"w": torch_files.tensor(torch, (2, 6), (6, 1))}, **DATA)
     check_is(path, {"w": torch.tensor(WEIGHT)})
 
 
 @pytest.mark.parametrize(
-    "shape, strides, offset",
+    ("shape", "strides", "offset"),
     [
         ((13,), (1,), 0),
         ((2, 6), (6, 1), 1),
@@ -241,25 +219,25 @@ def test_an_archive_made_by_hand(torch, path):
     ],
 )
 def test_a_tensor_stays_within_its_storage(shape, strides, offset, torch, path):
-    archive(path, {"w": tensor(torch, shape, strides, offset)}, **DATA)
+    torch_files.archive(path, {"w": torch_files.tensor(torch, shape, strides, offset)}, **DATA)
     refused(path, "")
 
 
 @pytest.mark.parametrize("key", ["1", "../0", 0, None, ("0",)])
 def test_a_storage_that_is_not_there(key, torch, path):
-    archive(path, {"w": tensor(torch, (1,), (1,), key=key)}, **DATA)
+    torch_files.archive(path, {"w": torch_files.tensor(torch, (1,), (1,), key=key)}, **DATA)
     refused(path, "")
 
 
 def test_archives_that_torch_never_writes(torch, path):
-    content = {"w": tensor(torch, (2, 6), (6, 1))}
-    archive(path, content, zipfile.ZIP_DEFLATED, **DATA)
+    content = {"w": torch_files.tensor(torch, (2, 6), (6, 1))}
+    torch_files.archive(path, content, zipfile.ZIP_DEFLATED, **DATA)
     refused(path, "compressed")
-    archive(path, content, byteorder=b"big", **DATA)
+    torch_files.archive(path, content, byteorder=b"big", **DATA)
     refused(path, "byte order")
-    archive(path, content)
+    torch_files.archive(path, content)
     refused(path, "data/0")
-    archive(path, content, **DATA)
+    torch_files.archive(path, content, **DATA)
     sound = path.read_bytes()
     size = len(DATA["data/0"]).to_bytes(4, "little") * 2  # compressed and not
     assert sound.count(size) == 2
@@ -295,16 +273,16 @@ def test_no_pickle_runs_code_or_exhausts_the_machine(torch, tmp_path):
 
 
 @FORMATS
-def test_objects_beside_the_tensors_run_no_code(format, torch, path, tmp_path):
+def test_objects_beside_the_tensors_run_no_code(save_options, torch, path, tmp_path):
     marker = tmp_path / "it ran"
-    torch.save({"state_dict": {"w": torch.tensor(WEIGHT)}, "evil": Call(os.mkdir, str(marker))}, path, **format)
+    torch.save({"state_dict": {"w": torch.tensor(WEIGHT)}, "evil": Call(os.mkdir, str(marker))}, path, **save_options)
     check_is(path, {"w": torch.tensor(WEIGHT)})
     assert not marker.exists()
 
 
 @FORMATS
-def test_damage(format, state_dict, torch, tmp_path):
-    torch.save({"state_dict": state_dict, "epoch": 3}, tmp_path / "a.pt", **format)
+def test_damage(save_options, state_dict, torch, tmp_path):
+    torch.save({"state_dict": state_dict, "epoch": 3}, tmp_path / "a.pt", **save_options)
     files = []
     words = (b"0.weight", b"0.bias", b"FloatStorage", b"LongStorage", b"state_dict")
     for index, content in enumerate(damaged((tmp_path / "a.pt").read_bytes(), words=words)):
