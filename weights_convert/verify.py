@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest import mock
 
 import jax
@@ -143,7 +143,7 @@ def _recorded(module: nnx.Module, part: str, outputs: dict[str, np.ndarray]) -> 
     names = {id(child): name for name, child in modules.items()}
 
     def recorded(call: Callable) -> Callable:
-        def call_and_record(self, *arguments):
+        def call_and_record(self: nnx.Module, *arguments: Any) -> Any:
             output = call(self, *arguments)
             if id(self) in names:
                 outputs[names[id(self)]] = np.asarray(output)

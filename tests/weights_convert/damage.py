@@ -1,5 +1,6 @@
 """Damaged weights files, and a process that reads them under limits of memory and time."""
 
+import contextlib
 import resource
 import signal
 import subprocess
@@ -61,10 +62,8 @@ def _read_all(paths: list[str]) -> None:
     from weights_convert.readers import read
 
     for path in paths[:1]:  # imports what the reader needs before the limit
-        try:
+        with contextlib.suppress(PfiqError):
             read(path)
-        except PfiqError:
-            pass
     virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (virtual + 2**28,) * 2)
     refused = 0

@@ -42,12 +42,12 @@ def symbol(nodes: Sequence[Node], heads: Sequence[str] = (), key: str = "attrs")
     index: dict[str, int] = {}
 
     def add(operation: str, name: str, inputs: Sequence[str], attributes: Mapping[str, Any]) -> None:
-        for input in inputs:
-            if input not in index:
-                add("null", input, (), {})
+        for used in inputs:
+            if used not in index:
+                add("null", used, (), {})
         index[name] = len(entries)
         strings = {option: str(value) for option, value in attributes.items()}
-        references = [[index[input], 0, 0] for input in inputs]
+        references = [[index[used], 0, 0] for used in inputs]
         entries.append({"op": operation, "name": name, key: strings, "inputs": references})
 
     for node in nodes:

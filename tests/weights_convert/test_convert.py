@@ -79,7 +79,7 @@ def test_float16_overflow_is_said(iresnet_source):
 KNOWN = [pytest.param(mapping, name, id=name) for mapping in MAPPINGS for name in mapping.networks]
 
 
-@pytest.mark.parametrize("mapping, name", KNOWN)
+@pytest.mark.parametrize(("mapping", "name"), KNOWN)
 def test_a_table_has_every_parameter_once(mapping, name):
     network = mapping.networks[name]
     parts = list(mapping.parts(network))
@@ -87,7 +87,7 @@ def test_a_table_has_every_parameter_once(mapping, name):
     assert sorted(targets) == sorted(leaf for leaf, _ in named_leaves(network.shapes()))
 
 
-@pytest.mark.parametrize("mapping, name", KNOWN)
+@pytest.mark.parametrize(("mapping", "name"), KNOWN)
 def test_names_tell_every_network(mapping, name):
     """What one table asks for, no other fits as well; and no name is asked for twice."""
     fit = fit_names(mapping, name, Source(Path("a"), {}))
@@ -250,7 +250,7 @@ def test_what_the_source_states_replaces_what_was_published(iresnet_source):
 
 
 @pytest.mark.parametrize(
-    "statements, named",
+    ("statements", "named"),
     [
         ({"epsilons": {"bn1.running_mean": 0.0}}, r"the epsilon of bn1\.running_mean"),
         ({"dropout_rate": 1.0}, "the dropout rate"),

@@ -106,7 +106,7 @@ def check(source, recognizer, expected, images, tolerance=TOLERANCE):
 
 
 @pytest.mark.parametrize(
-    "name, suffix",
+    ("name", "suffix"),
     [
         ("iresnet18", ".safetensors"),
         ("iresnet34", ".pth"),
@@ -161,7 +161,7 @@ def shortcut_first(block, x):
 
 
 @pytest.mark.parametrize(
-    "name, exporter, options, network",
+    ("name", "exporter", "options", "network"),
     [
         ("iresnet18", "legacy", {}, None),
         ("iresnet18", "legacy", {"unfolded": True}, None),
@@ -213,7 +213,7 @@ def test_onnx_in_mxnets_spelling(build, onnx, onnxruntime, torch, images, tmp_pa
     check(source, recognizer, run(model, "mxnet", images).numpy(), images)
 
 
-@pytest.mark.parametrize("kind, tolerance", [("float16", HALF_TOLERANCE), ("int8 weights", TOLERANCE)])
+@pytest.mark.parametrize(("kind", "tolerance"), [("float16", HALF_TOLERANCE), ("int8 weights", TOLERANCE)])
 def test_narrow_onnx_files_match_their_runtime(kind, tolerance, build, onnxruntime, images, tmp_path):
     model = build("iresnet18")
     path = export(model.half() if kind == "float16" else model, tmp_path / "a.onnx", "legacy", side=112)
@@ -245,7 +245,7 @@ def test_mxnet(of_2018, images, tmp_path):
     check(source, recognizer, run(of_2018, "mxnet", images).numpy(), images)
 
 
-@pytest.mark.parametrize("framework, suffix", [("mmdnn", ".npy"), ("keras", ".h5")])
+@pytest.mark.parametrize(("framework", "suffix"), [("mmdnn", ".npy"), ("keras", ".h5")])
 def test_keras(framework, suffix, of_2018, h5py, images, tmp_path):
     path = tmp_path / f"a{suffix}"
     layers = spellings.channels_last(of_2018, framework)

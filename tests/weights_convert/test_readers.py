@@ -83,7 +83,7 @@ def test_missing_files_folders_and_unknown_formats(tmp_path):
         read(tmp_path / "a.pb")
 
 
-@pytest.mark.parametrize("suffix, package", [(".onnx", "onnx"), (".h5", "h5py")])
+@pytest.mark.parametrize(("suffix", "package"), [(".onnx", "onnx"), (".h5", "h5py")])
 def test_a_missing_extra_is_named(suffix, package, tmp_path, monkeypatch):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"anything")

@@ -169,7 +169,9 @@ class Graph:
                 raise ValueError(f"{name}, of a {operation}, is {self._values[name].dtype}")
         parameters = {role: self._values[name] for role, name in zip(roles, names, strict=False)}
         if kind == "dense":
-            parameters = dense(parameters["kernel"], parameters.get("bias"), **attributes)
+            parameters = dense(
+                parameters["kernel"], parameters.get("bias"), **{k.lower(): v for k, v in attributes.items()}
+            )
         arrays = {role: self._keep(name, parameters[role]) for role, name in zip(parameters, names, strict=True)}
         if kind == "norm":
             self.epsilons[arrays["mean"]] = shortest(np.float32(attributes.get("epsilon", 1e-5)))
@@ -241,13 +243,13 @@ def dense(
     *,
     alpha: float = 1,
     beta: float = 1,
-    transA: int = 0,
-    transB: int = 0,
+    transa: int = 0,
+    transb: int = 0,
 ) -> dict[str, np.ndarray]:
-    """Kernel (out, in) and bias (out,) of ONNX's ``Gemm`` or ``MatMul``."""
-    if kernel.ndim != 2 or transA:
+    """Kernel (out, in) and bias (out,) of ONNX's ``Gemm`` or ``MatMul``; options are Gemm's, in lower case."""
+    if kernel.ndim != 2 or transa:
         raise ValueError("a Gemm is not a dense layer")
-    kernel = kernel if transB else kernel.T
+    kernel = kernel if transb else kernel.T
     scaled = {"kernel": kernel if alpha == 1 else kernel * kernel.dtype.type(alpha)}
     if bias is not None:
         bias = np.broadcast_to(bias, (1, len(kernel)))[0]

@@ -51,7 +51,7 @@ POOLING = {"kernel": "(3, 3)", "stride": "(2, 2)"}
 
 
 @pytest.mark.parametrize(
-    "operation, shapes, attributes, expected",
+    ("operation", "shapes", "attributes", "expected"),
     [
         ("Activation", {}, {"act_type": "relu"}, lambda torch, x: torch.relu(x)),
         ("Activation", {}, {"act_type": "sigmoid"}, lambda torch, x: torch.sigmoid(x)),
@@ -107,7 +107,7 @@ def test_arrays_of_any_float_are_computed_with_in_float32(output):
 
 
 @pytest.mark.parametrize(
-    "operation, inputs, attributes, reason",
+    ("operation", "inputs", "attributes", "reason"),
     [
         ("Reshape", [], {}, "has the operation 'Reshape', which cannot be run here"),
         ("Activation", [], {"act_type": "softsign"}, r"node 'node' cannot be run \(act_type 'softsign' is not known\)"),

@@ -115,7 +115,7 @@ def test_embeddings_have_two_axes(small_graph):
         run(source, np.ones((2, 4, 3), np.float32))
 
 
-@pytest.mark.parametrize("operation, reason", [("Unheard", "Unheard"), ("Concat", "axis")])
+@pytest.mark.parametrize(("operation", "reason"), [("Unheard", "Unheard"), ("Concat", "axis")])
 def test_what_onnx_runtime_cannot_run(operation, reason, small_graph):
     source = small_graph(("MatMul", ["data", "w"], "x"), (operation, ["x"], "y"))
     with pytest.raises(PfiqError, match=rf"^{source.path}: ONNX Runtime cannot run it \(.*{reason}.*\); ") as caught:
