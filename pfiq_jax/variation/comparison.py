@@ -1,4 +1,4 @@
-"""Activation maps compared: those of good and of bad faces, and those of single faces with the good ones'.
+"""Comparisons of activation maps: of good faces with bad ones, and of single faces with good ones.
 
 Source: Fu and Damer, WACVW 2022 (AMVA).
 """
@@ -15,11 +15,11 @@ from pfiq_jax.variation.variation import STATISTICS, Variation
 
 
 class DeviationScores(NamedTuple):
-    """How far faces are from what good ones show, 0..1; higher is further, and so the worse.
+    """How far faces are from the mean map of good faces, 0..1; higher is further, which is worse.
 
     Attributes:
         whole: mean deviation of all pixels.
-        outside: of those outside the central face, where good faces show little.
+        outside: mean deviation of the pixels outside the central face, where good faces activate little.
     """
 
     whole: Float64[np.ndarray, " faces"]
@@ -29,7 +29,7 @@ class DeviationScores(NamedTuple):
 def difference_maps(high: Variation, low: Variation) -> dict[str, Float64[np.ndarray, "height width"]]:
     """How much two sets differ in each of the ``STATISTICS``: ``abs(high - low)``, divided by its own maximum.
 
-    So every map reaches from 0 to 1, and two of them cannot be compared; where the sets do not differ at all it is 0.
+    Every map reaches from 0 to 1, so two of them cannot be compared. Between equal sets it is 0 everywhere.
 
     Args:
         high: of faces of high quality.
@@ -39,8 +39,8 @@ def difference_maps(high: Variation, low: Variation) -> dict[str, Float64[np.nda
         PfiqError: for maps of two sizes, and for fewer than two faces.
 
     References:
-        Fu and Damer, WACVW 2022; "dev_std" and "dev_mad" of their program are ours of "std" and of
-        "squared_deviation_spread".
+        Fu and Damer, WACVW 2022. Their program calls the maps of "std" and of "squared_deviation_spread" "dev_std" and
+        "dev_mad".
     """
     if high.shape != low.shape:
         raise PfiqError(f"maps of {high.shape} and of {low.shape} pixels cannot be compared; give maps of one size.")
@@ -56,10 +56,10 @@ def deviation(good: Variation, maps: ArrayLike) -> Float64[np.ndarray, "*faces h
         maps: of one face or of many, in [0, 1].
 
     Raises:
-        PfiqError: for maps of another size, and for good faces that are none.
+        PfiqError: for maps of another size, and for statistics of no faces.
 
     References:
-        Fu and Damer, WACVW 2022, single images: high where a pose or an occlusion shows.
+        Fu and Damer, WACVW 2022, single images: high where the pose is unusual or something covers the face.
     """
     if np.shape(maps)[-2:] != good.shape:
         raise PfiqError(
@@ -70,17 +70,17 @@ def deviation(good: Variation, maps: ArrayLike) -> Float64[np.ndarray, "*faces h
 
 
 def deviation_scores(deviations: Float[np.ndarray, "faces height width"], region: Region) -> DeviationScores:
-    """One number a face; the same to the bit whatever other faces are in the batch.
+    """The mean deviation of each face; equal to the bit whatever other faces are in the batch.
 
     Args:
-        deviations: as ``deviation`` gives them.
+        deviations: as ``deviation`` returns them.
         region: the central face.
 
     Raises:
         PfiqError: for a region of another size, and for one that is empty or the whole image.
     """
     check_region(region, deviations.shape[1:])
-    # Face by face: NumPy adds up a whole batch in another order than a single one.
+    # Face by face, since NumPy sums a whole batch in another order than a single face.
     return DeviationScores(
         np.array([face.mean() for face in deviations], np.float64),
         np.array([face[~region].mean() for face in deviations], np.float64),

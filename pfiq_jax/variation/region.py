@@ -1,4 +1,4 @@
-"""Which part of an aligned image is the central face, and what a map shows within it and around it."""
+"""The central part of an aligned face, and the values of a map inside and outside it."""
 
 from typing import NamedTuple
 
@@ -8,18 +8,18 @@ from jaxtyping import Bool, Float
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers.preprocessing import Preprocessing, template_for
 
-EXTENT = 0.75  # half axes, in widths and heights of the landmarks' box: eyes, nose and mouth with what is around them
+EXTENT = 0.75  # half axes in widths and heights of the landmarks' box: eyes, nose and mouth with their surroundings
 
 Map = Float[np.ndarray, "height width"]
-Region = Bool[np.ndarray, "_height _width"]  # checked by `check_region`, in words
+Region = Bool[np.ndarray, "_height _width"]  # checked by `check_region`, whose messages are clearer
 
 
 class ByRegion(NamedTuple):
-    """The values of a map, row after row, as density plots take them.
+    """The values of a map, row after row.
 
     Attributes:
         inside: of the pixels of the region.
-        outside: of all others.
+        outside: of all other pixels.
     """
 
     inside: Float[np.ndarray, " inside"]
@@ -27,7 +27,7 @@ class ByRegion(NamedTuple):
 
 
 class MeanByRegion(NamedTuple):
-    """The mean of a map inside a region and outside of it, in the map's unit."""
+    """The mean of a map inside a region and outside it, in the map's unit."""
 
     inside: float
     outside: float
@@ -36,14 +36,14 @@ class MeanByRegion(NamedTuple):
 def central_face(preprocessing: Preprocessing) -> Region:
     """True in an ellipse around the eyes, the nose and the mouth of an aligned face.
 
-    Its centre is that of the five landmarks' bounding box, its axes are 1.5 times the box's sides. In ArcFace's crops
-    that is about a fifth of the image. Fu and Damer speak of the "central face" without saying where it ends.
+    Its centre is that of the bounding box of the five landmarks, its axes are 1.5 times the sides of the box. In
+    ArcFace's crops that is about a fifth of the image. Fu and Damer do not say where their "central face" ends.
 
     Args:
-        preprocessing: of the recogniser; without a template, ArcFace's, which grows with the crop.
+        preprocessing: of the recogniser; without a template, ArcFace's is used, scaled to the crop.
 
     Returns:
-        (height, width), of the recogniser's images.
+        (height, width) of the recogniser's images.
     """
     height, width = preprocessing.size
     points = np.asarray(preprocessing.template or template_for(preprocessing.size))
@@ -54,11 +54,11 @@ def central_face(preprocessing: Preprocessing) -> Region:
 
 
 def by_region(values: Map, region: Region) -> ByRegion:
-    """The values of a map inside a region and outside of it.
+    """The values of a map inside a region and outside it.
 
     Args:
         values: the map.
-        region: as ``central_face`` gives it.
+        region: as ``central_face`` returns it.
 
     Raises:
         PfiqError: for a region of another size, and for one that is empty or the whole map.
@@ -68,13 +68,13 @@ def by_region(values: Map, region: Region) -> ByRegion:
 
 
 def mean_by_region(values: Map, region: Region) -> MeanByRegion:
-    """The mean of a map inside a region and outside of it; see ``by_region``."""
+    """The mean of a map inside a region and outside it; see ``by_region``."""
     return MeanByRegion(*(float(part.mean()) for part in by_region(values, region)))
 
 
 def check_region(region: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raises a PfiqError unless a region divides maps of some height and width in two."""
+    """Raises a PfiqError unless a region has the shape of a map, and has pixels inside and outside."""
     if region.shape != shape:
         raise PfiqError(f"a region of shape {region.shape} does not fit maps of shape {shape}; give one of their size.")
     if region.all() or not region.any():
-        raise PfiqError("a region is empty or all of its map; give one that leaves something on either side.")
+        raise PfiqError("a region is empty or covers its whole map; give one with pixels on either side.")

@@ -1,8 +1,8 @@
-"""Whether bad faces' activation maps vary more than good ones' by more than chance: a permutation test.
+"""A permutation test of whether the activation maps of bad faces vary more than those of good faces.
 
 Source: Good, "Permutation, parametric and bootstrap tests of hypotheses", 2005; for many cells at once, Nichols and
-Holmes, "Nonparametric permutation tests for functional neuroimaging", 2002. The hypothesis is that of Fu and Damer,
-WACVW 2022, who look at it.
+Holmes, "Nonparametric permutation tests for functional neuroimaging", 2002. Fu and Damer, WACVW 2022, state the
+hypothesis without a test.
 """
 
 from typing import NamedTuple
@@ -15,22 +15,23 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.variation.region import Region, check_region
 from pfiq_jax.variation.variation import ONE, quantize
 
-GRID = 14  # cells to a side: twice as many as the features have, of whose 7x7 places the maps are made
-AT_ONCE = 1 << 22  # numbers that permutations may hold in memory at a time
-TIE = 1e-12  # of two roundings of one difference, in activations
+GRID = 14  # cells per side: twice as many as the 7x7 places of the features, from which the maps are made
+AT_ONCE = 1 << 22  # numbers that the permutations in memory may hold
+TIE = 1e-12  # between two roundings of the same difference, in activations
 
 Cells = Float32[np.ndarray, "_faces _rows _columns"]
 
 
 class PermutationTest(NamedTuple):
-    """How much more bad faces vary than good ones, and how often chance alone does as much.
+    """How much more bad faces vary than good ones, and how probable that is by chance.
 
     Attributes:
-        difference: mean over the pixels outside the central face of ``std_low - std_high``, of cells' means.
-        p_value: of sets drawn at random with such a difference or a greater one; small where bad faces do vary more.
+        difference: mean of ``std_low - std_high`` over the pixels outside the central face, from the means of cells.
+        p_value: the probability of this difference or a greater one under the null hypothesis that both sets are
+            alike; small if bad faces vary more.
         cell_differences: ``std_low - std_high`` of each cell.
-        cell_p_values: of sets drawn at random in which any cell has such a difference: below 0.05, all the cells that
-            are named so are right with a probability of 0.95.
+        cell_p_values: family-wise p-value of each cell (max-statistic): the probability that any cell has such a
+            difference under the null hypothesis.
     """
 
     difference: float
@@ -40,10 +41,10 @@ class PermutationTest(NamedTuple):
 
 
 def pool(maps: ArrayLike) -> Cells:
-    """Means of activation maps over 14x14 cells, 784 bytes a face; the same to the bit in whatever batch.
+    """Means of activation maps over 14x14 cells, 784 bytes per face; equal to the bit in any batch.
 
     Args:
-        maps: (faces, height, width), in [0, 1]. Maps of fewer than 14 rows or columns have as many cells.
+        maps: (faces, height, width), in [0, 1]. Maps with fewer than 14 rows or columns have one cell for each.
 
     Raises:
         PfiqError: for maps that are misshapen, not finite or outside [0, 1].
@@ -57,16 +58,16 @@ def pool(maps: ArrayLike) -> Cells:
 def permutation_test(
     high: Cells, low: Cells, region: Region, *, permutations: int = 1000, seed: int = 0
 ) -> PermutationTest:
-    """Tests whether faces of low quality vary more, above all outside the central face, against chance.
+    """Tests whether faces of low quality vary more than those of high quality outside the central face.
 
-    If both sets are alike, then so are all ways to deal their faces into two sets of these sizes. P-values are
-    ``(1 + hits) / (1 + permutations)``, so they are never 0, and do not depend on the order of the faces.
+    Under the null hypothesis all ways to divide the faces into two sets of these sizes are equally probable. P-values
+    are ``(1 + hits) / (1 + permutations)``. They are never 0 and do not depend on the order of the faces.
 
     Args:
-        high: faces of high quality, as ``pool`` gives them; at least two.
+        high: faces of high quality, as ``pool`` returns them; at least two.
         low: faces of low quality, at least two.
         region: the central face, in pixels of the maps.
-        permutations: how many; few faces have fewer, and then all are taken.
+        permutations: how many; if the faces have fewer, all of them are used.
         seed: of the permutations.
 
     Raises:
@@ -74,17 +75,11 @@ def permutation_test(
     """
     from scipy import stats  # takes long to import
 
-    if min(len(high), len(low)) < 2:
-        raise PfiqError(f"{len(high)} and {len(low)} faces do not vary; give at least two of either quality.")
     if permutations < 1:
         raise PfiqError(f"permutations is {permutations}; give 1 or more.")
     check_region(region, region.shape)
     outside = _cell_means((~region[None]).astype(np.int64))[0]
-    if high.shape[1:] != outside.shape or low.shape[1:] != outside.shape:
-        raise PfiqError(
-            f"cells of {high.shape[1:]} and {low.shape[1:]} do not fit a region with {outside.shape}; give what `pool` "
-            "makes of maps of the region's size."
-        )
+    _check_cells(high, low, outside.shape)
     weights = (outside * _cell_sizes(region.shape)).reshape(-1) / (~region).sum()
     tested = stats.permutation_test(
         (_in_order(low), _in_order(high)),
@@ -106,23 +101,33 @@ def permutation_test(
     )
 
 
+def _check_cells(high: np.ndarray, low: np.ndarray, shape: tuple[int, ...]) -> None:
+    if min(len(high), len(low)) < 2:
+        raise PfiqError(f"{len(high)} and {len(low)} faces are too few to compare; give two or more of each quality.")
+    if high.shape[1:] != shape or low.shape[1:] != shape:
+        raise PfiqError(
+            f"cells of {high.shape[1:]} and {low.shape[1:]} do not fit a region with {shape}; give what `pool` returns "
+            "for maps of the region's size."
+        )
+
+
 def _difference(low: np.ndarray, high: np.ndarray, axis: int) -> np.ndarray:
     return low.std(axis, ddof=1) - high.std(axis, ddof=1)
 
 
 def _p_values(observed: np.ndarray, by_chance: np.ndarray) -> Float64[np.ndarray, " observed"]:
-    """Of each observation: how often chance gives as much, itself counted as one of its draws."""
+    """The p-value of each observation, which counts as one of the permutations."""
     return (1 + (by_chance >= observed[..., None] - TIE).sum(-1)) / (1 + len(by_chance))
 
 
 def _in_order(cells: Cells) -> Float64[np.ndarray, "cells faces"]:
-    """Faces in an order that is their own, so that a seed deals them alike in whatever order they came."""
+    """Faces sorted by their cells, so that the permutations of a seed do not depend on the order of the faces."""
     columns = cells.reshape(len(cells), -1).T.astype(np.float64)
     return columns[:, np.lexsort(columns)]
 
 
 def _cell_means(values: np.ndarray) -> Float64[np.ndarray, "faces rows columns"]:
-    """Means over cells of whole numbers, whose sums are exact in any order."""
+    """Means over cells; the values are integers, so their sums are exact in any order."""
     rows, columns = (_edges(length) for length in values.shape[1:])
     sums = np.add.reduceat(np.add.reduceat(values, rows, 1), columns, 2)
     return sums / _cell_sizes(values.shape[1:])

@@ -1,10 +1,10 @@
-"""How activation maps vary over a set of faces: in one pass, in bounded memory, in parts that can be put together.
+"""How activation maps vary over a set of faces: in one pass, in bounded memory, in parts that can be merged.
 
 Source: Fu and Damer, "Explainability of the implications of supervised and unsupervised face image quality estimations
 through activation map variation analyses in face recognition models", WACVW 2022 (AMVA), section on variation.
 
-Sums of floats depend on the order of their terms; so activations are rounded to whole numbers of 2**-20, whose sums do
-not: the same faces give the same statistics, to the bit, in whatever order, batches and processes they come.
+Sums of floats depend on the order of their terms, sums of integers do not. Activations are therefore rounded to
+integer multiples of 2**-20: the same faces give the same statistics, to the bit, in any order, batches and processes.
 """
 
 import functools
@@ -21,9 +21,9 @@ from pfiq_jax.errors import PfiqError
 
 BITS = 20
 ONE = 1 << BITS  # an activation of 1
-BINS = 1024  # of a pixel's histogram; from the least activation to the greatest there is one centre more
-MOST_FACES = 1 << 22  # their sums, each at most 2**40 a face, still fit into 63 bits
-CHUNK_SIZE = 64  # faces at once: bounds the memory of one large batch
+BINS = 1024  # of a pixel's histogram, which has one centre more: the first and the last bin are half as wide
+MOST_FACES = 1 << 22  # the sums, of at most 2**40 per face, fit into 63 bits
+CHUNK_SIZE = 64  # faces at once, which bounds the memory for a large batch
 SUMS = 7
 
 STATISTICS = ("mean", "std", "median", "squared_deviation_spread")
@@ -34,18 +34,19 @@ Map = Float[np.ndarray, "height width"]
 
 @dataclass(frozen=True, eq=False)
 class Variation:
-    """Activation maps of a set of faces, in so many bytes however many faces there are: 52 million for 112x112 pixels.
+    """Statistics of the activation maps of a set of faces.
 
-    ``summarize`` makes one, ``merge`` makes one of several.
+    ``summarize`` computes them, ``merge`` combines those of several sets. Their size does not depend on the number of
+    faces: 52 million bytes for 112x112 pixels.
 
-    All statistics are maps in float64, of activations rounded to 2**-20; from these, mean, std and the spread about the
-    given median are exact but for the last rounding.
+    All statistics are maps in float64, of activations rounded to 2**-20. Mean, std and the spread about the median are
+    exact for these activations, up to the last rounding.
 
     Attributes:
-        count: how many faces.
-        sums: over the faces, of whole numbers that make up the first four powers of an activation; see ``_powers``.
+        count: number of faces.
+        sums: over the faces, of integers from which the first four powers of an activation follow; see ``_powers``.
         histogram: how many faces have an activation nearest to k / 1024, for k from 0 to 1024.
-        metadata: what the maps are of, as recogniser and activation method; only sets that agree in it are merged.
+        metadata: descriptions, such as recogniser and activation method; only sets with equal ones can be merged.
     """
 
     count: int
@@ -53,7 +54,7 @@ class Variation:
     histogram: UInt32[np.ndarray, "height width 1025"] = field(repr=False)
     metadata: Mapping[str, str]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for array in (self.sums, self.histogram):
             array.setflags(write=False)
 
@@ -65,7 +66,7 @@ class Variation:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory; they grow with the pixels, not with the faces."""
+        """Bytes of memory, which depend on the number of pixels and not on that of faces."""
         return self.sums.nbytes + self.histogram.nbytes
 
     @functools.cached_property
@@ -75,7 +76,7 @@ class Variation:
         Raises:
             PfiqError: without faces.
         """
-        self._need(1, "mean")
+        self._check_count(1, "mean")
         return self.sums[0] / (self.count * ONE)
 
     @functools.cached_property
@@ -85,29 +86,29 @@ class Variation:
         Raises:
             PfiqError: for fewer than two faces.
         """
-        self._need(2, "standard deviation")
+        self._check_count(2, "standard deviation")
         first, second = self._power_sums()[:2]
         return self._sample_std(first, second) / ONE
 
     @functools.cached_property
     def median(self) -> Map:
-        """Median activation, 0..1, to within 2**-11, an eighth of a grey level; the lower one of an even number.
+        """Median activation, 0..1, to within 2**-11; for an even number of faces the lower of the two middle ones.
 
-        ``torch.median`` takes the lower one, the published program with it.
+        That is what ``torch.median`` returns, which the published program uses.
 
         Raises:
             PfiqError: without faces.
         """
-        self._need(1, "median")
+        self._check_count(1, "median")
         return self._median_bin() / BINS
 
     @functools.cached_property
     def squared_deviation_spread(self) -> Map:
         """Standard deviation, with ``count - 1``, of the squared deviation from the median; higher varies more.
 
-        The published program calls it "std_mad", though it is no median absolute deviation: where ``std`` says how
-        far activations lie from their middle, this says how unequally far they do. Since the median is that of a
-        histogram it is off by up to ``std / 1024``.
+        The published program calls it "std_mad", but it is not a median absolute deviation: ``std`` measures how far
+        activations are from their mean, this measures how unequal these distances are. The median comes from a
+        histogram, so this is off by up to ``std / 1024``.
 
         Raises:
             PfiqError: for fewer than two faces.
@@ -115,25 +116,25 @@ class Variation:
         References:
             Fu and Damer, WACVW 2022, ``((data - data.median(0)) ** 2).std(0)`` of their program.
         """
-        self._need(2, "spread")
+        self._check_count(2, "spread")
         first, second, third, fourth = self._power_sums()
         middle = self._median_bin().astype(object) * (ONE // BINS)
-        # Whole numbers without bounds, since the terms are far larger than what they add up to.
+        # Python's unbounded integers, since the terms are much larger than their sum.
         squares = second - 2 * middle * first + self.count * middle**2
         fourths = fourth - 4 * middle * third + 6 * middle**2 * second - 4 * middle**3 * first + self.count * middle**4
         return self._sample_std(squares, fourths) / ONE**2
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a compressed ``.npz`` file, which ``load_variation`` reads; the same statistics give the same bytes.
+        """Writes a compressed ``.npz`` file for ``load_variation``; equal statistics give equal bytes.
 
         Raises:
-            PfiqError: where it cannot be written.
+            PfiqError: if it cannot be written.
         """
-        from pfiq_jax.variation.variation_file import save_variation  # which knows this class
+        from pfiq_jax.variation.variation_file import save_variation  # which imports this module
 
         save_variation(self, path)
 
-    def _need(self, faces: int, statistic: str) -> None:
+    def _check_count(self, faces: int, statistic: str) -> None:
         if self.count < faces:
             raise PfiqError(f"{self.count} faces have no {statistic}; give at least {faces}.")
 
@@ -152,17 +153,17 @@ class Variation:
         return np.sum(below <= (self.count - 1) // 2, -1)
 
     def _sample_std(self, total: np.ndarray, total_of_squares: np.ndarray) -> Map:
-        """Of whole numbers, from their sum and that of their squares."""
+        """Of integers, from their sum and the sum of their squares."""
         numerator = self.count * total_of_squares - total**2
         return np.sqrt((numerator / (self.count * (self.count - 1))).astype(np.float64))
 
 
 def summarize(batches: Iterable[ArrayLike], *, metadata: Mapping[str, str] = MappingProxyType({})) -> Variation:
-    """Statistics of all activation maps of some batches, each of which is looked at once and may then be forgotten.
+    """Statistics of all activation maps in some batches, which are iterated over once.
 
     Args:
         batches: of maps, (faces, height, width), of one height and width, in [0, 1]; any number of faces each.
-        metadata: what the maps are of, kept with the statistics.
+        metadata: descriptions that are kept with the statistics.
 
     Raises:
         PfiqError: without batches; for maps that are misshapen, not finite or outside [0, 1]; for more than 2**22
@@ -178,7 +179,7 @@ def summarize(batches: Iterable[ArrayLike], *, metadata: Mapping[str, str] = Map
             sums, histogram = np.zeros((SUMS, *shape), np.int64), np.zeros((*shape, BINS + 1), np.uint32)
         if shape != [*sums.shape[1:]]:
             raise PfiqError(
-                f"activation maps of {shape[0]}x{shape[1]} pixels follow on maps of {sums.shape[1]}x{sums.shape[2]}; "
+                f"activation maps of {shape[0]}x{shape[1]} pixels follow maps of {sums.shape[1]}x{sums.shape[2]}; "
                 "give maps of one size."
             )
         count = _counted(count + faces)
@@ -193,13 +194,13 @@ def summarize(batches: Iterable[ArrayLike], *, metadata: Mapping[str, str] = Map
 
 
 def merge(variations: Iterable[Variation]) -> Variation:
-    """The statistics of all faces of several sets, to the bit what ``summarize`` says of all of them at once.
+    """The statistics of all faces of several sets, equal to the bit to what ``summarize`` returns for all of them.
 
     Args:
-        variations: of disjoint sets of faces, as several processes made them.
+        variations: of disjoint sets of faces, for example from several processes.
 
     Raises:
-        PfiqError: without sets; for sets of maps of other sizes or with other metadata; for more than 2**22 faces.
+        PfiqError: without sets; for maps of different sizes or with different metadata; for more than 2**22 faces.
     """
     others = iter(variations)
     first = next(others, None)
@@ -209,8 +210,8 @@ def merge(variations: Iterable[Variation]) -> Variation:
     for other in others:
         if (other.shape, other.metadata) != (first.shape, first.metadata):
             raise PfiqError(
-                f"statistics ({_told(other)}) do not go together with others ({_told(first)}); merge sets that were "
-                "made alike."
+                f"statistics ({_description(other)}) cannot be merged with others ({_description(first)}); merge sets "
+                "that agree in all of this."
             )
         count = _counted(count + other.count)
         sums += other.sums
@@ -219,19 +220,19 @@ def merge(variations: Iterable[Variation]) -> Variation:
 
 
 def quantize(maps: ArrayLike) -> Int64[np.ndarray, "*maps"]:
-    """Activations as the nearest whole numbers of 2**-20.
+    """Activations in units of 2**-20, rounded to integers.
 
     Raises:
-        PfiqError: for maps that are not finite or, by more than an accelerator's division is off, outside [0, 1].
+        PfiqError: for maps that are not finite or outside [0, 1] by more than the rounding of a division.
     """
     levels = np.asarray(maps, np.float64) * ONE
-    if not ((levels >= -1) & (levels <= ONE + 1)).all():  # which NaN are not either
+    if not ((levels >= -1) & (levels <= ONE + 1)).all():  # false for NaN, too
         raise PfiqError("activation maps hold values that are NaN or outside 0..1; give maps scaled to 0..1.")
     return np.rint(levels).clip(0, ONE).astype(np.int64)
 
 
 def _powers(levels: np.ndarray) -> Iterable[np.ndarray]:
-    """The first four powers of whole numbers up to 2**20, in parts of at most 2**40.
+    """The first four powers of integers up to 2**20, in parts of at most 2**40.
 
     With ``x**2 = 2**20 high + low``, the third power is ``2**20 (x high) + x low`` and the fourth is
     ``2**40 high**2 + 2**21 high low + low**2``.
@@ -248,7 +249,7 @@ def _powers(levels: np.ndarray) -> Iterable[np.ndarray]:
 
 
 def _count_into(histogram: np.ndarray, levels: np.ndarray) -> None:
-    """Adds faces to the histograms, pixel after pixel: the counts of one lie together, those of two far apart."""
+    """Adds faces to the histograms, pixel by pixel, since the counts of one pixel are adjacent in memory."""
     bins = (levels.reshape(len(levels), -1).T + ONE // BINS // 2) // (ONE // BINS)
     bins += np.arange(len(bins))[:, None] * (BINS + 1)
     np.add.at(histogram.reshape(-1), bins.reshape(-1), np.uint32(1))
@@ -260,6 +261,6 @@ def _counted(faces: int) -> int:
     return faces
 
 
-def _told(variation: Variation) -> str:
+def _description(variation: Variation) -> str:
     height, width = variation.shape
     return ", ".join((f"{height}x{width} pixels", *(f"{name} {text}" for name, text in variation.metadata.items())))

@@ -1,6 +1,5 @@
-"""Statistics of activation maps on disk: ``.npz`` without pickles, so that single faces can be compared later."""
+"""Files of activation statistics: ``.npz`` without pickles."""
 
-import contextlib
 import json
 import os
 import zipfile
@@ -9,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.outputs import write_atomically
 from pfiq_jax.variation.variation import BINS, MOST_FACES, ONE, SUMS, Variation
 
 FORMAT_VERSION = 1
-LARGEST = 1 << 30  # bytes, unpacked, of maps of 500x500 pixels: a small file could else fill all memory
+LARGEST = 1 << 30  # bytes when unpacked, as of maps of 500x500 pixels; a small file could otherwise fill the memory
 
 
 def load_variation(path: str | os.PathLike[str]) -> Variation:
@@ -25,54 +25,50 @@ def load_variation(path: str | os.PathLike[str]) -> Variation:
         PfiqError: for a file that is missing, damaged, of another format, or larger than a gibibyte when unpacked.
     """
     path = Path(path)
-    mend = "give a file that `Variation.save` or `pfiq activations` wrote."
+    fix = "give a file that `Variation.save` or `pfiq activations` wrote."
     if not path.is_file():
-        raise PfiqError(f"{path}: no such file of activation statistics; {mend}")
+        raise PfiqError(f"{path}: does not exist or is not a file; {fix}")
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
         if size > LARGEST:
-            raise PfiqError(f"{path}: unpacks to {size} bytes, more than the {LARGEST} that are read; {mend}")
+            raise PfiqError(f"{path}: unpacks to {size} bytes, more than the {LARGEST} that can be read; {fix}")
         with np.load(path, allow_pickle=False) as arrays:
             header = json.loads(str(arrays["header"]))
             if header["format_version"] != FORMAT_VERSION:
                 raise PfiqError(
-                    f"{path}: has format version {header['format_version']}, this release reads {FORMAT_VERSION}; "
-                    "upgrade pfiq_jax or summarize the maps again."
+                    f"{path}: was written in format version {header['format_version']}, but this release reads only "
+                    f"version {FORMAT_VERSION}; upgrade pfiq_jax or summarize the maps again."
                 )
             variation = Variation(header["count"], arrays["sums"], arrays["histogram"], header["metadata"])
     except PfiqError:
         raise
-    except Exception as error:  # zip, zlib, NumPy and JSON each say in their own ways that a file is damaged
+    except Exception as error:  # zip, zlib, NumPy and JSON raise various errors for a damaged file
         reason = " ".join(str(error).split())
-        raise PfiqError(f"{path}: is damaged or no file of activation statistics ({reason}); {mend}") from error
+        raise PfiqError(f"{path}: is damaged or not a file of activation statistics ({reason}); {fix}") from error
     if not _is_sound(variation):
-        raise PfiqError(f"{path}: holds statistics that no activation maps have; {mend}")
+        raise PfiqError(f"{path}: holds impossible statistics; {fix}")
     return variation
 
 
 def save_variation(variation: Variation, path: str | os.PathLike[str]) -> None:
-    """Writes what ``load_variation`` reads back; see ``Variation.save``."""
+    """Writes a file for ``load_variation``; see ``Variation.save``."""
     header = {"format_version": FORMAT_VERSION, "count": variation.count, "metadata": dict(variation.metadata)}
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("wb") as file:  # NumPy dates what it packs to 1980, so equal contents are equal bytes
+
+    def write(partial: Path) -> None:
+        with partial.open("wb") as file:  # NumPy dates what it packs to 1980, so equal contents give equal bytes
             np.savez_compressed(
                 file,
                 header=np.array(json.dumps(header, sort_keys=True)),
                 sums=variation.sums,
                 histogram=variation.histogram,
             )
-        partial.replace(path)  # a run that is cut off leaves no half file behind
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        raise PfiqError(f"{path}: cannot be written ({error.strerror or error}); choose another place.") from error
+
+    write_atomically(path, write)
 
 
 def _is_sound(variation: Variation) -> bool:
-    """Whether statistics have the types, the sizes and the bounds of those of activation maps."""
+    """Whether statistics have the types, sizes and bounds of those of activation maps."""
     count, sums, histogram, metadata = variation.count, variation.sums, variation.histogram, variation.metadata
     if not (
         type(count) is int

@@ -88,7 +88,7 @@ def test_cells_partly_in_the_region_count_in_part():
 
 def test_what_does_not_fit_is_refused():
     some = cells(0, 5)
-    with pytest.raises(PfiqError, match="at least two"):
+    with pytest.raises(PfiqError, match="two or more of each quality"):
         permutation_test(some[:1], some, REGION)
     with pytest.raises(PfiqError, match="1 or more"):
         permutation_test(some, some, REGION, permutations=0)

@@ -156,7 +156,7 @@ def test_cannot_be_changed():
         ([], "at least one batch"),
         ([np.zeros((5, 4))], "give batches of"),
         ([np.zeros((2, 0, 4))], "give batches of"),
-        ([np.zeros((2, 5, 4)), np.zeros((2, 4, 5))], "4x5 pixels follow on maps of 5x4"),
+        ([np.zeros((2, 5, 4)), np.zeros((2, 4, 5))], "4x5 pixels follow maps of 5x4"),
         ([np.full((2, 5, 4), 1.001)], "outside 0..1"),
         ([np.full((2, 5, 4), -1e-5)], "outside 0..1"),
         ([np.full((2, 5, 4), np.nan)], "NaN"),
@@ -254,10 +254,10 @@ def test_damaged_files_are_refused_in_one_sentence(saved, damage):
 
 def test_files_that_would_fill_the_memory_are_refused(saved, monkeypatch):
     monkeypatch.setattr("pfiq_jax.variation.variation_file.LARGEST", 1000)
-    with pytest.raises(PfiqError, match="more than the 1000 that are read"):
+    with pytest.raises(PfiqError, match="more than the 1000 that can be read"):
         load_variation(saved)
 
 
 def test_a_place_that_cannot_be_written(tmp_path):
-    with pytest.raises(PfiqError, match="choose another place"):
+    with pytest.raises(PfiqError, match="choose another output"):
         summarize([random_maps(0, 3)]).save(tmp_path / "missing" / "good.npz")
