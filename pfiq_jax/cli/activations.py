@@ -1,10 +1,8 @@
-"""``pfiq activations``: why faces are judged good or bad, by what the recogniser looks at."""
+"""``pfiq activations``: a study of the activation maps of faces of high and of low quality."""
 
-import csv
 import functools
-import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -12,59 +10,52 @@ import jax
 import numpy as np
 from tqdm import tqdm
 
-from pfiq_jax.cli.experiment import measure, tell_of_problems
+from pfiq_jax.cli.outcome import Outcome, outcome
 from pfiq_jax.cli.shared import FILE, check_writable, identity, option_recognizer, reader_of, start
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.evaluation.scores.evaluate_scores import embeddings_and_scores
+from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.evaluation.scores.score_table import read_scores
-from pfiq_jax.faces import expand_paths, over_files
+from pfiq_jax.faces import Face, expand_paths
 from pfiq_jax.maps import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD
+from pfiq_jax.outputs import write_atomically
 from pfiq_jax.plotting import new_figure
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method
-from pfiq_jax.variation import central_face, deviation
-from pfiq_jax.variation.report import (
-    figures_of,
-    findings_of,
-    html_page,
-    plot_densities,
-    plot_deviations,
-    plot_relation,
-    plot_statistics,
-    png_of,
-    rows_of,
-)
-from pfiq_jax.variation.study import SMALLEST_SET, Study, split, study
+from pfiq_jax.recognizers import Recognizer
+from pfiq_jax.variation import central_face
+from pfiq_jax.variation.report import REPORT_FILES, report_of
+from pfiq_jax.variation.study import QUANTILE, SMALLEST_SET, Sets, split
+from pfiq_jax.variation.study_files import FilesStudy, study_files
 
-DRAWN = 4  # faces of either end of the scores
-FILES = ("report.html", "report.json", "faces.csv", "high.npz", "low.npz")
-PICTURES = {
-    "statistics.png": "Activation maps of both sets, and what the low set has more of; outlined: the central face.",
-    "densities.png": "How the pixels of these maps spread; dotted: their means.",
-    "faces.png": "The best and the worst faces: activation, and how far it is from what good faces show.",
-    "deviations.png": "Faces outside the good set: how far each is from what good faces show, and its score.",
-}
+VARIATION_FILES = ("high.npz", "low.npz")
 
 
 @click.command()
 @click.argument("folder", type=FILE)
 @click.option(
-    "-o", "--output", type=FILE, default="activations", metavar="REPORT", help="Folder. [default: activations]"
+    "-o", "--output", type=FILE, default="activations", metavar="REPORT", show_default=True, help="Folder to write to."
 )
-@click.option("--method", type=click.Choice(list(QUALITY_METHODS)), help="Score to split by. [default: as pfiq score]")
+@click.option(
+    "--quality",
+    "quality_method",
+    type=click.Choice(list(QUALITY_METHODS)),
+    help="Score to split by. [default: as pfiq score]",
+)
 @click.option("--scores", "table", type=FILE, metavar="CSV|PARQUET", help="Scores of another tool to split by.")
-@click.option("--column", metavar="NAME", help="Of --scores, where it has several.")
+@click.option("--column", metavar="NAME", help="Column of --scores, if it has several.")
 @click.option(
     "--quantile",
     type=click.FloatRange(0, 0.5, min_open=True),
-    default=0.1,
+    default=QUANTILE,
     show_default=True,
     help="Share of the faces in either set.",
 )
 @click.option(
-    "--limit", type=click.IntRange(SMALLEST_SET), default=100, show_default=True, help="Faces of each set to look at."
+    "--limit", type=click.IntRange(SMALLEST_SET), default=100, show_default=True, help="Most faces of each set to use."
 )
 @click.option(
-    "--map",
-    "kind",
+    "--activation",
+    "activation_method",
     type=click.Choice(list(ACTIVATION_METHODS)),
     default=DEFAULT_ACTIVATION_METHOD,
     show_default=True,
@@ -74,137 +65,126 @@ PICTURES = {
 def activations(
     folder: Path,
     output: Path,
-    method: str | None,
+    quality_method: str | None,
     table: Path | None,
     column: str | None,
     quantile: float,
     limit: int,
-    kind: str,
+    activation_method: str,
     weights: Path | None,
 ) -> None:
-    """Show why faces are judged good or bad: where the recogniser looks, and how much that varies.
+    """Show where the recogniser looks in faces of high and of low quality, and how much that varies.
 
-    FOLDER holds aligned faces. The tenth of the highest scores and that of the lowest are two sets, whose activation
-    maps vary each in their own way. Written into REPORT:
+    FOLDER contains aligned faces. By default the 10% of faces with the highest scores are compared with the 10% with
+    the lowest. Written into REPORT:
 
     \b
-    report.html         what was found, with all pictures, on one page
-    report.json         the figures;  *.png  the pictures;  faces.csv  deviation and score of single faces
-    high.npz, low.npz   statistics of the sets; with the first, pfiq explain --reference compares other faces
+    report.html         the findings, with all pictures, on one page
+    report.json         the numbers
+    *.png               the pictures
+    faces.csv           deviation and score of single faces
+    high.npz, low.npz   statistics of the sets; pfiq explain --reference compares
+                        other faces with high.npz
 
-    Scores are those of this library, or with --scores a column of a table with a column `path` (relative to FOLDER, to
-    the table or to the current folder), of which higher must be better; faces without a score are left out.
+    Scores are those of this library or, with --scores, a column of a table with a column `path` (relative to FOLDER, to
+    the table or to the current folder), for which higher must be better. Faces without a score are left out.
 
-    Faces that cannot be read are listed at the end, and make the exit code 1; all others are used.
+    Files that cannot be read are listed at the end and make the exit code 1; all others are used.
     """
-    if method and table:
-        raise click.UsageError("--method and --scores both say what to split by; give one.")
+    if quality_method and table:
+        raise click.UsageError("--quality and --scores both name the score to split by; give one.")
     if column and not table:
-        raise click.UsageError("--column is of --scores; give the table too.")
+        raise click.UsageError("--column names a column of --scores; give the table too.")
     paths = expand_paths([folder])
     output.mkdir(parents=True, exist_ok=True)
     inputs = [path for path in (*paths, table, weights) if path]
-    check_writable([output / name for name in (*FILES, *PICTURES)], inputs)
-    new_figure(1, 1)  # finds out before the work whether pictures can be drawn
+    check_writable([output / name for name in (*REPORT_FILES, *VARIATION_FILES)], inputs)
+    new_figure(1, 1)  # fails if matplotlib is not installed
     recognizer = start(weights)
-    read = reader_of(recognizer, None)
+    with outcome(recognizer, total=len(paths)) as seen:
+        if table:
+            score, scores = column_of(table, column, paths, folder)
+        else:
+            score = quality_method or default_quality_method(recognizer)
+            scores = scores_of(recognizer, score, paths, seen)
+        sets = split_faces(folder, scores, quantile, limit)
+        metadata = {"recognizer": identity(recognizer), "activations": activation_method, "score": score}
+        note = seen.note if table else only_errors(seen)  # otherwise the scores have noted all faces
+        studied = study_faces(recognizer, paths, scores, sets, metadata, output, note)
+        source = f"the {quantile:.0%} at either end of {np.isfinite(scores).sum():,} faces in {folder.resolve().name}"
+        report = report_of(studied, metadata, source=source)
+        for name, content in report.files.items():
+            write_atomically(output / name, functools.partial(Path.write_bytes, data=content))
+        click.echo("\n".join([*report.summary, f"-> {click.format_filename(output / 'report.html')}"]))
 
-    problems: dict[Path, str] = {}
-    if table:
-        name, scores = _column(table, column, paths, folder)
-    else:
-        name = method or default_quality_method(recognizer)
-        measured = measure(recognizer, paths, read, (name,))
-        scores = np.full(len(paths), math.nan)
-        scores[measured.is_read] = measured.scores[name]
-        problems |= zip(np.array(paths)[~measured.is_read], measured.problems, strict=True)
-    try:
-        sets = split(scores, quantile=quantile, limit=limit)
-    except PfiqError as error:
-        raise PfiqError(f"{folder}: {error}") from error
 
-    compute = functools.partial(jax.jit(ACTIVATION_METHODS[kind]), recognizer)
-    ends = {*sets.high[-DRAWN:].tolist(), *sets.low[:DRAWN].tolist()}
-    drawn: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    squeezed: set[Path] = set()
-
-    def maps_of(indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        files = over_files(compute, [paths[i] for i in indices], read, size=recognizer.preprocessing.size)
-        for index, (path, face, map) in zip(indices.tolist(), (row for batch in files for row in batch), strict=True):
-            progress.update()
-            if isinstance(face, PfiqError):
-                problems[path] = str(face)
-                continue
-            if face.squeezed:
-                squeezed.add(path)
-            if index in ends:
-                drawn[index] = face.image, map
-            yield index, map
-
-    region = central_face(recognizer.preprocessing)
-    metadata = {"recognizer": identity(recognizer), "activations": kind, "score": name}
-    with tqdm(total=len({*sets.high, *sets.low, *sets.others}), unit="face", disable=None) as progress:
-        found = study(
-            maps_of,
-            sets,
-            region,
-            metadata=metadata,
-            done=lambda set, variation: variation.save(output / f"{set}.npz"),  # an interrupted run keeps what it had
+def scores_of(recognizer: Recognizer, method: str, paths: list[Path], seen: Outcome) -> np.ndarray:
+    """The raw scores of all files; NaN for those that cannot be read."""
+    with tqdm(total=len(paths), unit="face", disable=None) as progress:
+        measured = measure_files(
+            functools.partial(embeddings_and_scores, recognizer, methods=(method,)),
+            paths,
+            reader_of(recognizer, None),
+            size=recognizer.preprocessing.size,
+            note=seen.note,
+            advance=progress.update,
         )
-
-    figures = figures_of(found, scores[found.others], region)
-    findings = findings_of(figures, name)
-    drawings = {
-        "statistics.png": plot_statistics(found.high, found.low, region),
-        "densities.png": plot_densities(found.high, found.low, region),
-        "faces.png": _examples(found, drawn, scores),
-        "deviations.png": plot_relation(scores[found.others], found.whole, name),
-    }
-    images = {picture: png_of(drawing) for picture, drawing in drawings.items()}
-    for picture, png in images.items():
-        (output / picture).write_bytes(png)
-    about = (
-        f"{found.high.count} faces of the highest and {found.low.count} of the lowest {name}, of the "
-        f"{quantile:.0%} at either end of {np.isfinite(scores).sum():,} faces in {folder.resolve().name}; "
-        f"{len(found.others)} single faces from all outside the good end. Activation maps: {kind}, of {recognizer}."
-    )
-    captions = {PICTURES[picture]: png for picture, png in images.items()}
-    page = html_page(f"Activation maps by {name}", [about, *findings], rows_of(figures), captions)
-    (output / "report.html").write_text(page, encoding="utf-8")
-    counts = {"high": found.high.count, "low": found.low.count, "others": len(found.others)}
-    report = {
-        **metadata,
-        "faces": counts,
-        "findings": findings,
-        "figures": {key: each if math.isfinite(each) else None for key, each in figures.items()},
-    }
-    (output / "report.json").write_text(json.dumps(report, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    with (output / "faces.csv").open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(("path", "score", "deviation", "deviation_outside"))
-        for index, whole, outside in zip(found.others, found.whole, found.outside, strict=True):
-            rows.writerow((paths[index], f"{scores[index]:.6g}", f"{whole:.6g}", f"{outside:.6g}"))
-    click.echo("\n".join([about, *findings, f"-> {click.format_filename(output / 'report.html')}"]))
-    tell_of_problems(recognizer, len(squeezed), list(problems.values()), len(paths))
-    if problems:
-        raise SystemExit(1)
+    scores = np.full(len(paths), math.nan)
+    scores[measured.is_read] = measured.scores[method]
+    return scores
 
 
-def _column(table: Path, column: str | None, paths: list[Path], folder: Path) -> tuple[str, np.ndarray]:
-    """The scores to split by; NaN for faces without one."""
+def column_of(table: Path, column: str | None, paths: list[Path], folder: Path) -> tuple[str, np.ndarray]:
+    """The name and the scores of a column of a table; NaN for faces without one."""
     columns = read_scores(table, paths, folder, may_lack=lambda face: True)
     names = ", ".join(columns)
     if column is None and len(columns) > 1:
         raise PfiqError(f"{table}: has the columns {names}; choose one with --column.")
     name = column or next(iter(columns))
     if name not in columns:
-        raise PfiqError(f"{table}: has no column {name} of numbers, but {names}; choose one with --column.")
+        raise PfiqError(f"{table}: has no column {name} of numbers, only {names}; choose one with --column.")
     return name, columns[name]
 
 
-def _examples(found: Study, drawn: dict[int, tuple[np.ndarray, np.ndarray]], scores: np.ndarray) -> object:
-    """The best faces, then the worst."""
-    indices = sorted(drawn, key=lambda index: -scores[index])
-    images, maps = (np.stack(each) for each in zip(*(drawn[index] for index in indices), strict=True))
-    titles = [f"{scores[index]:.4g}" for index in indices]
-    return plot_deviations(images, titles, maps, deviation(found.high, maps))
+def split_faces(folder: Path, scores: np.ndarray, quantile: float, limit: int) -> Sets:
+    """``split``, with the folder named in errors."""
+    try:
+        return split(scores, quantile=quantile, limit=limit)
+    except PfiqError as error:
+        raise PfiqError(f"{folder}: {error}") from error
+
+
+def only_errors(seen: Outcome) -> Callable[[Path, Face | PfiqError], None]:
+    """Notes the files that cannot be read, and no others."""
+
+    def note(path: Path, face: Face | PfiqError) -> None:
+        if isinstance(face, PfiqError):
+            seen.note(path, face)
+
+    return note
+
+
+def study_faces(
+    recognizer: Recognizer,
+    paths: list[Path],
+    scores: np.ndarray,
+    sets: Sets,
+    metadata: dict[str, str],
+    output: Path,
+    note: Callable[[Path, Face | PfiqError], object],
+) -> FilesStudy:
+    """``study_files`` with a progress bar; saves the statistics of each set as soon as they are known."""
+    compute = functools.partial(jax.jit(ACTIVATION_METHODS[metadata["activations"]]), recognizer)
+    with tqdm(total=len({*sets.high, *sets.low, *sets.others}), unit="face", disable=None) as progress:
+        return study_files(
+            compute,
+            paths,
+            scores,
+            sets,
+            reader_of(recognizer, None),
+            central_face(recognizer.preprocessing),
+            metadata=metadata,
+            note=note,
+            advance=progress.update,
+            done=lambda name, variation: variation.save(output / f"{name}.npz"),
+        )

@@ -1,4 +1,4 @@
-"""A study of activation maps: faces of high quality against those of low, and single faces against the former."""
+"""A study of activation maps: faces of high against those of low quality, and single faces against the former."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -7,24 +7,26 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.variation.comparison import deviation, deviation_scores
+from pfiq_jax.variation.comparison import DeviationScores, deviation, deviation_scores
 from pfiq_jax.variation.region import Region
 from pfiq_jax.variation.significance import PermutationTest, permutation_test, pool
 from pfiq_jax.variation.variation import Variation, summarize
 
+QUANTILE = 0.1
 SMALLEST_SET = 2  # one face has no standard deviation
 
 Indices = Int[np.ndarray, " faces"]
-MapsOf = Callable[[Indices], Iterable[tuple[int, Float[np.ndarray, "height width"]]]]
+Maps = Iterable[tuple[int, np.ndarray]]  # index and activation map of each face
+MapsOf = Callable[[Indices], Maps]
 
 
 class Sets(NamedTuple):
-    """Which faces a study looks at, as indices from the lowest score to the highest.
+    """The faces of a study, as indices from the lowest score to the highest.
 
     Attributes:
-        low: of the lowest scores.
-        high: of the highest.
-        others: of all that are not in ``high``, evenly spaced over their ranks: the good set is their reference.
+        low: faces of the lowest scores.
+        high: faces of the highest scores.
+        others: a sample of all faces that are not in ``high``, evenly spaced by rank; they are compared with ``high``.
     """
 
     low: Indices
@@ -33,35 +35,33 @@ class Sets(NamedTuple):
 
 
 class Study(NamedTuple):
-    """What the maps of two sets showed.
+    """The result of ``study_maps``.
 
     Attributes:
         high: statistics of the faces of high quality.
-        low: of those of low quality.
-        test: whether the low ones vary more outside the central face.
-        others: indices of single faces outside the good set.
-        whole: mean deviation of each of these from the mean map of the good set, 0 to 1; higher is worse.
-        outside: the same outside the central face.
+        low: statistics of the faces of low quality.
+        test: whether the latter vary more outside the central face.
+        others: indices of the single faces that were compared with ``high``.
+        deviations: of these, from the mean map of ``high``.
     """
 
     high: Variation
     low: Variation
     test: PermutationTest
     others: Indices
-    whole: Float[np.ndarray, " faces"]
-    outside: Float[np.ndarray, " faces"]
+    deviations: DeviationScores
 
 
-def split(scores: Float[np.ndarray, " faces"], *, quantile: float = 0.1, limit: int | None = None) -> Sets:
-    """The faces of the lowest and of the highest scores; ties by order.
+def split(scores: Float[np.ndarray, " faces"], *, quantile: float = QUANTILE, limit: int | None = None) -> Sets:
+    """Selects the faces of the lowest and of the highest scores; equal scores are in the order of the faces.
 
     Args:
         scores: higher is better; faces with NaN are left out.
         quantile: share of the faces in either set, in (0, 0.5].
-        limit: at most so many faces of each set, evenly spaced over it; None for all.
+        limit: the largest number of faces of each set, evenly spaced by rank; None for all.
 
     Raises:
-        PfiqError: where a set would have fewer than two faces.
+        PfiqError: if a set would have fewer than two faces.
     """
     order = np.argsort(scores, kind="stable")[: np.isfinite(scores).sum()]  # NaN comes last
     count = min(round(quantile * len(order)), len(order) // 2)
@@ -71,7 +71,7 @@ def split(scores: Float[np.ndarray, " faces"], *, quantile: float = 0.1, limit: 
     return Sets(*(each[_evenly_spaced(len(each), limit)] for each in (low, high, others)))
 
 
-def study(
+def study_maps(
     maps_of: MapsOf,
     sets: Sets,
     region: Region,
@@ -81,45 +81,45 @@ def study(
 ) -> Study:
     """Statistics of both sets, whether they differ, and how far single faces are from the good ones.
 
-    In one pass and bounded memory: of each face there stay 14x14 cells of its map, and two numbers.
+    Each map is computed once and not kept: for each face 14x14 cells of its map and two numbers stay in memory.
 
     Args:
-        maps_of: of indices, gives index and activation map of each face, (height, width), in [0, 1]; faces that cannot
-            be read it may leave out. Asked once for each face.
+        maps_of: yields the index and the activation map of each of some faces, (height, width), in [0, 1]; it may leave
+            out faces that cannot be read. It is asked for each face once.
         sets: from ``split``.
         region: the central face.
-        metadata: what goes with the statistics.
-        done: told "high", then "low", and the statistics, as soon as they are there.
+        metadata: descriptions for the statistics; "set" is added.
+        done: called with "high", then "low", and the statistics, as soon as these are known.
 
     Raises:
-        PfiqError: where a set has fewer than two faces.
+        PfiqError: if a set has fewer than two faces.
 
     References:
         Fu and Damer, "Explainability of the implications of supervised and unsupervised face image quality estimations
         through activation map variation analyses in face recognition models", WACVW 2022.
     """
-    high_grids: list[np.ndarray] = []
-    low_grids: list[np.ndarray] = []
+    high_cells: list[np.ndarray] = []
+    low_cells: list[np.ndarray] = []
     deviations: dict[int, tuple[float, float]] = {}
 
-    def pooled(maps: Iterable, grids: list[np.ndarray]) -> Iterator:
-        for index, map in maps:
-            grids.append(pool(map[None]))
-            yield index, map
+    def pooled(maps: Maps, cells: list[np.ndarray]) -> Iterator[tuple[int, np.ndarray]]:
+        for index, activation in maps:
+            cells.append(pool(activation[None]))
+            yield index, activation
 
-    def compared(maps: Iterable) -> Iterator:
-        for index, map in maps:
-            whole, outside = deviation_scores(deviation(high, map[None]), region)
+    def compared(maps: Maps) -> Iterator[tuple[int, np.ndarray]]:
+        for index, activation in maps:
+            whole, outside = deviation_scores(deviation(high, activation[None]), region)
             deviations[index] = float(whole[0]), float(outside[0])
-            yield index, map
+            yield index, activation
 
-    def statistics(name: str, maps: Iterable) -> Variation:
-        variation = summarize((map[None] for _, map in maps), metadata={**metadata, "set": name})
+    def statistics(name: str, maps: Maps) -> Variation:
+        variation = summarize((activation[None] for _, activation in maps), metadata={**metadata, "set": name})
         done(name, variation)
         return variation
 
-    high = statistics("high", pooled(maps_of(sets.high), high_grids))
-    low = statistics("low", compared(pooled(maps_of(sets.low), low_grids)))
+    high = statistics("high", pooled(maps_of(sets.high), high_cells))
+    low = statistics("low", compared(pooled(maps_of(sets.low), low_cells)))
     for _ in compared(maps_of(sets.others[~np.isin(sets.others, sets.low)])):
         pass
     for name, variation in (("high", high), ("low", low)):
@@ -127,8 +127,8 @@ def study(
             raise PfiqError(f"{variation.count} faces of {name} quality can be read; give two or more.")
     others = np.array([index for index in sets.others if index in deviations])
     whole, outside = np.array([deviations[index] for index in others]).reshape(-1, 2).T
-    test = permutation_test(np.concatenate(high_grids), np.concatenate(low_grids), region)
-    return Study(high, low, test, others, whole, outside)
+    test = permutation_test(np.concatenate(high_cells), np.concatenate(low_cells), region)
+    return Study(high, low, test, others, DeviationScores(whole, outside))
 
 
 def _evenly_spaced(count: int, limit: int | None) -> Indices:

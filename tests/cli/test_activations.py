@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import pfiq_jax
-from pfiq_jax import cli
 from pfiq_jax.maps import mean_activation
 from pfiq_jax.variation import load_variation
 
@@ -22,7 +20,7 @@ PICTURES = {"statistics.png", "densities.png", "faces.png", "deviations.png"}
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory) -> Path:
+def report(run, tmp_path_factory) -> Path:
     """What the command wrote of 24 spoiled copies of one face, a file that is none, and a name for HTML to escape."""
     folder = tmp_path_factory.mktemp("activations")
     face = np.asarray(Image.open(DEMO).convert("RGB"), np.float32)
@@ -32,18 +30,13 @@ def report(tmp_path_factory) -> Path:
         Image.fromarray(blurred.astype(np.uint8)).save(folder / f"fa&ces/{index:02}.png")
     (folder / "fa&ces/broken.png").write_bytes(b"no image")
     result = run(
-        "activations", folder / "fa&ces", "-o", folder / "report", "--map", "mean_activation", "--quantile", "0.25",
+        "activations",
+        *(folder / "fa&ces", "-o", folder / "report", "--activation", "mean_activation", "--quantile", 0.25),
         exit_code=1,
-    )  # fmt: skip
+    )
     assert "6 faces of the highest and 6 of the lowest relative_norm" in result.stdout
-    assert "broken.png" in result.stderr and "1 of 25 faces were left out" in result.stderr
+    assert "broken.png" in result.stderr and "1 of 25 files were left out" in result.stderr
     return folder / "report"
-
-
-def run(*arguments, exit_code=0):
-    result = CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
-    assert result.exit_code == exit_code, result.output
-    return result
 
 
 def test_writes_arrays_figures_pictures_and_a_page_that_holds_all(report, recognizer):
@@ -67,14 +60,14 @@ def test_writes_arrays_figures_pictures_and_a_page_that_holds_all(report, recogn
     assert len(rows) == 18 and float(rows[0]["score"]) < float(rows[-1]["score"])
 
 
-def test_the_same_faces_give_the_same_bytes(report, tmp_path):
-    arguments = ["--map", "mean_activation", "--quantile", "0.25"]
+def test_the_same_faces_give_the_same_bytes(run, report, tmp_path):
+    arguments = ["--activation", "mean_activation", "--quantile", "0.25"]
     run("activations", report.parent / "fa&ces", "-o", tmp_path / "again", *arguments, exit_code=1)
     for name in WRITTEN | PICTURES:
         assert (report / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
-def test_splits_by_a_column_of_another_tool(report, tmp_path):
+def test_splits_by_a_column_of_another_tool(run, report, tmp_path):
     faces = report.parent / "fa&ces"
     rows = [f"{path.name},{index},{-index}" for index, path in enumerate(sorted(faces.glob("[0-9]*.png")))]
     (tmp_path / "other.csv").write_text("\n".join(["path,brisque,sharp", *rows[:20]]))
@@ -83,7 +76,7 @@ def test_splits_by_a_column_of_another_tool(report, tmp_path):
         tmp_path / "other.csv",
         "-o",
         tmp_path / "out",
-        "--map",
+        "--activation",
         "mean_activation",
         "--quantile",
         0.2,
@@ -99,7 +92,7 @@ def test_splits_by_a_column_of_another_tool(report, tmp_path):
     )  # the sharp ones are the good ones
 
 
-def test_explain_compares_with_a_reference(report, tmp_path, monkeypatch):
+def test_explain_compares_with_a_reference(run, report, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     good, bad = report.parent / "fa&ces/01.png", report.parent / "fa&ces/23.png"
     result = run("explain", good, bad, "--reference", report / "high.npz", "--json", "out.json", "--npz", "arrays")
@@ -113,7 +106,7 @@ def test_explain_compares_with_a_reference(report, tmp_path, monkeypatch):
         assert picture.width == 15 * 150  # two panels more
 
 
-def test_a_reference_of_another_recogniser_is_refused(report, tmp_path, monkeypatch):
+def test_a_reference_of_another_recogniser_is_refused(run, report, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.npz").write_text("nothing")
     assert "text.npz" in run("explain", DEMO, "--reference", "text.npz", exit_code=1).stderr
@@ -123,9 +116,9 @@ def test_a_reference_of_another_recogniser_is_refused(report, tmp_path, monkeypa
         assert problem in run("explain", DEMO, "--reference", "other.npz", exit_code=1).stderr
 
 
-def test_options_that_exclude_each_other(tmp_path, monkeypatch):
+def test_options_that_exclude_each_other(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    both = run("activations", DEMO.parent, "--method", "magface", "--scores", "x.csv", exit_code=2)
+    both = run("activations", DEMO.parent, "--quality", "magface", "--scores", "x.csv", exit_code=2)
     assert "give one" in both.stderr
     assert "give the table too" in run("activations", DEMO.parent, "--column", "x", exit_code=2).stderr
     assert "too few" in run("activations", DEMO.parent, "-o", "out", exit_code=1).stderr

@@ -1,4 +1,4 @@
-"""Studies of sets: who belongs to them, what is asked of each face, what is found."""
+"""Studies of sets: which faces they contain, how often each is used, what is found."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,9 @@ import pytest
 from pfiq_jax import PfiqError
 from pfiq_jax.recognizers import ARCFACE_MXNET
 from pfiq_jax.variation import central_face
-from pfiq_jax.variation.report import figures_of, findings_of, html_page, rows_of
-from pfiq_jax.variation.study import split, study
+from pfiq_jax.variation.findings import findings_of
+from pfiq_jax.variation.report import html_page
+from pfiq_jax.variation.study import split, study_maps
 
 REGION = central_face(ARCFACE_MXNET)
 METADATA = {"recognizer": "r", "activations": "a", "score": "s"}
@@ -54,32 +55,39 @@ def test_finds_what_was_put_in():
         return noisy_maps(indices, spread=falling, missing=(7, 50))
 
     sets = split(scores, quantile=0.2)
-    found = study(maps_of, sets, REGION, metadata=METADATA, done=lambda name, variation: done.append((name, variation)))
+    found = study_maps(
+        maps_of, sets, REGION, metadata=METADATA, done=lambda name, variation: done.append((name, variation))
+    )
     assert sorted(asked) == list(range(100))  # each face once
     assert [name for name, _ in done] == ["high", "low"] and done[0][1] is found.high
     assert found.high.count == 20 and found.low.count == 19 and found.low.metadata == METADATA | {"set": "low"}
     assert found.others.tolist() == [index for index in range(80) if index not in (7, 50)]
 
-    figures = figures_of(found, scores[found.others], REGION)
-    assert figures["std_outside_low"] > 2 * figures["std_outside_high"] and figures["std_outside_p_value"] < 0.01
-    assert figures["std_inside_low"] == figures["std_inside_high"] == 0
-    assert figures["deviation_correlation"] < -0.3
-    assert all(": confirmed." in finding for finding in findings_of(figures, "s"))
-    assert {len(row) for row in rows_of(figures)} == {5}
+    findings = findings_of(found, scores[found.others], REGION)
+    std = findings.means["std"]
+    assert std.low.outside > 2 * std.high.outside and findings.p_value < 0.01
+    assert std.low.inside == std.high.inside == 0
+    assert findings.deviation.statistic < -0.3
+    assert all(": confirmed." in sentence for sentence in findings.sentences("s"))
+    assert {len(row) for row in findings.rows()} == {5} and len(findings.rows()) == 5
+    assert findings.rows()[2][3] == f"{std.high.outside:.4f}" and findings.rows()[2][4] == f"{std.low.outside:.4f}"
+    numbers = findings.numbers()
+    assert len(numbers) == 4 * 4 + 7 and numbers["std_outside_low"] == std.low.outside
+    assert numbers["deviation_outside_correlation"] == findings.deviation_outside.statistic
 
 
 def test_faces_alike_confirm_nothing():
     scores = np.arange(100.0)
     sets = split(scores, quantile=0.2)
-    found = study(lambda indices: noisy_maps(indices, spread=lambda _: 0.1), sets, REGION, metadata=METADATA)
-    figures = figures_of(found, scores[found.others], REGION)
-    assert all(": not confirmed." in finding for finding in findings_of(figures, "s"))
+    found = study_maps(lambda indices: noisy_maps(indices, spread=lambda _: 0.1), sets, REGION, metadata=METADATA)
+    findings = findings_of(found, scores[found.others], REGION)
+    assert all(": not confirmed." in sentence for sentence in findings.sentences("s"))
 
 
 def test_a_set_that_cannot_be_read_is_named():
     sets = split(np.arange(8.0), quantile=0.25)
     with pytest.raises(PfiqError, match="1 faces of low quality can be read"):
-        study(lambda each: noisy_maps(each, spread=falling, missing=(0,)), sets, REGION, metadata=METADATA)
+        study_maps(lambda each: noisy_maps(each, spread=falling, missing=(0,)), sets, REGION, metadata=METADATA)
 
 
 def test_page_holds_its_pictures_and_escapes_names():
