@@ -1,8 +1,8 @@
-"""Time and memory of converting an IResNet-100 of random weights (261 MB) with the command, by kind of file.
+"""Time and memory that the command takes to convert an IResNet-100 with random weights (261 MB), per file format.
 
 python -m benchmarks.conversion
 
-Memory is the peak of the whole process, Python and JAX included (about 0.25 GB of it).
+Memory is the peak of the whole process. Python and JAX account for about 0.25 GB.
 """
 
 import multiprocessing
@@ -22,7 +22,7 @@ PROGRAM = "from weights_convert.cli import main; main()"
 
 
 def write_sources(folder: Path) -> list[Path]:
-    """The same network as PyTorch, safetensors and ONNX files; in the last its BatchNorms are folded."""
+    """Writes the same network as PyTorch, safetensors and ONNX files; in the ONNX file its BatchNorms are folded."""
     import torch
     from safetensors.torch import save_file
 
@@ -38,7 +38,7 @@ def write_sources(folder: Path) -> list[Path]:
 
 
 def convert(source: Path, output: Path) -> tuple[float, int]:
-    """Seconds, and the largest number of bytes that the process held."""
+    """The duration in seconds and the peak memory in bytes of a conversion."""
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, "convert", source, output], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
@@ -49,9 +49,9 @@ def convert(source: Path, output: Path) -> tuple[float, int]:
 @click.command(help=__doc__.split("\n")[0])
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(output: Path | None) -> None:
-    lines = ["| file | MB | seconds | peak, MB | x the file |", "|---|---:|---:|---:|---:|"]
+    lines = ["| file | MB | seconds | peak, MB | peak / file |", "|---|---:|---:|---:|---:|"]
     with tempfile.TemporaryDirectory() as folder:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:  # a child's peak begins at its parent's
+        with multiprocessing.get_context("spawn").Pool(1) as pool:  # a process inherits the peak of its parent
             sources = pool.apply(write_sources, (Path(folder),))
         for source in sources:
             size = source.stat().st_size

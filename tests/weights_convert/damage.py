@@ -1,4 +1,4 @@
-"""Damaged weights files, and a process that reads them under limits of memory and time."""
+"""Damaged weights files, and a process that reads them with limited memory and time."""
 
 import contextlib
 import resource
@@ -14,7 +14,7 @@ EXTREMES = (0, 1, -1, 2**15, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1)
 
 
 def damaged(sound: bytes, number: int = NUMBER, *, words: tuple[bytes, ...] = ()) -> list[bytes]:
-    """Copies of a sound file: cut off, with flipped bits, extreme lengths, moved pieces, and swapped words in turn."""
+    """Damaged copies of a file: truncated, with flipped bits, extreme lengths, moved pieces or swapped words."""
     random = np.random.default_rng(0)
     copies = []
     for index in range(number):
@@ -46,9 +46,8 @@ def damaged(sound: bytes, number: int = NUMBER, *, words: tuple[bytes, ...] = ()
 def check_all_are_errors_or_go_unseen(paths: list[Path]) -> int:
     """Reads every file in one process of limited memory and time; returns how many were refused.
 
-    A flipped bit of a weight is a weight, so what is read at all may go unseen; what is not allowed is anything but a
-    ``PfiqError`` that begins with the file's path: a crash, a hang, or an allocation that the file's size does not
-    justify.
+    Damage may go unseen, because a weight with a flipped bit is still a weight. Every error must be a ``PfiqError``
+    that begins with the file's path. Crashes, hangs, and allocations that exceed the file's size are not allowed.
     """
     process = subprocess.run(
         [sys.executable, __file__], input="\n".join(map(str, paths)), capture_output=True, text=True, check=False
@@ -61,7 +60,7 @@ def _read_all(paths: list[str]) -> None:
     from pfiq_jax import PfiqError
     from weights_convert.readers import read
 
-    for path in paths[:1]:  # imports what the reader needs before the limit
+    for path in paths[:1]:  # imports the packages of the reader before memory is limited
         with contextlib.suppress(PfiqError):
             read(path)
     virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
@@ -72,14 +71,14 @@ def _read_all(paths: list[str]) -> None:
         try:
             read(path)
         except PfiqError as error:
-            if not str(error).startswith(f"{path}: ") or "\n" in str(error) or _wants_memory(error):
+            if not str(error).startswith(f"{path}: ") or "\n" in str(error) or _is_out_of_memory(error):
                 raise
             refused += 1
     print(refused)
 
 
-def _wants_memory(error: BaseException) -> bool:
-    """HDF5 is let off: for a damaged header it claims up to 4 GB of addresses, and gives them back unused."""
+def _is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was exhausted. HDF5 is exempt: it reserves up to 4 GB for a damaged header and never uses them."""
     of_hdf5 = "on disk image buffer" in str(error) or "past end of allocation" in str(error)
     return isinstance(error.__cause__, MemoryError) or ("alloc" in str(error) and not of_hdf5)
 

@@ -58,7 +58,7 @@ def export(network, path: Path, exporter: str, *, side: int = 8, **options):
 
 
 def quantise(path: Path, *, per_channel: bool = False) -> Path:
-    """Writes the small network's export anew with 8-bit weights and activations, in QDQ format."""
+    """Writes a copy of the small network's export with 8-bit weights and activations, in QDQ format."""
     import numpy as np
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
@@ -76,7 +76,7 @@ def quantise(path: Path, *, per_channel: bool = False) -> Path:
 
 
 def quantise_weights(path: Path) -> Path:
-    """Writes an export anew with kernels of 8 bits, which DequantizeLinear multiplies by a scale for each channel."""
+    """Writes a copy of an export with 8-bit kernels, which DequantizeLinear multiplies by one scale per channel."""
     import numpy as np
     import onnx
 

@@ -1,4 +1,4 @@
-"""Pickles that run code, or want more memory or time than there is, in a reader that lets them."""
+"""Pickles that run code, or exhaust memory or time, in a reader that is not careful."""
 
 import os
 import pickle
@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-LAUGHS = b")" + b"2\x86" * 64  # a tuple of twice a tuple of twice ...: hashing or printing it never ends
+LAUGHS = b")" + b"2\x86" * 64  # nested pairs of the same tuple: hashing or printing it never ends
 
 
 class Call:
-    """Pickled as a call of a function, and a state for what it returns."""
+    """Pickled as a function call, and a state for its result."""
 
     def __init__(self, function: Callable, *arguments: Any, state: Any = None):
         self.reduced = (function, arguments, state)
@@ -43,7 +43,7 @@ def running(marker: Path) -> list[bytes]:
 
 
 def exhausting() -> list[bytes]:
-    """Pickles that announce, nest or multiply more than there is."""
+    """Pickles that claim, nest or repeat more than memory holds."""
     length = (2**62).to_bytes(8, "little")
     return [
         b"]r\xff\xff\xff\x7f.",  # index 2**31 - 1 of the memo

@@ -1,4 +1,4 @@
-"""Small files of the Keras world: MMdnn's dictionary as every Python wrote it, and Keras's HDF5."""
+"""Small files for Keras: MMdnn's dictionary from every version of Python, and Keras's HDF5."""
 
 import io
 import pickle
@@ -14,7 +14,7 @@ Layers = Mapping[str, Mapping[str, Any]]
 
 
 def layers(kernel: str, *norm: str) -> Layers:
-    """A convolution, a BatchNorm and a dense layer, whose arrays have these names."""
+    """A convolution, a BatchNorm and a dense layer with arrays of these names."""
     random = np.random.default_rng(0)
     shapes = {"conv0": {kernel: (3, 3, 3, 4)}, "bn0": dict.fromkeys(norm, (4,)), "pre_fc1": {kernel: (36, 5)}}
     return {n: {k: random.random(s, np.float32) for k, s in arrays.items()} for n, arrays in shapes.items()}
@@ -25,21 +25,21 @@ KERAS_LAYERS = layers("kernel", "gamma", "beta", "moving_mean", "moving_variance
 
 
 def npy_file(payload: bytes) -> bytes:
-    """The pickle of an array of objects behind NumPy's header."""
+    """NumPy's header, followed by the pickle of an array of objects."""
     file = io.BytesIO()
     npy.write_array_header_1_0(file, {"descr": "|O", "fortran_order": False, "shape": ()})
     return file.getvalue() + payload
 
 
 def object_array(content: Any) -> np.ndarray:
-    """What ``np.save`` makes of an object that is no array: an array without axes that holds it."""
+    """The array without axes that ``np.save`` creates for an object that is not an array."""
     array = np.empty((), object)
     array[()] = content
     return array
 
 
 class Python2Pickler(pickle._Pickler):
-    """Writes text and bytes alike, as the pickler of Python 2 does, in protocols 0 to 2."""
+    """Writes text and bytes in the same way, like the pickler of Python 2, in protocols 0 to 2."""
 
     dispatch: ClassVar[dict[type, Any]] = dict(pickle._Pickler.dispatch)
 
@@ -55,14 +55,14 @@ class Python2Pickler(pickle._Pickler):
 
 
 def python2(content: Any, protocol: int) -> bytes:
-    """The array of ``content`` as Python 2 pickled it, under the names that NumPy's modules had before version 2."""
+    """``content`` as Python 2 pickles it, with the names of NumPy's modules before version 2."""
     file = io.BytesIO()
     Python2Pickler(file, protocol).dump(object_array(content))
     return file.getvalue().replace(b"cnumpy._core.", b"cnumpy.core.")
 
 
 def write_keras(h5py, path: Path, layers: Layers, *, root: str = "/", libver: str = "earliest", **options: Any) -> Path:
-    """Keras's HDF5 of layers, below a group; with options for each dataset, as ``compression``."""
+    """Writes layers in Keras's HDF5 format below a group. Options, such as ``compression``, apply to each dataset."""
     with h5py.File(path, "w", libver=libver) as file:
         top = file.require_group(root)
         top.attrs["layer_names"] = [name.encode() for name in layers]

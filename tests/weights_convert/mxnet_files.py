@@ -16,7 +16,7 @@ Node = tuple[str, str, Sequence[str], Mapping[str, Any]]
 
 
 def params(arrays: Mapping[str, np.ndarray], layout: str = "v2") -> bytes:
-    """A ``.params`` file of a layout; the names go in as they are."""
+    """A ``.params`` file in one of the layouts, with unchanged names."""
     records = [_record(array, layout) for array in arrays.values()]
     names = [struct.pack("<Q", len(name.encode())) + name.encode() for name in arrays]
     return b"".join([struct.pack("<QQQ", 0x112, 0, len(records)), *records, struct.pack("<Q", len(names)), *names])
@@ -34,9 +34,9 @@ def _record(array: np.ndarray, layout: str) -> bytes:
 
 
 def symbol(nodes: Sequence[Node], heads: Sequence[str] = (), key: str = "attrs") -> bytes:
-    """A graph of (operation, name, names of inputs, attributes); inputs that no node has the name of are variables.
+    """A graph of (operation, name, names of inputs, attributes). Inputs without a node of that name are variables.
 
-    By default its head is the last node. Attributes are written as MXNet does, in strings under ``key``.
+    By default its head is the last node. Attributes are written as text under ``key``, as MXNet does.
     """
     entries: list[dict[str, Any]] = []
     index: dict[str, int] = {}
@@ -70,7 +70,7 @@ NETWORK: Sequence[Node] = (
 
 
 def network_arrays() -> dict[str, np.ndarray]:
-    """Of NETWORK, for pixels (batch, 3, 5, 5)."""
+    """The arrays of NETWORK, for pixels (batch, 3, 5, 5)."""
     random = np.random.default_rng(0)
     shapes = {
         "conv0_weight": (4, 3, 3, 3),
@@ -86,7 +86,7 @@ def network_arrays() -> dict[str, np.ndarray]:
 def write(
     path: Path, *, nodes: Sequence[Node] = NETWORK, arrays: Mapping[str, np.ndarray] | None = None, **options: Any
 ) -> Path:
-    """A sound pair of files: ``path`` and the symbol beside it; returns the path."""
+    """Writes a valid pair of files, ``path`` and the symbol next to it, and returns the path."""
     path.write_bytes(params(network_arrays() if arrays is None else arrays))
     path.with_name(f"{path.stem}-symbol.json").write_bytes(symbol(nodes, **options))
     return path

@@ -1,4 +1,4 @@
-"""The arrays of a ``TorchIResNet`` as the files of MXNet, MMdnn and Keras have them, and MXNet's graph of it.
+"""The arrays of a ``TorchIResNet`` as files of MXNet, MMdnn and Keras contain them, and its MXNet graph.
 
 Names and graph are those of insightface's ``symbol/fresnet.py`` (``residual_unit_version3``, ``fc_type`` E).
 """
@@ -11,7 +11,7 @@ import numpy as np
 from tests.weights_convert.mxnet_files import NORM, Node
 
 LAYERS = {"conv1": "conv0", "bn1": "bn0", "prelu": "relu0", "bn2": "bn1", "fc": "pre_fc1", "features": "fc1"}
-LAYERS_OF_UNITS = {"prelu": "relu1", "downsample.0": "conv1sc", "downsample.1": "sc"}  # and the others' own names
+LAYERS_OF_UNITS = {"prelu": "relu1", "downsample.0": "conv1sc", "downsample.1": "sc"}  # other layers keep their names
 WEIGHTS = {"mxnet": ("weight", "bias"), "mmdnn": ("weights", "bias"), "keras": ("kernel", "bias")}
 ARRAYS = {  # in torch's order
     "mxnet": {"BatchNorm": NORM, "PReLU": ("gamma",)},
@@ -21,7 +21,7 @@ ARRAYS = {  # in torch's order
 
 
 def names(model, framework: str) -> dict[str, tuple[str, str]]:
-    """From the names of a network's arrays in torch to those of layer and array in a framework."""
+    """Maps the names of a network's arrays in torch to the names of layer and array in a framework."""
     result = {}
     for module_name, module in model.named_modules():
         kind = type(module).__name__.removesuffix("1d").removesuffix("2d")
@@ -38,7 +38,7 @@ def _layer(name: str) -> str:
 
 
 def mxnet_arrays(model) -> dict[str, np.ndarray]:
-    """As a ``.params`` file holds them."""
+    """The arrays that a ``.params`` file contains."""
     arrays = {name: tensor.numpy() for name, tensor in model.state_dict().items()}
     return {
         f"{layer}_{array}": arrays[name] for name, (layer, array) in names(model, "mxnet").items() if name in arrays
@@ -46,20 +46,20 @@ def mxnet_arrays(model) -> dict[str, np.ndarray]:
 
 
 def channels_last(model, framework: str) -> dict[str, dict[str, np.ndarray]]:
-    """The arrays of each layer in the layouts of Keras, without the scale of the last BatchNorm, which is 1."""
+    """The arrays of each layer in Keras's layouts, without the scale of the last BatchNorm, which is 1."""
     layers: dict[str, dict[str, np.ndarray]] = {}
     state = model.state_dict()
     for name, (layer, array) in names(model, framework).items():
         if name in state and name != "features.weight":
-            layers.setdefault(layer, {})[array] = _turned(layer, state[name].numpy())
+            layers.setdefault(layer, {})[array] = _in_keras_layout(layer, state[name].numpy())
     return layers
 
 
-def _turned(layer: str, array: np.ndarray) -> np.ndarray:
+def _in_keras_layout(layer: str, array: np.ndarray) -> np.ndarray:
     if array.ndim == 2:  # from (out, channels x rows x columns) to (rows x columns x channels, out)
         array = array.reshape(len(array), -1, 7, 7)
         return array.transpose(2, 3, 1, 0).reshape(-1, len(array))
-    if "relu" in layer:  # Keras's PReLU has a slope for each place unless told to share them
+    if "relu" in layer:  # by default Keras's PReLU has one slope per position
         unit = re.match(r"stage(\d)_unit(\d)", layer)
         side = 112 >> (int(unit[1]) - (unit[2] == "1") if unit else 0)
         return np.broadcast_to(array, (side, side, len(array)))

@@ -1,4 +1,4 @@
-"""What holds for the files of every format; the formats' own tests are in ``readers/``."""
+"""Properties of all file formats; tests of single formats are in ``readers/``."""
 
 import sys
 
@@ -28,7 +28,7 @@ def small_onnx(onnx, path):
 
 @pytest.fixture(params=READERS)
 def sound(request, tmp_path):
-    """A small sound file of each format."""
+    """A small valid file of each format."""
     path = tmp_path / f"a{request.param}"
     if path.suffix in (".h5", ".hdf5"):
         write_keras(request.getfixturevalue("h5py"), path, KERAS_LAYERS)
@@ -64,7 +64,7 @@ def test_truncated_files_are_found(sound):
 
 @pytest.mark.parametrize("suffix", READERS)
 @pytest.mark.parametrize("content", [b"", b"nonsense", b"\x80\x02}q\x00(", b"PK\x03\x04"])
-def test_what_is_no_weights_file_is_one_sentence(suffix, content, tmp_path):
+def test_other_files_are_reported_in_one_sentence(suffix, content, tmp_path):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(content)
     with pytest.raises(PfiqError, match=f"^{path}: ") as caught:

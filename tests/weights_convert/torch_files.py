@@ -1,4 +1,4 @@
-"""torch files made by hand, sound or not."""
+"""torch files made by hand, valid or not."""
 
 import collections
 import io
@@ -16,7 +16,7 @@ class Reference(tuple):
 
 
 def archive(path: Path, content: Any, compression: int = zipfile.ZIP_STORED, **records: bytes) -> None:
-    """A zip file as torch writes it, of any content and records."""
+    """Writes a zip file like torch, with any content and records."""
 
     class Pickler(pickle.Pickler):
         def persistent_id(self, content: Any) -> tuple | None:

@@ -1,4 +1,4 @@
-"""Keras's HDF5: names, and every way out of a file that HDF5 has."""
+"""Keras's HDF5 files: names, and all the ways in which HDF5 can refer to other files."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_a_whole_model_is_read_without_its_optimizer(h5py, path):
 def test_names_are_the_last_two_parts(h5py, path):
     with h5py.File(path, "w") as file:
         file["bn0/network/bn0/gamma:0"] = np.ones(2, np.float16)
-        file["conv0/conv0/kernel"] = np.ones(2, np.float64)  # Keras 3 counts no uses of an array
+        file["conv0/conv0/kernel"] = np.ones(2, np.float64)  # Keras 3 does not number the uses of an array
     check_is(path, {"bn0/gamma": np.ones(2, np.float16), "conv0/kernel": np.ones(2)})
 
 
@@ -57,7 +57,7 @@ def test_two_arrays_of_one_name(h5py, path):
 
 
 @pytest.mark.parametrize("name", ["layers/conv2d/vars/0", "layers/sequential/layers/dense/vars/1", "vars/0"])
-def test_keras_3_keeps_no_names(name, h5py, path):
+def test_keras_3_weights_have_no_names(name, h5py, path):
     with h5py.File(path, "w") as file:
         file[name] = np.ones(2, np.float32)
     refused(path, r"save the whole model with `model\.save\('model\.h5'\)`")
@@ -70,7 +70,7 @@ def test_chunks_are_refused(options, h5py, path):
 
 
 def secret(h5py, tmp_path):
-    """Another file, that none may lead to."""
+    """Another file, which must not be read."""
     with h5py.File(tmp_path / "secret.h5", "w") as file:
         file["bn0/gamma"] = np.arange(2, dtype=np.float32)
     return str(tmp_path / "secret.h5")
@@ -112,7 +112,7 @@ def test_shapes_without_data_are_refused(shape, h5py, path):
     refused(path, "bn0/gamma is not an array of numbers")
 
 
-def test_data_that_stand_for_many_are_refused(h5py, path):
+def test_data_shared_by_several_arrays_are_refused(h5py, path):
     size = 2**18
     with h5py.File(path, "w") as file:
         file["bn0/gamma"] = np.zeros(size, np.uint8)
@@ -125,7 +125,7 @@ def test_data_that_stand_for_many_are_refused(h5py, path):
     refused(path, "larger than the file")
 
 
-def test_what_holds_no_numbers(h5py, path):
+def test_files_without_numbers(h5py, path):
     h5py.File(path, "w").close()
     refused(path, "does not contain any arrays")
     for values in ("text", b"text", [1j], np.zeros(2, "f4,i4")):

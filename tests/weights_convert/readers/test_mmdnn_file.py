@@ -1,4 +1,4 @@
-"""MMdnn's dictionary from every Python and NumPy, and what its pickle may not do."""
+"""MMdnn's dictionary from every version of Python and NumPy, and hostile pickles."""
 
 import base64
 import pickle
@@ -44,7 +44,7 @@ def test_a_file_of_this_python(tmp_path):
 @pytest.mark.parametrize("module", [b"numpy.core", b"numpy._core"])
 def test_every_protocol_and_numpy(protocol, module, tmp_path):
     payload = pickle.dumps(object_array(MMDNN_LAYERS), protocol)
-    if protocol < 4:  # there a name has a length
+    if protocol < 4:  # from protocol 4 on, names are stored with their length
         payload = payload.replace(b"numpy._core", module)
     (tmp_path / "a.npy").write_bytes(npy_file(payload))
     check_is(tmp_path / "a.npy", MMDNN_LAYERS)
@@ -92,7 +92,7 @@ def test_arrays_of_all_kinds(tmp_path):
         ({"layer": {"w": np.zeros(2, "f4,i4")}}, "something other than numbers"),
     ],
 )
-def test_what_is_no_dictionary_of_arrays(content, reason, tmp_path):
+def test_other_content_is_refused(content, reason, tmp_path):
     np.save(tmp_path / "a.npy", content)
     refused(tmp_path / "a.npy", reason)
 
@@ -112,7 +112,7 @@ def test_an_array_is_as_large_as_its_bytes(weights, reason, tmp_path):
     refused(tmp_path / "a.npy", reason)
 
 
-def test_an_array_that_stands_for_many_is_refused(tmp_path):
+def test_an_array_under_many_names_is_refused(tmp_path):
     array = np.zeros(2**20, np.uint8)
     payload = pickle.dumps(object_array({"layer": {str(index): array for index in range(1000)}}), 2)
     (tmp_path / "a.npy").write_bytes(npy_file(payload))

@@ -1,4 +1,4 @@
-"""MXNet's two files: layouts, what the graph says, and every way either can be bad."""
+"""MXNet's two files: layouts, the information in the graph, and damage to either."""
 
 import json
 import struct
@@ -34,13 +34,13 @@ def test_arrays_are_those_written(layout, dtype, tmp_path):
         np.testing.assert_array_equal(found[name], array)
 
 
-def test_prefixes_are_taken_off(tmp_path):
+def test_prefixes_are_removed(tmp_path):
     arrays = {f"aux:{name}" if "moving" in name else f"arg:{name}": a for name, a in network_arrays().items()}
     assert read(write(tmp_path / "a.params", arrays=arrays)).arrays.keys() == network_arrays().keys()
 
 
 @pytest.mark.parametrize(("layout", "ndim"), [("legacy", 0), ("v1", 0), ("v2", 0), ("v3", 2**32 - 1)])
-def test_an_array_without_a_shape_is_none(layout, ndim, tmp_path):
+def test_an_array_without_a_shape_is_ignored(layout, ndim, tmp_path):
     path = write(tmp_path / "a.params", nodes=[("Concat", "all", ["data", "none", "w"], {})])
     one = params({"w": np.ones(2, np.int8)}, layout)
     version = {"legacy": 0, "v1": 4, "v2": 8, "v3": 8}[layout]
@@ -71,9 +71,9 @@ def test_the_symbol_may_be_given(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["attrs", "attr", "param"])
-def test_the_source_is_what_the_graph_says(key, tmp_path):
+def test_the_source_follows_the_graph(key, tmp_path):
     source = read(write(tmp_path / "a.params", key=key))
-    expected = network_arrays() | {"fc1_gamma": np.ones(2, np.float32)}  # fixed, since nothing says otherwise
+    expected = network_arrays() | {"fc1_gamma": np.ones(2, np.float32)}  # fixed by default
     assert source.arrays.keys() == expected.keys()
     for name, array in expected.items():
         np.testing.assert_array_equal(source.arrays[name], array)
@@ -129,7 +129,7 @@ def test_dropout_rates(tmp_path):
     assert read(write(tmp_path / "b.params", nodes=ADD)).dropout_rate is None
 
 
-def test_what_the_embedding_does_not_need_is_left_out(tmp_path):
+def test_arrays_that_the_embedding_does_not_depend_on_are_omitted(tmp_path):
     loss = [
         ("FullyConnected", "fc7", ["fc1", "fc7_weight"], {"no_bias": True}),
         ("SoftmaxOutput", "softmax", ["fc7", "softmax_label"], {}),

@@ -27,7 +27,7 @@ def write_external(onnx, write):
     return write_external
 
 
-def test_weights_beside_the_model_are_read(write_external, tmp_path):
+def test_weights_next_to_the_model_are_read(write_external, tmp_path):
     (tmp_path / "a.data").write_bytes(b"1234" + KERNEL["w"].tobytes())
     source = read(write_external("a.data", offset=4, length=24))
     np.testing.assert_array_equal(source.arrays["w"], KERNEL["w"])

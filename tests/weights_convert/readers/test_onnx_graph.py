@@ -74,12 +74,12 @@ def test_an_addition_is_a_bias(operation, kernel, bias_shape, write):
     np.testing.assert_array_equal(source.arrays["b"], [1, 2])
 
 
-def test_additions_that_are_no_bias_are_left_over(write):
+def test_other_additions_are_left_over(write):
     conv = ("Conv", ["data", "w"], "x", {})
     bias = ("Add", ["x", "b"], "y", {})
     for nodes, shape in [
-        ([conv, bias], (1, 1, 2)),  # another axis
-        ([conv, bias, ("Relu", ["x"], "z", {})], (2, 1, 1)),  # that what else reads the layer does not get
+        ([conv, bias], (1, 1, 2)),  # along another axis
+        ([conv, bias, ("Relu", ["x"], "z", {})], (2, 1, 1)),  # the Relu reads the layer without it
         ([conv, ("Relu", ["x"], "z", {}), ("Add", ["z", "b"], "y", {})], (2, 1, 1)),
     ]:
         source = read(write(nodes, KERNEL | {"b": numbers(*shape)}))
@@ -87,7 +87,7 @@ def test_additions_that_are_no_bias_are_left_over(write):
         assert source.arrays.keys() == {"w", "b"}
 
 
-def test_what_is_no_layer_is_left_over_but_for_shapes_and_single_numbers(write):
+def test_arrays_outside_of_layers_are_left_over_except_shapes_and_single_numbers(write):
     nodes = [
         (*CONV[:2], "c", {}),
         ("Mul", ["c", "factors"], "m", {}),
@@ -106,7 +106,7 @@ def test_what_is_no_layer_is_left_over_but_for_shapes_and_single_numbers(write):
     assert source.arrays.keys() == {"w", "factors", "w2"}
 
 
-def test_layers_that_share_an_array_have_it_each_under_a_name(write):
+def test_layers_that_share_an_array_have_it_under_one_name_each(write):
     nodes = [
         ("PRelu", ["data", "slope"], "p", {}),
         ("Identity", ["slope"], "other.slope", {}),

@@ -1,4 +1,4 @@
-"""Safetensors of other projects."""
+"""Safetensors files of other projects."""
 
 import jax.numpy as jnp
 import numpy as np

@@ -1,4 +1,4 @@
-"""torch's files: what torch reads is read alike, checkpoints of all sorts, and what a pickle may not do."""
+"""torch's files: the same content as torch reads, many kinds of checkpoints, and hostile pickles."""
 
 import argparse
 import collections
@@ -30,7 +30,7 @@ def path(tmp_path):
 
 @pytest.fixture(scope="module")
 def state_dict(torch):
-    """Of a network with BatchNorm, whose counter is no float."""
+    """The state dict of a network with a BatchNorm, whose counter is an integer."""
     model = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.PReLU(4))
     return model.state_dict()
 
@@ -110,12 +110,12 @@ def test_the_state_dict_of_a_checkpoint(place, save_options, state_dict, torch, 
 
 
 class AttributeDict(dict):
-    """As Lightning keeps hyper-parameters in."""
+    """The type of Lightning's hyper-parameters."""
 
 
 @pytest.fixture
 def gone(monkeypatch):
-    """A class of a module that can be imported when a file is written, and not any more when it is read."""
+    """An object whose module can be imported when a file is written, but not when it is read."""
     module = types.ModuleType("training_code")
     module.Config = type("Config", (list,), {"__module__": "training_code"})
     monkeypatch.setitem(sys.modules, "training_code", module)
@@ -141,7 +141,7 @@ def test_a_checkpoint_of_lightning(save_options, gone, state_dict, torch, path, 
 
 
 @pytest.mark.parametrize("name", ["module.features.w", "features.module.w", "module.features.module.w", "features.w"])
-def test_wrappers_of_parallel_training_are_taken_off(name, torch, path):
+def test_prefixes_of_parallel_training_are_removed(name, torch, path):
     torch.save({"state_dict": {name: torch.tensor(WEIGHT), "module_w": torch.tensor(1)}}, path)
     assert read(path).arrays.keys() == {"features.w", "module_w"}
 
@@ -160,7 +160,7 @@ def test_files_without_a_state_dict(content, save_options, torch, path):
 
 @pytest.mark.filterwarnings("ignore:Couldn't retrieve source code", "ignore:`torch.jit:DeprecationWarning")
 @pytest.mark.parametrize("save", ["zip", "legacy", "torchscript"])
-def test_a_whole_model_is_none(save, torch, path):
+def test_a_whole_model_is_refused(save, torch, path):
     model = torch.nn.Linear(2, 2)
     if save == "torchscript":
         torch.jit.trace(model, torch.zeros(1, 2)).save(path)
@@ -273,7 +273,7 @@ def test_no_pickle_runs_code_or_exhausts_the_machine(torch, tmp_path):
 
 
 @FORMATS
-def test_objects_beside_the_tensors_run_no_code(save_options, torch, path, tmp_path):
+def test_objects_next_to_the_tensors_do_not_run_code(save_options, torch, path, tmp_path):
     marker = tmp_path / "it ran"
     torch.save({"state_dict": {"w": torch.tensor(WEIGHT)}, "evil": Call(os.mkdir, str(marker))}, path, **save_options)
     check_is(path, {"w": torch.tensor(WEIGHT)})

@@ -1,4 +1,4 @@
-"""MXNet's operations under torch, and a published network by cosines known from another runtime."""
+"""MXNet's operations run by torch, and a published network compared with cosines from another runtime."""
 
 import itertools
 from collections.abc import Callable
@@ -16,7 +16,7 @@ PIXELS = np.random.default_rng(1).normal(size=(2, 4, 6, 6)).astype(np.float32)
 
 @pytest.fixture
 def output(torch, tmp_path) -> Callable:
-    """What a graph gives for PIXELS."""
+    """The output of a graph for PIXELS."""
 
     def output(nodes, arrays=None):
         return run(read(write(tmp_path / "a.params", nodes=nodes, arrays=arrays or {})), PIXELS)[0]
@@ -161,5 +161,5 @@ def test_mobilefacenet_y1_has_the_cosines_of_onnx_runtime(torch, data, faces):
     for (one, x), (other, y) in itertools.combinations(zip(person.values(), embeddings, strict=True), 2):
         (mated if one == other else non_mated).append(x @ y)
     assert (len(mated), len(non_mated)) == (24, 166)
-    figures = np.mean(mated), np.min(mated), np.max(non_mated)
-    np.testing.assert_allclose(figures, (0.759, 0.611, 0.340), atol=6e-4)
+    cosines = np.mean(mated), np.min(mated), np.max(non_mated)
+    np.testing.assert_allclose(cosines, (0.759, 0.611, 0.340), atol=6e-4)

@@ -1,4 +1,4 @@
-"""ONNX Runtime beside torch: embeddings and the outputs of layers."""
+"""ONNX Runtime compared with torch: embeddings and the outputs of layers."""
 
 import copy
 
@@ -11,7 +11,7 @@ from weights_convert.readers import read
 from weights_convert.runtimes.onnx_runtime import run
 
 PIXELS = np.random.default_rng(0).uniform(0, 255, (3, 3, 8, 8)).astype(np.float32)
-# the last modules of the layers: where exporters fold a BatchNorm, the layer ends with it
+# the last module of each layer: a layer ends with the BatchNorm that exporters fold into it
 MODULES = ("bn1", "prelu1", "conv2", "se1", "se2", "prelu2", "bn2", "fc1", "prelu3", "fc2", "bn3")
 
 
@@ -22,7 +22,7 @@ def network(torch, onnxruntime):
 
 @pytest.fixture(scope="module")
 def outputs(torch, network):
-    """What each module gives for PIXELS."""
+    """The output of each module for PIXELS."""
     outputs, hooked = {}, copy.deepcopy(network)
     for name, module in hooked.named_children():
         module.register_forward_hook(lambda _module, _inputs, output, name=name: outputs.update({name: output.numpy()}))
@@ -47,7 +47,7 @@ def check(source, expected, tolerance=1e-5):
 @pytest.mark.parametrize("exporter", EXPORTERS)
 def test_layers_are_those_of_torch(exporter, network, outputs, tmp_path):
     source = read(export(network, tmp_path / "a.onnx", exporter))
-    folded = {"fc2"} if exporter == "dynamo" else set()  # into it
+    folded = {"fc2"} if exporter == "dynamo" else set()  # bn3 is folded into it
     check(source, [outputs[name] for name in MODULES if name not in folded])
 
 
@@ -57,7 +57,7 @@ def test_kept_batchnorms_are_layers(torch, network, outputs, tmp_path):
     check(source, [outputs[name] for name in ("conv1", *MODULES)])
 
 
-def test_weights_beside_the_model(network, outputs, tmp_path):
+def test_weights_next_to_the_model(network, outputs, tmp_path):
     source = read(export(network, tmp_path / "a.onnx", "dynamo", external_data=True))
     check(source, [outputs[name] for name in MODULES if name != "fc2"])
 
