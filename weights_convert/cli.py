@@ -1,11 +1,10 @@
 """``weights-convert``: converts weights of other frameworks to files that ``pfiq_jax`` reads."""
 
-from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import click
-from tqdm import tqdm
 
 from pfiq_jax.cli.commands import Commands
 from pfiq_jax.errors import PfiqError
@@ -77,6 +76,8 @@ def convert(
     its -symbol.json next to it), a Keras .h5 file or the .npy file of the published PLQ code. Nothing in SOURCE is
     executed.
     """
+    from tqdm import tqdm
+
     from weights_convert.convert import convert
     from weights_convert.readers import read
     from weights_convert.source import Source
@@ -93,17 +94,10 @@ def convert(
             raise PfiqError(f"{output}: is the source file; choose another place for the output.")
         return loaded
 
-    with tqdm(disable=None, unit="array", leave=False) as bar:
-
-        def progress(names: list[str]) -> Iterator[str]:
-            bar.reset(total=len(names))
-            for name in names:
-                yield name
-                bar.update()
-
-        recognizer = convert(
-            load(), network=network, dtype=dtype, epsilon=epsilon, license_text=license_text, progress=progress
-        )
+    progress = partial(tqdm, disable=None, unit="array", leave=False)
+    recognizer = convert(
+        load(), network=network, dtype=dtype, epsilon=epsilon, license_text=license_text, progress=progress
+    )
     if verified:
         recognizer = verify(load(), recognizer, sample_images(recognizer.preprocessing.size, images))
     recognizer.save(output)
