@@ -1,11 +1,13 @@
-"""From raw scores to what they mean: a scale of 0 to 1, a percentile, the probability of a failed comparison.
+"""What raw scores mean: a scale of 0 to 1, a percentile, the probability that a comparison fails.
 
-SER-FIQ's published scale, alpha = 130 and r = 0.88, belongs to one network; on others it gives all faces 0 or all 1.
-Here both are fitted: a raw score that follows the logistic distribution with mode r and scale 1 / alpha is spread
-evenly over 0..1 by sigmoid(alpha (raw - r)), so its likelihood is what is maximised.
+SER-FIQ's published scale, alpha = 130 and r = 0.88, belongs to one network; on another network it can give every face
+a score near 0, or every face a score near 1. ``Calibration.fit`` fits both numbers to a network: if raw scores follow
+a logistic distribution with mode r and scale 1 / alpha, sigmoid(alpha (raw - r)) spreads them evenly over 0..1. The
+fit maximises the likelihood of that distribution.
 """
 
-from collections.abc import Callable
+import types
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import jax
@@ -15,106 +17,153 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
+from pfiq_jax import pytrees
 from pfiq_jax.errors import PfiqError
 
 MIN_FACES = 20
 STEPS = 100  # of L-BFGS, which has converged after about ten
+LEAVES = ("alpha", "r", "percentiles", "fmr", "threshold", "failure")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Calibration:
-    """The scale of a method's raw scores, fitted to a recogniser by ``pfiq_jax.calibrate``.
+    """The meaning of one method's raw scores on one recogniser. It travels with the weights.
+
+    A pytree: the numbers are leaves, so a new fit does not recompile a program; ``reference`` is a description.
 
     Attributes:
         method: name of the quality method, as in ``QUALITY_METHODS``.
         alpha: slope of the scaled score ``sigmoid(alpha (raw - r))``, per unit of the raw score.
-        r: raw score at which the scaled one is 0.5.
-        percentiles: raw scores of the reference faces at 0, 1, ..., 100 percent, ascending.
+        r: raw score whose scaled score is 0.5.
+        percentiles: raw scores of the reference faces at 0, 1, ..., 100 percent, ascending; empty if not known.
         reference: what the reference faces were, in words.
-        fmr: false match rate of the working threshold, or None where identities were unknown.
-        threshold: cosine at which that rate is met.
-        failure: (intercept, slope) of the probability that a mated comparison falls below the threshold,
-            ``sigmoid(intercept + slope alpha (raw - r))`` of the worse of its two faces.
+        fmr: false match rate of the working threshold, or None if identities were not known.
+        threshold: cosine similarity at which the false match rate is met.
+        failure: (intercept, slope) of the probability that a mated comparison falls below the threshold. It is
+            ``sigmoid(intercept + slope alpha (raw - r))``, where raw is the lower score of the two faces.
     """
 
     method: str
-    alpha: float
-    r: float
-    percentiles: tuple[float, ...]
+    alpha: ArrayLike
+    r: ArrayLike
+    percentiles: ArrayLike
     reference: str
-    fmr: float | None = None
-    threshold: float | None = None
-    failure: tuple[float, float] | None = None
+    fmr: ArrayLike | None = None
+    threshold: ArrayLike | None = None
+    failure: ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        for name in LEAVES:  # float32 like the parameters, so that tools treat all leaves of a recogniser alike
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, np.asarray(getattr(self, name), np.float32))
+
+    @classmethod
+    def fit(
+        cls,
+        method: str,
+        raw_scores: ArrayLike,
+        *,
+        reference: str,
+        pairs: ArrayLike | None = None,
+        failed: ArrayLike | None = None,
+        threshold: float | None = None,
+        fmr: float | None = None,
+    ) -> "Calibration":
+        """Fits the meaning of a method's scores to faces whose identities need not be known.
+
+        With mated comparisons, and which of them failed, the probability of a failure is fitted too: a logistic
+        regression on ``alpha (raw - r)`` of the face with the lower score.
+
+        Args:
+            method: name of the quality method, as in ``QUALITY_METHODS``.
+            raw_scores: (faces,), higher is better.
+            reference: what the faces were, in words.
+            pairs: (comparisons, 2) indices of mated faces.
+            failed: (comparisons,) whether the similarity lies below the working threshold.
+            threshold: the working threshold.
+            fmr: its false match rate.
+
+        Raises:
+            PfiqError: for fewer than 20 faces, scores that are not finite or all equal, and comparisons that all
+                failed or all succeeded.
+        """
+        raw = np.asarray(raw_scores, np.float64)
+        _check_scores(method, raw)
+        centre, spread = float(np.mean(raw)), float(np.std(raw))
+        standard = jnp.asarray((raw - centre) / spread, jnp.float32)
+        log_slope, middle = _minimize(lambda fit: -_logistic_log_likelihood(fit, standard), (0.6, 0.0))
+        alpha, r = float(np.exp(log_slope)) / spread, centre + middle * spread
+        failure = None
+        if pairs is not None and failed is not None:
+            outcome = np.asarray(failed)
+            if outcome.all() or not outcome.any():
+                raise PfiqError(
+                    f"{outcome.sum()} of {len(outcome)} mated comparisons fail; give faces of which some comparisons "
+                    "fail and others succeed."
+                )
+            worse = jnp.asarray(alpha * (raw[np.asarray(pairs)].min(1) - r), jnp.float32)
+            failure = np.asarray(_minimize(lambda fit: _failure_loss(fit, worse, jnp.asarray(outcome)), (0.0, -1.0)))
+        return cls(method, alpha, r, np.percentile(raw, np.arange(101)), reference, fmr, threshold, failure)
+
+    def scale(self, raw_scores: ArrayLike) -> Float[Array, "*batch"]:
+        """Raw scores on a scale of 0 to 1; higher is better. Differentiable by the scores."""
+        return jax.nn.sigmoid(self._logit(raw_scores))
+
+    def percentile(self, raw_scores: ArrayLike) -> Float[Array, "*batch"]:
+        """Share of the reference faces, 0 to 100, that have a lower score."""
+        known = _constant(self.percentiles)
+        return jnp.interp(_float32(raw_scores), known, jnp.linspace(0, 100, len(known), dtype=jnp.float32))
+
+    def failure_probability(self, raw_scores: ArrayLike) -> Float[Array, "*batch"] | None:
+        """Probability, 0 to 1, that a mated comparison fails at the threshold if this face is its worse one.
+
+        None if the calibration was fitted without identities.
+        """
+        if self.failure is None:
+            return None
+        intercept, slope = _constant(self.failure)
+        return jax.nn.sigmoid(intercept + slope * self._logit(raw_scores))
+
+    def _logit(self, raw_scores: ArrayLike) -> Float[Array, "*batch"]:
+        return _constant(self.alpha) * (_float32(raw_scores) - _constant(self.r))
 
 
-def calibrate(
-    method: str,
-    raw_scores: ArrayLike,
-    *,
-    reference: str,
-    pairs: ArrayLike | None = None,
-    failed: ArrayLike | None = None,
-    threshold: float | None = None,
-    fmr: float | None = None,
-) -> Calibration:
-    """Fits what a method's scores mean on a recogniser, from faces whose identities need not be known.
+pytrees.register(
+    Calibration,
+    leaves=LEAVES,
+    static=("method",),
+    descriptions=("reference",),
+)
 
-    With mated comparisons and which of them failed, the probability of failure is fitted too (logistic regression on
-    the scaled score of the worse face, before its sigmoid).
+PUBLISHED_SER_FIQ = Calibration(
+    "ser_fiq_closed_form",
+    130.0,
+    0.88,
+    np.zeros(0),
+    "the published scale, which was fitted to another network",
+)
+"""The scale in the published code of SER-FIQ. On other networks it can give every face nearly 0 or nearly 1."""
 
-    Args:
-        method: name of the quality method, as in ``QUALITY_METHODS``.
-        raw_scores: (faces,), higher is better.
-        reference: what the faces were, in words.
-        pairs: (comparisons, 2) indices of mated faces.
-        failed: (comparisons,) whether each lies below the working threshold.
-        threshold: that threshold.
-        fmr: its false match rate.
-
-    Raises:
-        PfiqError: for fewer than 20 faces, scores that are not finite or all the same, comparisons that all failed
-            or all succeeded.
-    """
-    raw = np.asarray(raw_scores, np.float64)
-    if len(raw) < MIN_FACES or not np.isfinite(raw).all() or np.ptp(raw) == 0:
-        raise PfiqError(f"{method} has {len(raw)} scores, all alike or not all finite; give {MIN_FACES} faces or more.")
-    centre, spread = float(np.mean(raw)), float(np.std(raw))
-    standard = jnp.asarray((raw - centre) / spread, jnp.float32)
-    log_slope, middle = _minimize(lambda fit: -_logistic_log_likelihood(fit, standard), (0.6, 0.0))
-    alpha, r = float(np.exp(log_slope)) / spread, centre + middle * spread
-    failure = None
-    if pairs is not None and failed is not None:
-        outcome = np.asarray(failed)
-        if outcome.all() or not outcome.any():
-            raise PfiqError(f"{outcome.sum()} of {len(outcome)} mated comparisons fail; give faces of which some do.")
-        worse = jnp.asarray(alpha * (raw[np.asarray(pairs)].min(1) - r), jnp.float32)
-        failure = _minimize(lambda fit: _failure_loss(fit, worse, jnp.asarray(outcome)), (0.0, -1.0))
-    percentiles = tuple(float(f"{each:.7g}") for each in np.percentile(raw, np.arange(101)))
-    return Calibration(method, alpha, r, percentiles, reference, fmr, threshold, failure)
+PUBLISHED: Mapping[str, Calibration] = types.MappingProxyType({PUBLISHED_SER_FIQ.method: PUBLISHED_SER_FIQ})
+"""Scales that were published with a method, by the method's name."""
 
 
-def scale(raw_scores: ArrayLike, calibration: Calibration) -> Float[Array, "*batch"]:
-    """Raw scores on a scale of 0 to 1; higher is better. Differentiable."""
-    return jax.nn.sigmoid(calibration.alpha * (jnp.asarray(raw_scores, jnp.float32) - calibration.r))
+def _check_scores(method: str, raw: Float[np.ndarray, " faces"]) -> None:
+    if len(raw) < MIN_FACES:
+        raise PfiqError(f"{method} has {len(raw)} scores; give {MIN_FACES} faces or more.")
+    if not np.isfinite(raw).all():
+        raise PfiqError(f"{method} has {np.sum(~np.isfinite(raw))} scores that are not finite; remove these faces.")
+    if np.ptp(raw) == 0:
+        raise PfiqError(f"{method} gives all {len(raw)} faces the score {raw[0]:g}; give faces of different quality.")
 
 
-def percentile(raw_scores: ArrayLike, calibration: Calibration) -> Float[Array, "*batch"]:
-    """The share of the reference faces, 0 to 100, that score lower."""
-    known = jnp.asarray(calibration.percentiles, jnp.float32)
-    return jnp.interp(jnp.asarray(raw_scores, jnp.float32), known, jnp.linspace(0, 100, len(known)))
+def _float32(values: ArrayLike) -> Array:
+    return jnp.asarray(values, jnp.float32)
 
 
-def failure_probability(raw_scores: ArrayLike, calibration: Calibration) -> Float[Array, "*batch"] | None:
-    """The probability, 0 to 1, that a mated comparison fails at the working threshold where this face is its worse one.
-
-    None where the calibration knew no identities.
-    """
-    if calibration.failure is None:
-        return None
-    intercept, slope = calibration.failure
-    return jax.nn.sigmoid(
-        intercept + slope * calibration.alpha * (jnp.asarray(raw_scores, jnp.float32) - calibration.r)
-    )
+def _constant(values: ArrayLike) -> Array:
+    """A number of the fit, which training must not change."""
+    return jax.lax.stop_gradient(_float32(values))
 
 
 def _logistic_log_likelihood(fit: Float[Array, "2"], standard: Float[Array, " faces"]) -> Float[Array, ""]:
@@ -130,7 +179,7 @@ def _failure_loss(
 
 
 def _minimize(loss: Callable[[Array], Array], start: tuple[float, float]) -> tuple[float, float]:
-    """Both numbers that minimise a smooth convex loss."""
+    """The two numbers that minimise a smooth convex loss."""
     solver = optax.lbfgs()
     value_and_grad = optax.value_and_grad_from_state(loss)
 

@@ -1,24 +1,23 @@
-"""The one shape, range and dtype of images that everything behind works with."""
+"""The one shape, range and dtype of images that the whole library works with."""
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
 
 from pfiq_jax.errors import PfiqError
 
 
-def as_batch(images: ArrayLike, size: tuple[int, int]) -> Float[Array, "batch height width 3"]:
-    """One image or a batch as a float32 batch, after a check that it is what the recogniser wants.
+def check_images(images: ArrayLike, size: tuple[int, int]) -> jax.Array | np.ndarray:
+    """The images as an array, after a check that they are what the recogniser needs.
 
     Args:
         images: (height, width, 3) or (batch, height, width, 3), RGB, 0..255, integer or float.
-        size: height and width that the recogniser wants.
+        size: height and width that the recogniser needs.
 
     Raises:
-        PfiqError: for another shape or dtype; and, where the values can be seen (not inside ``jax.jit``), for NaN,
-            infinite, or wrongly scaled ones.
+        PfiqError: for another shape or dtype. Where the values can be seen (not for an argument of ``jax.jit``), also
+            for NaN, infinite or wrongly scaled values.
     """
     if not isinstance(images, jax.Array):
         images = np.asarray(images)
@@ -30,9 +29,11 @@ def as_batch(images: ArrayLike, size: tuple[int, int]) -> Float[Array, "batch he
         )
     if not (jnp.issubdtype(images.dtype, jnp.integer) or jnp.issubdtype(images.dtype, jnp.floating)):
         raise PfiqError(f"images have dtype {images.dtype}; give uint8 or float pixels in 0..255.")
-    if not isinstance(images, jax.core.Tracer) and images.dtype != np.uint8 and images.size:
-        _check_range(float(images.min()), float(images.max()))
-    return jnp.asarray(images, jnp.float32).reshape(-1, *images.shape[-3:])
+    if not isinstance(images, jax.core.Tracer) and images.dtype != np.uint8 and 0 not in images.shape:
+        with jax.ensure_compile_time_eval():  # an array that a traced function closes over has values too
+            low, high = float(images.min()), float(images.max())
+        _check_range(low, high)
+    return images
 
 
 def _check_range(low: float, high: float) -> None:

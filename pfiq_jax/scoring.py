@@ -5,17 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from pfiq_jax.calibration import Calibration, scale
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.batches import over_files
 from pfiq_jax.faces.reading import Face
 from pfiq_jax.maps import PixelQuality, pixel_quality
-from pfiq_jax.quality import QUALITY_METHODS, calibration_of, default_quality_method, find_calibration
-from pfiq_jax.recognizers import Recognizer
+from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
+from pfiq_jax.recognizers import Images, Recognizer, per_face
 
 
 class Score(NamedTuple):
@@ -60,36 +57,33 @@ def score_files(
         PfiqError: for a method that the recogniser cannot do.
     """
     name = method or default_quality_method(recognizer)
-    calibration = find_calibration(recognizer, name)
-    compute = functools.partial(qualities_of, recognizer, method=name, calibration=calibration)
+    compute = functools.partial(raw_and_scaled, recognizer, method=name)
     size = recognizer.preprocessing.size
     for batch in over_files(compute, paths, read, size=size, batch_size=batch_size):
         yield [
             Score(path, problem=str(face))
             if isinstance(face, PfiqError)
-            else Score(path, None if row[0] is None else float(row[0]), float(row[1]), face.squeezed)
+            else Score(path, None if row[1] is None else float(row[1]), float(row[0]), face.squeezed)
             for path, face, row in batch
         ]
 
 
-@functools.partial(jax.jit, static_argnames=("method", "calibration"))
-def qualities_of(
-    recognizer: Recognizer, images: ArrayLike, *, method: str, calibration: Calibration | None
-) -> tuple[Float[Array, "*batch"] | None, Float[Array, "*batch"]]:
-    """The scaled score of images by a method, None without a calibration, and the raw one."""
-    raw = QUALITY_METHODS[method](recognizer, images)
-    return None if calibration is None else scale(raw, calibration), raw
+@per_face
+def raw_and_scaled(
+    recognizer: Recognizer, images: Images, *, method: str
+) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"] | None]:
+    """The raw scores of a method, and the scaled ones; None instead of these if the method has no scale."""
+    raw = QUALITY_METHODS[method].compute(recognizer, images)
+    calibration = find_calibration(recognizer, method)
+    return raw, None if calibration is None else calibration.scale(raw)
 
 
-@jax.jit
-def explain(recognizer: Recognizer, images: ArrayLike) -> tuple[PixelQuality, Float[Array, "*batch"]]:
-    """The pixel quality of images and their raw score by the default method; one forward, one backward."""
-    method = default_quality_method(recognizer)
-    raw_qualities = []
+def explain(recognizer: Recognizer, images: Images) -> tuple[PixelQuality, Float[Array, "*batch"]]:
+    """The pixel quality of images and their raw score by the default method; one forward, one backward pass."""
+    return pixel_quality(recognizer, images, quality=_scaled_and_raw, has_aux=True)
 
-    def quality(known: Recognizer, batch: Array) -> Array:
-        raw_qualities.append(QUALITY_METHODS[method](known, batch))
-        return scale(raw_qualities[0], calibration_of(known, method))
 
-    result = pixel_quality(recognizer, images, quality=quality)
-    return result, raw_qualities[0].reshape(result.quality.shape)
+def _scaled_and_raw(recognizer: Recognizer, images: Images) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
+    raw, scaled = raw_and_scaled(recognizer, images, method=default_quality_method(recognizer))
+    assert scaled is not None  # the default method always has a scale
+    return scaled, raw

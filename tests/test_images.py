@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from pfiq_jax import PfiqError
-from pfiq_jax.images import as_batch
+from pfiq_jax.images import check_images
 
 SIZE = (8, 6)
 
@@ -17,13 +17,13 @@ SIZE = (8, 6)
 @pytest.mark.parametrize("shape", [(8, 6), (8, 6, 4), (6, 8, 3), (1, 1, 8, 6, 3), (3, 8, 6), ()])
 def test_wrong_shapes_name_the_right_one(shape):
     with pytest.raises(PfiqError, match=r"\(8, 6, 3\) or \(batch, 8, 6, 3\)"):
-        as_batch(np.zeros(shape, np.uint8), SIZE)
+        check_images(np.zeros(shape, np.uint8), SIZE)
 
 
 @pytest.mark.parametrize("dtype", [bool, complex, "U1", object])
 def test_wrong_dtypes(dtype):
     with pytest.raises(PfiqError, match="give uint8 or float pixels"):
-        as_batch(np.zeros((8, 6, 3), dtype), SIZE)
+        check_images(np.zeros((8, 6, 3), dtype), SIZE)
 
 
 @pytest.mark.parametrize(
@@ -40,16 +40,16 @@ def test_wrong_dtypes(dtype):
 @pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])
 def test_wrong_ranges(pixels, sentence, kind):
     with pytest.raises(PfiqError, match=sentence):
-        as_batch(kind(pixels.reshape(8, 6, 3).astype(np.float32)), SIZE)
+        check_images(kind(pixels.reshape(8, 6, 3).astype(np.float32)), SIZE)
 
 
 def test_black_white_and_slightly_disturbed_images_pass():
     for value in (0, 255, -3.5, 260):
-        assert as_batch(np.full((8, 6, 3), value, np.float32), SIZE).shape == (1, 8, 6, 3)
+        assert check_images(np.full((8, 6, 3), value, np.float32), SIZE).shape == (8, 6, 3)
 
 
 def test_values_are_not_looked_at_under_jit():
-    jax.jit(lambda x: as_batch(x, SIZE))(np.ones((2, 8, 6, 3), np.float32))
+    jax.jit(lambda x: check_images(x, SIZE))(np.ones((2, 8, 6, 3), np.float32))
 
 
 @settings(max_examples=100, deadline=None)
@@ -61,9 +61,9 @@ def test_values_are_not_looked_at_under_jit():
 )
 def test_any_array_gives_a_batch_or_one_sentence(array):
     try:
-        batch = as_batch(array, SIZE)
+        batch = check_images(array, SIZE)
     except PfiqError as error:
         assert str(error).endswith(".")
     else:
-        assert batch.dtype == jnp.float32 and batch.shape[1:] == (8, 6, 3)
-        assert bool(jnp.isfinite(batch).all())
+        assert batch.shape[-3:] == (8, 6, 3) and batch.ndim in (3, 4)
+        assert bool(jnp.isfinite(jnp.asarray(batch, jnp.float32)).all())

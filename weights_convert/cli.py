@@ -79,6 +79,7 @@ def convert(
     from tqdm import tqdm
 
     from weights_convert.convert import convert
+    from weights_convert.inspection import describe_origin
     from weights_convert.readers import read
     from weights_convert.source import Source
     from weights_convert.verify import sample_images, verify
@@ -101,7 +102,9 @@ def convert(
     if verified:
         recognizer = verify(load(), recognizer, sample_images(recognizer.preprocessing.size, images))
     recognizer.save(output)
-    click.echo("\n".join(f"{name}: {text}" for name, text in (("output", output), *recognizer.provenance)))
+    click.echo(f"output: {output}")
+    for line in describe_origin(recognizer):
+        click.echo(line)
 
 
 @main.command()
@@ -121,4 +124,4 @@ def verify(source: Path, converted: Path, images: Path | None, symbol: Path | No
 
     recognizer = load_recognizer(converted)
     verified = verify(read(source, symbol), recognizer, sample_images(recognizer.preprocessing.size, images))
-    click.echo(f"{converted}: {dict(verified.provenance)['verified']}")
+    click.echo(f"{converted}: {verified.provenance.verified}")

@@ -17,6 +17,7 @@ from einops import EinopsError
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers import Architecture, Recognizer
+from pfiq_jax.recognizers.provenance import Provenance
 from pfiq_jax.recognizers.weights_file import fill, named_leaves
 from weights_convert.mappings import Fit, choose
 from weights_convert.readers import read
@@ -90,8 +91,9 @@ def convert(
         preprocessing=preprocessing,
         dropout_rate=fit.mapping.dropout_rate if source.dropout_rate is None else source.dropout_rate,
         dropout_granularity=fit.mapping.dropout_granularity,
-        dtype=dtype,
-        provenance=tuple(_provenance(fit, source, license_text, epsilon)),
+        folded_batch_norms=fit.folded_batch_norms,
+        storage_dtype=dtype,
+        provenance=_provenance(fit, source, license_text, epsilon),
     )
 
 
@@ -180,28 +182,25 @@ def _round(leaf: jax.Array, dtype: str) -> jax.Array:
     return leaf.astype(dtype).astype(leaf.dtype) if leaf.size >= LARGE else leaf
 
 
-def _provenance(fit: Fit, source: Source, license_text: str | None, epsilon: float | None) -> Iterable[tuple[str, str]]:
+def _provenance(fit: Fit, source: Source, license_text: str | None, epsilon: float | None) -> Provenance:
     sha256 = _sha256(source.path)
-    yield "source", source.path.name
-    yield "source_sha256", sha256
-    if source.companion is not None:
-        yield "companion", source.companion.name
-        yield "companion_sha256", _sha256(source.companion)
-    yield "license", license_text or LICENSES.get(sha256, UNKNOWN_LICENSE)
-    yield "network", fit.name
-    if fit.also_fits:
-        yield "fits_alike", f"{', '.join(fit.also_fits)}; --network chooses"
-    yield "preprocessing", _origin(source.pixels is not None)
-    yield "epsilon", "given" if epsilon is not None else _origin(bool(source.epsilons))
-    yield "dropout_rate", _origin(source.dropout_rate is not None)
-    if fit.folded_batch_norms:
-        yield "batch_norms", "folded into the layers before them by the exporter; their statistics are lost"
-    yield "converter", CONVERTER
-    yield "verified", "nothing; `weights-convert verify` compares it with its source"
-
-
-def _origin(stated: bool) -> str:
-    return "stated by the source" if stated else "as published; the source does not state it"
+    stated = {
+        "preprocessing": source.pixels is not None,
+        "epsilon": bool(source.epsilons) or epsilon is not None,
+        "dropout_rate": source.dropout_rate is not None,
+    }
+    return Provenance(
+        source=source.path.name,
+        source_sha256=sha256,
+        companion=source.companion.name if source.companion else "",
+        companion_sha256=_sha256(source.companion) if source.companion else "",
+        license=license_text or LICENSES.get(sha256, UNKNOWN_LICENSE),
+        network=fit.name,
+        also_fits=tuple(fit.also_fits),
+        assumed=tuple(name for name, is_known in stated.items() if not is_known),
+        given=() if epsilon is None else ("epsilon",),
+        converter=CONVERTER,
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pfiq_jax.recognizers.recognizer import Recognizer
 from weights_convert.mappings import choose
 from weights_convert.source import Source
 
@@ -43,3 +44,26 @@ def _arrays(source: Source) -> Iterator[str]:
     yield f"arrays: {len(source.arrays)}, with {size:,} numbers"
     for name, array in source.arrays.items():
         yield f"  {name}  {'x'.join(map(str, np.shape(array))) or 'scalar'}  {array.dtype}"
+
+
+def describe_origin(recognizer: Recognizer) -> Iterator[str]:
+    """What is known about the origin of converted weights, one fact per line."""
+    origin = recognizer.provenance
+    yield f"source: {origin.source} (sha256 {origin.source_sha256})"
+    if origin.companion:
+        yield f"companion: {origin.companion} (sha256 {origin.companion_sha256})"
+    yield f"license: {origin.license}"
+    yield f"network: {origin.network}"
+    if origin.also_fits:
+        yield f"also fits: {', '.join(origin.also_fits)}; --network chooses"
+    for name in ("preprocessing", "epsilon", "dropout_rate"):
+        if name in origin.given:
+            yield f"{name}: given"
+        elif name in origin.assumed:
+            yield f"{name}: as published; the source does not state it"
+        else:
+            yield f"{name}: stated by the source"
+    if recognizer.folded_batch_norms:
+        yield "BatchNorms: folded into the layers before them by the exporter; their statistics are lost"
+    yield f"converter: {origin.converter}"
+    yield f"verified: {origin.verified or 'nothing; `weights-convert verify` compares it with its source'}"

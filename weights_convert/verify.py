@@ -1,23 +1,18 @@
 """Compares a conversion with its source network, on the same images."""
 
-import contextlib
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any, NamedTuple
-from unittest import mock
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from flax import nnx
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import expand_paths, read_face
 from pfiq_jax.recognizers import PIXELS, Architecture, Recognizer
-from pfiq_jax.recognizers.architecture import PARTS
 from weights_convert.mappings import Fit, choose
 from weights_convert.runtimes import mxnet_runtime, onnx_runtime, torch_runtime
 from weights_convert.source import Source
@@ -67,7 +62,7 @@ def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recogn
     if normalised := np.allclose(np.linalg.norm(expected, axis=-1), 1, atol=UNIT_TOLERANCE):
         found /= np.linalg.norm(found, axis=-1, keepdims=True)
     error = relative_error(expected, found)
-    tolerance = TOLERANCES[recognizer.dtype]
+    tolerance = TOLERANCES[recognizer.storage_dtype]
     if not error <= tolerance:  # true for NaN as well
         beyond = [each for each in differences(source, recognizer, images[:1]) if not each.error <= tolerance]
         layers = ", ".join(f"{each.source} -> {each.target} by {each.error:.1e}" for each in beyond[:3])
@@ -78,8 +73,7 @@ def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recogn
         )
     kind = "normalised embeddings" if normalised else "embeddings"
     line = f"largest relative error of {len(images)} {kind} against {runtime}: {error:.1e}"
-    provenance = {**dict(recognizer.provenance), "verified": line}
-    return dataclasses.replace(recognizer, provenance=tuple(provenance.items()))
+    return dataclasses.replace(recognizer, provenance=dataclasses.replace(recognizer.provenance, verified=line))
 
 
 def relative_error(expected: np.ndarray, found: np.ndarray) -> float:
@@ -122,39 +116,10 @@ def differences(source: Source, recognizer: Recognizer, images: np.ndarray) -> l
 
 
 def layer_outputs(recognizer: Recognizer, images: np.ndarray) -> dict[str, np.ndarray]:
-    """The output of each module, by its name in the library, such as ``trunk.stem.conv``."""
-    network = network_of(recognizer)
-    outputs: dict[str, np.ndarray] = {}
-    x = recognizer.preprocessing(jnp.asarray(images, jnp.float32))
-    for part in PARTS:
-        if part in recognizer.parameters:
-            module = network.module(part, recognizer.parameters)
-            with _recorded(module, part, outputs):
-                x = module(x)
-    return outputs
-
-
-@contextlib.contextmanager
-def _recorded(module: nnx.Module, part: str, outputs: dict[str, np.ndarray]) -> Iterator[None]:
-    """Inside the context, stores the outputs of a module's children, or its own if it has none, in ``outputs``."""
-    modules = {".".join(map(str, (part, *path))): child for path, child in nnx.iter_modules(module)}
-    if len(modules) > 1:
-        del modules[part]
-    names = {id(child): name for name, child in modules.items()}
-
-    def recorded(call: Callable) -> Callable:
-        def call_and_record(self: nnx.Module, *arguments: Any) -> Any:
-            output = call(self, *arguments)
-            if id(self) in names:
-                outputs[names[id(self)]] = np.asarray(output)
-            return output
-
-        return call_and_record
-
-    with contextlib.ExitStack() as stack:  # Python looks up __call__ in the class
-        for kind in {type(child) for child in modules.values()} - {nnx.List}:
-            stack.enter_context(mock.patch.object(kind, "__call__", recorded(kind.__call__)))
-        yield
+    """The output of each layer, by its name in the library, such as ``trunk.stem.conv``."""
+    inputs = recognizer.preprocessing(jnp.asarray(images, jnp.float32))
+    layers = network_of(recognizer).layers(recognizer.parameters, inputs)
+    return {name: np.asarray(layer.output) for name, layer in layers.items()}
 
 
 def network_of(recognizer: Recognizer) -> Architecture:
@@ -164,7 +129,7 @@ def network_of(recognizer: Recognizer) -> Architecture:
 
 
 def _fit(source: Source, recognizer: Recognizer) -> Fit:
-    return choose(source, dict(recognizer.provenance).get("network"))
+    return choose(source, recognizer.provenance.network or None)
 
 
 def _run(

@@ -6,21 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import jax
 import numpy as np
 from tqdm import tqdm
 
 from pfiq_jax.cli.outcome import Outcome, outcome
 from pfiq_jax.cli.shared import FILE, check_writable, identity, option_recognizer, reader_of, start
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.evaluation.scores.evaluate_scores import embeddings_and_scores
 from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.evaluation.scores.score_table import read_scores
 from pfiq_jax.faces import Face, expand_paths
 from pfiq_jax.maps import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD
 from pfiq_jax.outputs import write_atomically
 from pfiq_jax.plotting import new_figure
-from pfiq_jax.quality import QUALITY_METHODS, default_quality_method
+from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, embeddings_and_scores
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.variation import central_face
 from pfiq_jax.variation.report import REPORT_FILES, report_of
@@ -174,7 +172,7 @@ def study_faces(
     note: Callable[[Path, Face | PfiqError], object],
 ) -> FilesStudy:
     """``study_files`` with a progress bar; saves the statistics of each set as soon as they are known."""
-    compute = functools.partial(jax.jit(ACTIVATION_METHODS[metadata["activations"]]), recognizer)
+    compute = functools.partial(ACTIVATION_METHODS[metadata["activations"]].compute, recognizer)
     with tqdm(total=len({*sets.high, *sets.low, *sets.others}), unit="face", disable=None) as progress:
         return study_files(
             compute,

@@ -6,15 +6,13 @@ from typing import Any
 import click
 import numpy as np
 
-from pfiq_jax.calibration import MIN_FACES, Calibration, failure_probability, percentile
-from pfiq_jax.calibration import calibrate as fit
+from pfiq_jax.calibration import MIN_FACES, Calibration
 from pfiq_jax.cli.experiment import measure, tell_of_doubtful
 from pfiq_jax.cli.shared import FILE, check_writable, option_recognizer, reader_of, start
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.scores.comparisons import Comparisons, compare_all_pairs, threshold_at_fmr
-from pfiq_jax.evaluation.scores.evaluate_scores import supported_methods
 from pfiq_jax.faces import expand_paths
-from pfiq_jax.quality import QUALITY_METHODS
+from pfiq_jax.quality import QUALITY_METHODS, supported_methods
 
 FMR = 1e-3
 EXAMPLES = (0.1, 0.5, 0.9)
@@ -63,7 +61,7 @@ def calibrate(
     comparisons = compare_all_pairs(measured.embeddings, people, fmr=FMR)
     failures = _failures(comparisons)
     words = f"{reference or folder.resolve().name}, {count} faces"
-    calibrations = [fit(name, measured.scores[name], reference=words, **failures) for name in methods]
+    calibrations = [Calibration.fit(name, measured.scores[name], reference=words, **failures) for name in methods]
     for calibration in calibrations:
         recognizer = recognizer.calibrated(calibration)
     recognizer.save(output)
@@ -94,8 +92,8 @@ def _table(calibrations: list[Calibration]) -> str:
         cells = []
         for example in EXAMPLES:
             raw = each.r + np.log(example / (1 - example)) / each.alpha
-            cell = f"better than {percentile(raw, each):.0f}%"
-            failure = failure_probability(raw, each)
+            cell = f"better than {each.percentile(raw):.0f}%"
+            failure = each.failure_probability(raw)
             cells.append(cell if failure is None else f"{cell}, fails {failure:.1%}")
         lines.append(f"| {each.method} | {each.alpha:.4g} | {each.r:.4g} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -102,7 +102,7 @@ def maps(folder: Path, limit: int, json_file: Path | None, weights: Path | None,
     """Evaluates map methods by deletion, insertion and sanity checks."""
     paths, files = prepare(folder, limit, json_file, "maps", weights)
     recognizer = start(weights)
-    methods = {name: MAP_METHODS[name] for name in map_methods or MAP_METHODS if name != RANDOM}
+    methods = {name: MAP_METHODS[name].compute for name in map_methods or MAP_METHODS if name != RANDOM}
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
         with tqdm(total=PASSES * len(images) * (len(methods) + 1), unit="pass", disable=None) as progress:
@@ -124,7 +124,7 @@ def masks(folder: Path, limit: int, json_file: Path | None, weights: Path | None
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
         with tqdm(total=len(MASK_SIZES), unit="size", disable=None) as progress:
-            evaluation = evaluate_masks(recognizer, images, MAP_METHODS[map_method], advance=progress.update)
+            evaluation = evaluate_masks(recognizer, images, MAP_METHODS[map_method].compute, advance=progress.update)
         files.write(json_of_rows(map_method, evaluation.estimates), masks_table(evaluation, map_method))
         files.write_picture(plot_masks(evaluation, map_method))
 
@@ -142,6 +142,8 @@ def inpainting(folder: Path, limit: int, json_file: Path | None, weights: Path |
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
         with tqdm(total=len(STATES), unit="state", disable=None) as progress:
-            evaluation = evaluate_inpainting(recognizer, images, MAP_METHODS[map_method], advance=progress.update)
+            evaluation = evaluate_inpainting(
+                recognizer, images, MAP_METHODS[map_method].compute, advance=progress.update
+            )
         files.write(json_of_rows(map_method, evaluation.estimates), inpainting_table(evaluation, map_method))
         files.write_picture(plot_inpainting(evaluation, map_method))

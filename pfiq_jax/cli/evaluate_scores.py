@@ -20,16 +20,19 @@ from pfiq_jax.evaluation.scores.evaluate_scores import (
     DISCARD,
     SCORE_MEASURES,
     ScoresEvaluation,
-    embeddings_and_scores,
     evaluate_scores,
-    supported_methods,
 )
 from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.evaluation.scores.report import plot_scores, scores_table
 from pfiq_jax.evaluation.scores.score_table import read_scores
 from pfiq_jax.faces.people import People, people_in
 from pfiq_jax.faces.reading import Face
-from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, OPT_IN_METHODS, QUALITY_METHODS
+from pfiq_jax.quality.methods import (
+    DEFAULT_QUALITY_METHOD,
+    QUALITY_METHODS,
+    embeddings_and_scores,
+    supported_methods,
+)
 from pfiq_jax.recognizers import Recognizer
 
 HELP = f"""Measure how well quality scores predict on which faces a recogniser fails.
@@ -110,11 +113,14 @@ def known_people(folder: Path) -> People:
 
 def default_methods(recognizer: Recognizer) -> tuple[str, ...]:
     """The methods to evaluate if none is named; says on stderr which ones are left out and why."""
-    tried = [name for name in QUALITY_METHODS if name not in OPT_IN_METHODS]
+    tried = [name for name in QUALITY_METHODS if not QUALITY_METHODS[name].on_request]
     supported = supported_methods(recognizer, tried)
     if unsupported := [name for name in tried if name not in supported]:
         click.echo(f"Left out, since this recogniser does not support them: {', '.join(unsupported)}.", err=True)
-    click.echo(f"Left out unless named by --quality: {', '.join(OPT_IN_METHODS)}.", err=True)
+    click.echo(
+        f"Left out unless named by --quality: {', '.join(name for name in QUALITY_METHODS if name not in tried)}.",
+        err=True,
+    )
     return (*supported, RANDOM)
 
 

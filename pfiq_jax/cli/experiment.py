@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from pfiq_jax.cli.shared import reader_of, summarize
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.evaluation.scores.evaluate_scores import embeddings_and_scores
 from pfiq_jax.faces import Face, over_files
+from pfiq_jax.quality import embeddings_and_scores
 from pfiq_jax.recognizers import Recognizer
 
 

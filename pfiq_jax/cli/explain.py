@@ -13,7 +13,6 @@ import jax
 import numpy as np
 
 from pfiq_jax import scoring
-from pfiq_jax.calibration import failure_probability, percentile
 from pfiq_jax.cli.shared import (
     FILE,
     STDOUT,
@@ -143,11 +142,11 @@ def explain(
 
 def meaning(recognizer: Recognizer, raw_quality: np.ndarray) -> str:
     """What the default score means, in words; nothing where the recogniser was not calibrated."""
-    calibration = recognizer.calibration(default_quality_method(recognizer))
+    calibration = recognizer.calibrations.get(default_quality_method(recognizer))
     if calibration is None:
         return ""
-    share = f", better than {percentile(raw_quality, calibration):.0f}% of {calibration.reference}"
-    failure = failure_probability(raw_quality, calibration)
+    share = f", better than {calibration.percentile(raw_quality):.0f}% of {calibration.reference}"
+    failure = calibration.failure_probability(raw_quality)
     return share if failure is None else f"{share}; {failure:.1%} of comparisons fail"
 
 
@@ -163,7 +162,7 @@ def _reference(path: Path, recognizer: Recognizer) -> Variation:
 
 def _compare(good: Variation, recognizer: Recognizer, image: np.ndarray) -> tuple[dict[str, Any], dict[str, float]]:
     """The activation map of a face and its deviation from good ones; and the deviation as numbers."""
-    activation = np.asarray(jax.jit(ACTIVATION_METHODS[good.metadata["activations"]])(recognizer, image))
+    activation = np.asarray(ACTIVATION_METHODS[good.metadata["activations"]].compute(recognizer, image))
     away = deviation(good, activation)
     whole, outside = deviation_scores(away[None], central_face(recognizer.preprocessing))
     numbers = {"deviation": float(whole[0]), "deviation_outside": float(outside[0])}

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
+from pfiq_jax.calibration import PUBLISHED_SER_FIQ
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import Face
 from pfiq_jax.quality import find_calibration
-from pfiq_jax.quality.methods import PUBLISHED_SER_FIQ
 from pfiq_jax.recognizers import Recognizer
 
 MEANING = "Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only."

@@ -52,8 +52,8 @@ def start(weights: Path | None) -> Recognizer:
 
 def identity(recognizer: Recognizer) -> str:
     """What tells one recogniser from another: its weights' source, by name and sha256."""
-    stated = dict(recognizer.provenance)
-    return f"{stated.get('source', recognizer)} {stated.get('source_sha256', '')}".rstrip()
+    origin = recognizer.provenance
+    return f"{origin.source or recognizer} {origin.source_sha256}".rstrip()
 
 
 def reader_of(recognizer: Recognizer, points: dict[str, Points] | None) -> Callable[[Path], Face]:

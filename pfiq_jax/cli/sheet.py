@@ -36,7 +36,7 @@ def sheet(folder: Path, output: Path, weights: Path | None) -> None:
     new_figure(1, 1)  # finds out before the work whether pictures can be drawn
     recognizer = start(weights)
     sample = read_sample(recognizer, paths[:FACES])
-    result = explain_faces(MAP_METHODS[DEFAULT_MAP_METHOD], recognizer, sample.images)
+    result = explain_faces(MAP_METHODS[DEFAULT_MAP_METHOD].compute, recognizer, sample.images)
     titles = [f"{shortened(path)}\n{quality:.3f}" for path, quality in zip(sample.paths, result.quality, strict=True)]
     columns = min(COLUMNS, len(titles))
     figure = plot_faces(sample.images, titles, {"map": result.map}, columns)

@@ -1,16 +1,28 @@
-"""One map per image: pixel quality and its alternatives, activation maps."""
+"""One map per image: pixel quality and its alternatives, activation maps. ``methods.py`` holds their records."""
 
-from pfiq_jax.maps.activation_methods import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD
-from pfiq_jax.maps.many_passes import integrated_gradients, learned_order, shapley, smooth_grad
-from pfiq_jax.maps.methods import MAP_METHODS
+from pfiq_jax.maps.learned_order import learned_order
+from pfiq_jax.maps.mean_activation import mean_activation
+from pfiq_jax.maps.methods import (
+    ACTIVATION_METHODS,
+    DEFAULT_ACTIVATION_METHOD,
+    DEFAULT_MAP_METHOD,
+    MAP_METHODS,
+    ActivationMethod,
+    MapMethod,
+)
+from pfiq_jax.maps.mixtures import integrated_gradients, shapley
 from pfiq_jax.maps.pixel_quality import PixelQuality, pixel_quality, quality_map
-from pfiq_jax.maps.sampled_score_cam import mean_activation, sampled_score_cam
+from pfiq_jax.maps.sampled_score_cam import sampled_score_cam
 from pfiq_jax.maps.score_cam import score_cam
+from pfiq_jax.maps.smooth_grad import smooth_grad
 
 __all__ = [
     "ACTIVATION_METHODS",
     "DEFAULT_ACTIVATION_METHOD",
+    "DEFAULT_MAP_METHOD",
     "MAP_METHODS",
+    "ActivationMethod",
+    "MapMethod",
     "PixelQuality",
     "integrated_gradients",
     "learned_order",

@@ -1,4 +1,4 @@
-"""From a grid, one number a place of the features, to a map, one number a pixel."""
+"""From a grid with one number per place of the features to a map with one number per pixel."""
 
 import jax
 import jax.numpy as jnp
@@ -6,16 +6,16 @@ from jaxtyping import Array, Float
 
 
 def upsample(grids: Float[Array, "*batch rows columns"], size: tuple[int, int]) -> Float[Array, "*batch height width"]:
-    """Grids at the size of the image: bilinear, places and pixels as areas (torch's ``align_corners=False``)."""
+    """Grids enlarged to the size of the image: bilinear, with ``align_corners=False`` in torch's terms."""
     return jax.image.resize(grids, (*grids.shape[:-2], *size), "bilinear", precision=jax.lax.Precision.HIGHEST)
 
 
 def activation_map(
     grids: Float[Array, "*batch rows columns"], size: tuple[int, int]
 ) -> Float[Array, "*batch height width"]:
-    """What is positive of grids, at the size of the image; of each map the least pixel is 0 and the greatest 1.
+    """The positive part of grids, enlarged to the size of the image; each map's least pixel is 0, its greatest 1.
 
-    Where all pixels are alike nothing tells them apart: all are 0. The published map of Fu and Damer (WACVW 2022) is
+    A map whose pixels are all equal becomes 0. The published map of Fu and Damer (WACVW 2022) is
     this function of a 7x7 grid.
     """
     maps = jax.nn.relu(upsample(grids, size))

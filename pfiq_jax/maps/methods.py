@@ -1,64 +1,83 @@
-"""The pixel maps by name: what ``pfiq evaluate maps`` compares."""
+"""The pixel maps and the activation maps by name."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+import functools
+from collections.abc import Mapping
 from types import MappingProxyType
 
 import jax
-import jax.numpy as jnp
+from jaxtyping import Array
 
-from pfiq_jax.maps.many_passes import integrated_gradients, learned_order, shapley, smooth_grad
-from pfiq_jax.maps.pixel_quality import LEAST_NORM_A, PixelQuality, pixel_quality, squash
-from pfiq_jax.maps.smoothing import gaussian_blur
-from pfiq_jax.quality.methods import QUALITY_METHODS
-from pfiq_jax.quality.ser_fiq import SER_FIQ_VARIANTS, ser_fiq_closed_form
-from pfiq_jax.recognizers.recognizer import Recognizer
+from pfiq_jax.maps.learned_order import learned_order
+from pfiq_jax.maps.mean_activation import mean_activation
+from pfiq_jax.maps.mixtures import integrated_gradients, shapley
+from pfiq_jax.maps.pixel_quality import PixelQuality, pixel_quality
+from pfiq_jax.maps.sampled_score_cam import sampled_score_cam
+from pfiq_jax.maps.score_cam import score_cam
+from pfiq_jax.maps.score_gradient import score_gradient
+from pfiq_jax.maps.smooth_grad import smooth_grad
+from pfiq_jax.methods import Method
+from pfiq_jax.quality.ser_fiq_closed_form import ser_fiq_closed_form
 
-MapMethod = Callable[[Recognizer, jax.Array], PixelQuality]
+MapMethod = Method[PixelQuality]
+ActivationMethod = Method[Array]
 
-
-def score_gradient(recognizer: Recognizer, images: jax.Array, *, method: str, sigma: float = 0.0) -> PixelQuality:
-    """The gradient of a quality score itself by the pixels, by magnitude; one forward, one backward.
-
-    Args:
-        recognizer: the network to explain.
-        images: RGB, 0..255, aligned; (batch, height, width, 3).
-        method: of ``QUALITY_METHODS``.
-        sigma: of the Gaussian, in pixels, that smooths the magnitudes; 0 for none.
-
-    Raises:
-        PfiqError: for images that do not fit.
-    """
-    pixels = jnp.asarray(images, jnp.float32)
-    scores, pull_back = jax.vjp(lambda pixels: QUALITY_METHODS[method](recognizer, pixels), pixels)
-    (gradient,) = pull_back(jnp.ones_like(scores))
-    strength = jnp.mean(jnp.abs(gradient), -1, keepdims=True)
-    if sigma:
-        strength = gaussian_blur(strength, sigma)
-    return PixelQuality(scores, gradient, squash(strength[..., 0], a=LEAST_NORM_A, b=2.0))
-
+# The raw score in place of PLQ's scale: pixels keep their order on networks where that scale is nearly 0 for all faces.
+_plq = functools.partial(
+    pixel_quality, regressor="published", quality=functools.partial(ser_fiq_closed_form, output_norm=False)
+)
 
 MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
     {
-        "smoothed": pixel_quality,
-        # With the raw score: pixels in the same order, also on networks whose scores all but vanish on PLQ's scale.
-        "plq": partial(
-            pixel_quality,
-            regressor="published",
-            quality=partial(ser_fiq_closed_form, **SER_FIQ_VARIANTS["keras_2020"]),
+        "smoothed": MapMethod(
+            pixel_quality, "smoothed gradient of the embedding's length, 0 where the image is flat", 1, 1
         ),
-        "least_norm": partial(pixel_quality, saliency="magnitude"),
-        "closed_form_gradient": partial(score_gradient, method="ser_fiq_closed_form"),
-        "closed_form_gradient_smoothed": partial(score_gradient, method="ser_fiq_closed_form", sigma=3.0),
-        "smooth_grad": lambda recognizer, images: smooth_grad(jax.random.key(0), recognizer, images),
-        "integrated_gradients": integrated_gradients,
-        "shapley": lambda recognizer, images: shapley(jax.random.key(0), recognizer, images),
-        "learned_order": learned_order,
+        "plq": MapMethod(_plq, "PLQ as published", 1, 1),
+        "least_norm": MapMethod(
+            functools.partial(pixel_quality, saliency="magnitude"), "PLQ with the shortest regressor", 1, 1
+        ),
+        "closed_form_gradient": MapMethod(
+            functools.partial(score_gradient, method="ser_fiq_closed_form"), "gradient of SER-FIQ's closed form", 1, 1
+        ),
+        "closed_form_gradient_smoothed": MapMethod(
+            functools.partial(score_gradient, method="ser_fiq_closed_form", sigma=3.0), "the same, smoothed", 1, 1
+        ),
+        "smooth_grad": MapMethod(
+            lambda recognizer, images: smooth_grad(jax.random.key(0), recognizer, images),
+            "default map, mean of 8 noisy copies",
+            8,
+            8,
+        ),
+        "integrated_gradients": MapMethod(integrated_gradients, "gradients on the path from a blurred copy", 9, 8),
+        "shapley": MapMethod(
+            lambda recognizer, images: shapley(jax.random.key(0), recognizer, images),
+            "Shapley values of 14x14 patches",
+            17,
+            16,
+            on_request=True,
+        ),
+        "learned_order": MapMethod(learned_order, "order of patches that is learned per face", 97, 97, on_request=True),
     }
 )
-"""(recogniser, images) -> quality, gradient and map, of which higher is better.
+"""Every pixel map's record by its name; ``compute`` returns quality, gradient and map, higher is better."""
 
-What draws random numbers draws them from a key of its own, so it repeats.
+DEFAULT_MAP_METHOD = "smoothed"
+"""Of the maps that cost one backward pass, the best on both networks measured."""
+
+ACTIVATION_METHODS: Mapping[str, ActivationMethod] = MappingProxyType(
+    {
+        "score_cam": ActivationMethod(
+            score_cam, "Score-CAM, one pass per channel", 1025, differentiable=False, on_request=True
+        ),
+        "sampled_score_cam": ActivationMethod(
+            sampled_score_cam, "Score-CAM from 64 channels", 65, differentiable=False
+        ),
+        "mean_activation": ActivationMethod(mean_activation, "mean of Score-CAM's masks", 1),
+    }
+)
+"""Every activation map's record by its name, most expensive first; in [0, 1], higher is more active.
+
+The passes of ``score_cam`` are those of the bundled network, which has 1,024 channels.
 """
 
-DEFAULT_MAP_METHOD = "smoothed"  # of those that cost one backward pass, the best on both networks measured
+DEFAULT_ACTIVATION_METHOD = "sampled_score_cam"
+"""Correlates with the full Score-CAM as well as the published variants with each other, in 1/16 of the time."""

@@ -1,118 +1,107 @@
-"""Score-CAM: what the network looks at, by how well the face keeps its embedding where each channel covers the rest.
+"""Score-CAM: weight each channel's activation by how well the face, masked by it, keeps its embedding.
 
 Source: Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks", CVPR workshops
-2020, and two programs of it; Fu and Damer ("Explainability of the Implications of Supervised and Unsupervised Face
-Image Quality Estimations Through Activation Map Variation Analyses", WACVW 2022, AMVA) made their maps of faces so.
+2020, and two programs of it. Fu and Damer ("Explainability of the Implications of Supervised and Unsupervised Face
+Image Quality Estimations Through Activation Map Variation Analyses", WACVW 2022, AMVA) made their maps this way.
 """
 
-import functools
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float
 
 from pfiq_jax.errors import PfiqError, check_choice
-from pfiq_jax.images import as_batch
 from pfiq_jax.maps.activation_map import activation_map, upsample
-from pfiq_jax.quality.ser_fiq import normalize, safe_sqrt
-from pfiq_jax.recognizers.network import KnownFeatures
+from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
+from pfiq_jax.vectors import norm, normalize
 
 CHUNK_SIZE = 32  # masked images at a time: more are no faster on CPUs
 
 Grids = Float[Array, "channels rows columns"]
+Variant = Literal["amva", "paper"]
+Score = Literal["cosine", "argmax_softmax", "neg_l2"]
 
 
+@per_face
 def score_cam(
     recognizer: Recognizer,
-    images: ArrayLike,
+    images: Images,
     *,
-    variant: Literal["yiskw713", "wang"] = "yiskw713",
-    score: Literal["cosine", "argmax_softmax", "neg_l2"] = "cosine",
+    variant: Variant = "amva",
+    score: Score = "cosine",
     chunk_size: int = CHUNK_SIZE,
 ) -> Float[Array, "*batch height width"]:
     """Activation maps in [0, 1], from one forward pass and another for every channel of the features.
 
-    Each channel A_c of the features, at the size of the image (bilinear), is a mask M_c. The image is covered by it,
-    the score w_c tells how much of the face is still there, and the map is the positive part of the sum of w_c M_c,
-    from 0 at its least pixel to 1 at its greatest. Higher is more active: more of what keeps the embedding lies there.
-    It tells places of one face apart, not faces.
+    Each channel A_c of the features, enlarged to the size of the image (bilinear), is a mask M_c. The image is masked
+    by it, the score w_c says how much of the face is left, and the map is the positive part of the sum of w_c M_c,
+    scaled so that its least pixel is 0 and its greatest 1. Higher is more active: more of what keeps the embedding
+    lies there. A map compares places of one face, not faces.
 
-    - "yiskw713" (the program that AMVA's published code follows): the positive part of A_c, divided by its range over
-      the image. Its least value is not taken off, so where a channel is nowhere 0 its mask leaves [0, 1], and what it
-      covers 0..255, as in the published program.
-    - "wang" (of the paper's authors): A_c from 0 to 1, channels that are flat left out, and the sum taken of A_c itself
-      in place of M_c.
+    - "amva" (the program by yiskw713, which AMVA's published code follows): the positive part of A_c, divided by its
+      range over the image. Its least value is not subtracted. So the mask of a channel that is nowhere 0 leaves
+      [0, 1], and the masked image 0..255, as in the published program.
+    - "paper" (the program of the paper's authors): A_c scaled to 0..1, without channels that are flat; the sum is
+      over A_c itself instead of M_c.
 
-    A mask multiplies the network's input, as in both programs: what it covers gets the mean of the recogniser's
+    A mask multiplies the network's input, as in both programs: what it covers becomes the mean of the recogniser's
     preprocessing, mid-grey for ArcFace's. A network of one's own that takes pixels as they are (``PIXELS``) has the
-    mean 0, so there covered pixels are black; if it centres them itself, let a ``Preprocessing`` do it instead.
+    mean 0, so covered pixels are black; if it centres them itself, let a ``Preprocessing`` do that instead.
 
-    The images go through the network one after the other and masked copies in chunks, so an image's map is the same to
-    the bit whatever else is in its batch, and memory does not grow with channels or images. Not meant to be
+    The images pass through the network one by one, and masked copies in chunks. So an image's map is the same to the
+    bit whatever else is in its batch, and memory grows neither with channels nor with images. Not meant to be
     differentiated: that would keep what every pass computes.
 
     Args:
-        recognizer: the network to explain; its trunk is needed, so not one of ``with_features``.
-        images: RGB, 0..255, aligned; (height, width, 3) or (batch, height, width, 3).
-        variant: of the two programs.
-        score: of a masked image. "cosine" of its embedding to the image's own; "argmax_softmax", the published, which
-            takes the greatest dimension of the embedding for a class; "neg_l2", how much nearer its embedding is to
-            the image's own than that of an image all covered is (the paper's increase of confidence, equation 6; the
-            distance alone would make every weight negative and all maps 0).
+        recognizer: the network to explain.
+        images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
+        variant: which of the two programs to follow.
+        score: of a masked image. "cosine" is the similarity of its embedding to the image's own. "argmax_softmax", as
+            published, takes the greatest dimension of the embedding for a class. "neg_l2" is by how much its embedding
+            is nearer to the image's own than the embedding of an image that is masked completely (the paper's increase
+            of confidence, equation 6; the distance alone would make every weight negative and every map 0).
         chunk_size: masked images in memory at a time.
 
     Raises:
-        PfiqError: for images that do not fit, an unknown option, a chunk size below 1, or a recogniser of
-            ``with_features``.
+        PfiqError: for images of another shape, dtype or range, an unknown option, and a chunk size below 1.
 
     References:
         Wang et al. 2020, section 3, algorithm 1; Fu and Damer 2022, activation maps.
     """
-    check_choice("variant", variant, ("yiskw713", "wang"))
+    check_choice("variant", variant, ("amva", "paper"))
     check_choice("score", score, ("cosine", "argmax_softmax", "neg_l2"))
-    check_masking(recognizer, chunk_size)
-    batch = as_batch(images, recognizer.preprocessing.size)
-    maps = _score_cam(recognizer, batch, variant=variant, score=score, chunk_size=chunk_size)
-    return maps.reshape(*jnp.shape(images)[:-3], *maps.shape[1:])
-
-
-# Jitted here, since a loop that is not would be compiled anew at every call.
-@functools.partial(jax.jit, static_argnames=("variant", "score", "chunk_size"))
-def _score_cam(
-    recognizer: Recognizer, batch: Float[Array, "batch height width 3"], *, variant: str, score: str, chunk_size: int
-) -> Float[Array, "batch height width"]:
+    check_chunk_size(chunk_size)
     size = recognizer.preprocessing.size
 
     def explain(image: Float[Array, "height width 3"]) -> Float[Array, "height width"]:
         grids, embedding = channels_and_embedding(recognizer, image)
-        if variant == "yiskw713":
+        if variant == "amva":
             grids = jax.nn.relu(grids)
-        weights = masked_scores(recognizer, image, embedding, grids, variant, score, chunk_size)
+        weights = masked_scores(
+            recognizer, image, embedding, grids, variant=variant, score=score, chunk_size=chunk_size
+        )
         if score == "neg_l2":
             (of_blank,) = similarity(recognizer.embed(blank_image(recognizer)), embedding, score)
             weights = weights - of_blank
         return activation_map(jnp.tensordot(weights, summands(grids, size, variant), 1, precision="highest"), size)
 
-    return jax.lax.map(explain, batch)
+    return jax.lax.map(explain, recognizer.forward(images).images)
 
 
-def check_masking(recognizer: Recognizer, chunk_size: int) -> None:
-    """Raises a PfiqError where images cannot be masked."""
+def check_chunk_size(chunk_size: int) -> None:
+    """Raises a PfiqError for a chunk without images."""
     if chunk_size < 1:
         raise PfiqError(f"chunk_size is {chunk_size}; give 1 or more.")
-    if isinstance(recognizer.network, KnownFeatures):
-        raise PfiqError("masked images have features of their own; give the recogniser that with_features came from.")
 
 
 def channels_and_embedding(
     recognizer: Recognizer, image: Float[Array, "height width 3"]
 ) -> tuple[Grids, Float[Array, "1 dim"]]:
-    """The features of one image, a grid a channel, and its embedding, from one pass of the trunk."""
-    features = recognizer.features(image[None])
-    return jnp.moveaxis(features[0].astype(jnp.float32), -1, 0), recognizer.head(features)
+    """The features of one image, a grid per channel, and its embedding, from one pass of the trunk."""
+    seen = recognizer.forward(image[None])
+    return jnp.moveaxis(seen.features[0].astype(jnp.float32), -1, 0), seen.embedding
 
 
 def masked_scores(
@@ -120,11 +109,12 @@ def masked_scores(
     image: Float[Array, "height width 3"],
     embedding: Float[Array, "1 dim"],
     grids: Grids,
-    variant: str,
-    score: str,
+    *,
+    variant: Variant,
+    score: Score,
     chunk_size: int,
 ) -> Float[Array, " channels"]:
-    """The scores of an image covered by each channel, one pass of the trunk each, chunk by chunk."""
+    """The scores of an image masked by each channel, from one pass of the trunk each, chunk by chunk."""
     size = recognizer.preprocessing.size
     blank = blank_image(recognizer)
 
@@ -138,16 +128,16 @@ def masked_scores(
     return jnp.ravel(jax.lax.map(scores, filled_up.reshape(-1, chunk, *grids.shape[1:])))[:channels]
 
 
-def channel_masks(grids: Grids, size: tuple[int, int], variant: str) -> Float[Array, "channels height width"]:
+def channel_masks(grids: Grids, size: tuple[int, int], variant: Variant) -> Float[Array, "channels height width"]:
     """The mask M_c of each channel."""
     maps = upsample(grids, size)
-    low = jnp.min(maps, (1, 2), keepdims=True) if variant == "wang" else 0
+    low = jnp.min(maps, (1, 2), keepdims=True) if variant == "paper" else 0
     return (maps - low) / _spans(grids, maps)
 
 
-def summands(grids: Grids, size: tuple[int, int], variant: str) -> Grids:
-    """What the weights multiply, as grids: to bring them to the size of the image is linear, so it can wait."""
-    if variant == "wang":
+def summands(grids: Grids, size: tuple[int, int], variant: Variant) -> Grids:
+    """What the weights multiply, as grids: enlarging to the size of the image is linear, so it comes after the sum."""
+    if variant == "paper":
         return jnp.where(_varies(grids), grids, 0)
 
     def divided(grid: Float[Array, "rows columns"]) -> Float[Array, "rows columns"]:
@@ -157,7 +147,7 @@ def summands(grids: Grids, size: tuple[int, int], variant: str) -> Grids:
 
 
 def blank_image(recognizer: Recognizer) -> Float[Array, "1 height width 3"]:
-    """All covered: what the preprocessing turns into zeros."""
+    """An image that is masked completely: what the preprocessing turns into zeros."""
     mean = jnp.asarray(recognizer.preprocessing.mean, jnp.float32)
     if recognizer.preprocessing.channel_order == "BGR":
         mean = mean[::-1]
@@ -165,14 +155,14 @@ def blank_image(recognizer: Recognizer) -> Float[Array, "1 height width 3"]:
 
 
 def similarity(
-    embeddings: Float[Array, "images dim"], own: Float[Array, "1 dim"], score: str
+    embeddings: Float[Array, "images dim"], own: Float[Array, "1 dim"], score: Score
 ) -> Float[Array, " images"]:
-    """How near embeddings are to the image's own; higher is nearer."""
+    """Similarity of embeddings to the image's own; higher is more similar."""
     if score == "cosine":
         return jnp.sum(normalize(embeddings) * normalize(own), -1)
     if score == "argmax_softmax":
         return jax.nn.softmax(embeddings, -1)[:, jnp.argmax(own)]
-    return -safe_sqrt(jnp.sum(jnp.square(embeddings - own), -1))
+    return -norm(embeddings - own)
 
 
 def _spans(grids: Grids, maps: Float[Array, "channels height width"]) -> Float[Array, "channels 1 1"]:

@@ -1,96 +1,147 @@
 """The quality methods by name, and the score of a face by any of them."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
+import functools
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 import jax
-import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from pfiq_jax.calibration import Calibration, scale
+from pfiq_jax.calibration import PUBLISHED, Calibration
 from pfiq_jax.errors import PfiqError, check_choice
-from pfiq_jax.quality.cr_fiqa import cr_fiqa
+from pfiq_jax.methods import Method
+from pfiq_jax.quality.cr_fiqa import cr_fiqa, missing_quality_head
 from pfiq_jax.quality.faceqan import faceqan
-from pfiq_jax.quality.grafiqs import grafiqs
+from pfiq_jax.quality.grafiqs import Block, grafiqs, missing_statistics
 from pfiq_jax.quality.magface import magface
 from pfiq_jax.quality.prefiqs import prefiqs
 from pfiq_jax.quality.relative_norm import relative_norm
-from pfiq_jax.quality.ser_fiq import ALPHA, R, ser_fiq, ser_fiq_closed_form
+from pfiq_jax.quality.ser_fiq import ser_fiq
+from pfiq_jax.quality.ser_fiq_closed_form import ser_fiq_closed_form
+from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
 
-QualityMethod = Callable[[Recognizer, ArrayLike], jax.Array]
+
+@dataclass(frozen=True)
+class QualityMethod(Method[Array]):
+    """The record of a quality method; ``compute`` returns one raw score per face, higher is better.
+
+    Attributes:
+        scale_of: name of the method whose calibration puts these scores on a scale too; None for its own.
+    """
+
+    scale_of: str | None = None
+
+
+def _with_fixed_key(compute: Callable[..., Any]) -> Callable[[Recognizer, Images], Array]:
+    return lambda recognizer, images: compute(jax.random.key(0), recognizer, images)
+
+
+def _grafiqs_at(block: Block, where: str, *, on_request: bool = True) -> QualityMethod:
+    return QualityMethod(
+        functools.partial(grafiqs, block=block),
+        f"fit to the BatchNorm statistics (GraFIQs), gradient at {where}",
+        forward_passes=1,
+        backward_passes=1,
+        missing=missing_statistics,
+        on_request=on_request,
+    )
+
 
 QUALITY_METHODS: Mapping[str, QualityMethod] = MappingProxyType(
     {
-        "relative_norm": relative_norm,
-        "ser_fiq_closed_form": partial(ser_fiq_closed_form, scaled=False),
-        "ser_fiq": lambda recognizer, images: jnp.asarray(ser_fiq(jax.random.key(0), recognizer, images, scaled=False)),
-        "magface": magface,
-        "cr_fiqa": cr_fiqa,
-        "prefiqs": prefiqs,
-        "grafiqs": grafiqs,
-        "grafiqs_image": partial(grafiqs, block="image"),
-        "grafiqs_block2": partial(grafiqs, block=2),
-        "grafiqs_block3": partial(grafiqs, block=3),
-        "grafiqs_block4": partial(grafiqs, block=4),
-        "faceqan": lambda recognizer, images: faceqan(jax.random.key(0), recognizer, images),
+        "relative_norm": QualityMethod(relative_norm, "length of the embedding over the uniform shift of the features"),
+        "ser_fiq_closed_form": QualityMethod(ser_fiq_closed_form, "robustness under dropout, in closed form"),
+        "ser_fiq": QualityMethod(
+            _with_fixed_key(ser_fiq), "robustness under 100 dropout masks (SER-FIQ)", scale_of="ser_fiq_closed_form"
+        ),
+        "magface": QualityMethod(magface, "length of the embedding"),
+        "cr_fiqa": QualityMethod(cr_fiqa, "output of a trained quality head", missing=missing_quality_head),
+        "prefiqs": QualityMethod(prefiqs, "robustness when 40% of the weights are pruned", forward_passes=2),
+        "grafiqs": _grafiqs_at(1, "block 1", on_request=False),
+        "grafiqs_image": _grafiqs_at("image", "the image"),
+        "grafiqs_block2": _grafiqs_at(2, "block 2"),
+        "grafiqs_block3": _grafiqs_at(3, "block 3"),
+        "grafiqs_block4": _grafiqs_at(4, "block 4"),
+        "faceqan": QualityMethod(
+            _with_fixed_key(faceqan),
+            "robustness under small adversarial attacks",
+            forward_passes=51,
+            backward_passes=50,
+            on_request=True,
+        ),
     }
 )
-"""(recogniser, images) -> one raw score an image, higher is better.
+"""Every quality method's record by its name."""
 
-Given known features they cost the head alone, but for those that run the trunk on more than the image, or backwards:
-PreFIQs, GraFIQs and FaceQAN. What draws random numbers draws them from a key of its own, so it repeats.
-"""
-
-OPT_IN_METHODS = ("grafiqs_image", "grafiqs_block2", "grafiqs_block3", "grafiqs_block4", "faceqan")
-"""Those that ``pfiq evaluate scores`` leaves out unless they are named: GraFIQs at other places than where it measured
-best, and FaceQAN, which takes a hundred passes."""
-
-DEFAULT_QUALITY_METHOD = "relative_norm"  # of those that cost one pass, the best on both networks measured
-PUBLISHED_SER_FIQ = Calibration("ser_fiq_closed_form", ALPHA, R, (), "the published scale, of another network")
+DEFAULT_QUALITY_METHOD = "relative_norm"
+"""The best on both networks measured, of the methods that cost one pass."""
 
 
 def default_quality_method(recognizer: Recognizer) -> str:
-    """The method that measured best, or where it was not calibrated SER-FIQ, which has a published scale."""
-    return DEFAULT_QUALITY_METHOD if recognizer.calibration(DEFAULT_QUALITY_METHOD) else "ser_fiq_closed_form"
+    """``relative_norm`` if the recogniser has a calibration for it, otherwise ``ser_fiq_closed_form``."""
+    return DEFAULT_QUALITY_METHOD if DEFAULT_QUALITY_METHOD in recognizer.calibrations else "ser_fiq_closed_form"
 
 
-def face_quality(recognizer: Recognizer, images: ArrayLike, *, method: str | None = None) -> Float[Array, "*batch"]:
+@per_face
+def face_quality(recognizer: Recognizer, images: Images, *, method: str | None = None) -> Float[Array, "*batch"]:
     """How useful faces are for recognition, between 0 and 1; higher is better. Differentiable with finite gradients.
 
     The raw score of a method on the scale that was fitted to the recogniser: half of the faces that it was calibrated
-    on score below 0.5, and they spread over all of the range. SER-FIQ has a published scale beside.
+    on score below 0.5, and they spread over the whole range.
+
+    A recogniser without a calibration has only the published scale of SER-FIQ, which was fitted to another network and
+    can give all its faces nearly 0 or nearly 1. Fit one with ``pfiq calibrate`` or ``Calibration.fit``, or use raw
+    scores, which rank the faces of every network.
 
     Args:
-        recognizer: best the one that will be deployed.
-        images: RGB, 0..255, aligned; (height, width, 3) or (batch, height, width, 3).
-        method: one of ``QUALITY_METHODS``. None for "relative_norm" where the recogniser was calibrated for it, else
-            "ser_fiq_closed_form".
+        recognizer: preferably the one that will be deployed.
+        images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
+        method: one of ``QUALITY_METHODS``. By default "relative_norm" if the recogniser has a calibration for it,
+            otherwise "ser_fiq_closed_form".
 
     Raises:
-        PfiqError: for an unknown method, one without a scale on this recogniser, or images that do not fit.
+        PfiqError: for an unknown method, a method without a scale on this recogniser, and images of another shape,
+            dtype or range.
     """
     name = default_quality_method(recognizer) if method is None else method
     check_choice("method", name, QUALITY_METHODS)
-    return scale(QUALITY_METHODS[name](recognizer, images), calibration_of(recognizer, name))
+    calibration = find_calibration(recognizer, name)
+    if calibration is None:
+        raise PfiqError(f"{name} has no scale on {recognizer}; fit one with `pfiq calibrate`, or use raw scores.")
+    return calibration.scale(QUALITY_METHODS[name].compute(recognizer, images))
 
 
 def find_calibration(recognizer: Recognizer, method: str) -> Calibration | None:
-    """What a method's raw scores mean: as fitted to the recogniser, for SER-FIQ else as published; or None."""
-    kind = "ser_fiq_closed_form" if method == "ser_fiq" else method  # masks have the closed form as their limit
-    published = PUBLISHED_SER_FIQ if kind == PUBLISHED_SER_FIQ.method else None
-    return recognizer.calibration(kind) or published
+    """The scale of a method's raw scores: the one fitted to the recogniser, otherwise the published one, or None.
+
+    Only SER-FIQ has a published scale, ``PUBLISHED_SER_FIQ``. It was fitted to another network.
+    """
+    name = QUALITY_METHODS[method].scale_of or method
+    return recognizer.calibrations.get(name) or PUBLISHED.get(name)
 
 
-def calibration_of(recognizer: Recognizer, method: str) -> Calibration:
-    """What a method's raw scores mean: as fitted to the recogniser, for SER-FIQ else as published.
+def supported_methods(recognizer: Recognizer, names: Iterable[str] = QUALITY_METHODS) -> tuple[str, ...]:
+    """Those of the named ``QUALITY_METHODS`` for which the recogniser lacks nothing."""
+    return tuple(name for name in names if QUALITY_METHODS[name].missing(recognizer) is None)
+
+
+@per_face
+def embeddings_and_scores(
+    recognizer: Recognizer, images: Images, *, methods: tuple[str, ...]
+) -> tuple[Float[Array, "*batch dim"], dict[str, Float[Array, "*batch"]]]:
+    """The embedding and the raw scores of each face, from one pass through the trunk.
+
+    Args:
+        recognizer: the network whose errors the scores should predict.
+        images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
+        methods: names of ``QUALITY_METHODS``.
 
     Raises:
-        PfiqError: for a method without a scale on this recogniser.
+        PfiqError: for a method for which the recogniser lacks something, and for images of another shape, dtype or
+            range.
     """
-    calibration = find_calibration(recognizer, method)
-    if calibration is None:
-        raise PfiqError(f"{method} has no scale on {recognizer}; fit one with `pfiq calibrate`, or read raw scores.")
-    return calibration
+    seen = recognizer.forward(images)
+    return seen.embedding, {name: QUALITY_METHODS[name].compute(recognizer, seen) for name in methods}

@@ -1,4 +1,4 @@
-"""PreFIQs: quality as how little the embedding moves when the network loses its smallest weights.
+"""PreFIQs: quality as how little the embedding changes when the network loses its smallest weights.
 
 Source: Kolf et al., "PreFIQs: Face Image Quality Is What Survives Pruning", CVPR workshops 2026.
 """
@@ -11,45 +11,48 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.quality.ser_fiq import normalize, safe_sqrt
+from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
+from pfiq_jax.vectors import norm, normalize
 
 AMOUNT = 0.4
 
 
-def prefiqs(recognizer: Recognizer, images: ArrayLike, *, amount: float = AMOUNT) -> Float[Array, "*batch"]:
-    """Quality as 1 - |e - e'| / 2, e and e' the unit embeddings of the whole and the pruned network; higher is better.
+@per_face
+def prefiqs(recognizer: Recognizer, images: Images, *, amount: float = AMOUNT) -> Float[Array, "*batch"]:
+    """Quality as 1 - |e - e'| / 2 with the unit embeddings e and e' of the whole and of the pruned network.
 
-    Two forward passes, the second one of the pruned network; deterministic. Differentiable with finite gradients; which
-    weights are pruned counts as given.
+    Higher is better. Two forward passes, the second through the pruned network; deterministic. Differentiable with
+    finite gradients; the choice of pruned weights counts as constant.
 
     Args:
-        recognizer: best the one that will be deployed.
-        images: RGB, 0..255, aligned; (height, width, 3) or (batch, height, width, 3).
+        recognizer: preferably the one that will be deployed.
+        images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
         amount: share of the weights that is pruned, in (0, 1); see ``pruned``.
 
     Returns:
-        One score an image, in [0, 1]: 1 where pruning moves nothing, 0 where it turns the embedding around.
+        One score per image, in [0, 1]: 1 if pruning changes nothing, 0 if it reverses the embedding.
 
     Raises:
-        PfiqError: for an amount outside (0, 1), for a recogniser without kernels, and for images that do not fit.
+        PfiqError: for an amount outside (0, 1), for a recogniser without kernels, and for images of another shape,
+            dtype or range.
 
     References:
         Kolf et al., CVPRW 2026.
     """
-    whole, part = (normalize(each.embed(images)) for each in (recognizer, pruned(recognizer, amount=amount)))
-    return 1 - safe_sqrt(jnp.sum(jnp.square(whole - part), -1)) / 2
+    seen = recognizer.forward(images)
+    survived = pruned(recognizer, amount=amount).embed(seen.images)
+    return 1 - norm(normalize(seen.embedding) - normalize(survived)) / 2
 
 
 def pruned(recognizer: Recognizer, *, amount: float = AMOUNT) -> Recognizer:
     """This recogniser with its smallest weights set to 0, by magnitude among all kernels together.
 
-    Kernels, of convolutions and dense layers, are the parameters with two axes or more; biases, slopes and BatchNorms
-    stay. Equal weights go together. Works under ``jax.jit``; known features are forgotten, since the pruned network
-    gives others.
+    Kernels, of convolutions and dense layers, are the parameters with two axes or more. Biases, slopes and BatchNorms
+    stay. Equal weights are pruned together.
 
     Args:
-        recognizer: any; of a network of one's own too.
+        recognizer: any, also of a network of one's own.
         amount: share of the weights, in (0, 1).
 
     Raises:
@@ -57,17 +60,17 @@ def pruned(recognizer: Recognizer, *, amount: float = AMOUNT) -> Recognizer:
     """
     if not 0 < amount < 1:
         raise PfiqError(f"amount is {amount}; give the share of weights to prune, between 0 and 1.")
-    whole = recognizer.without_features()
-    kernels = [leaf for leaf in jax.tree.leaves(whole.parameters) if jnp.ndim(leaf) >= 2]
+    kernels = [leaf for leaf in jax.tree.leaves(recognizer.parameters) if jnp.ndim(leaf) >= 2]
     if not kernels:
-        raise PfiqError(f"{recognizer} has no kernels to prune: parameters with two axes or more.")
+        raise PfiqError(f"{recognizer} has no kernels to prune, which are parameters with two axes or more.")
     sizes = jnp.concatenate([jnp.ravel(_size(kernel)) for kernel in kernels])
-    threshold = _smallest(sizes, round(amount * sizes.size))
+    # Without the barrier XLA folds the whole search into a constant, for a minute, where weights are constants.
+    threshold = _smallest(jax.lax.optimization_barrier(sizes), round(amount * sizes.size))
 
     def prune(leaf: ArrayLike) -> ArrayLike:
         return jnp.where(_size(leaf) <= threshold, jnp.zeros_like(leaf), leaf) if jnp.ndim(leaf) >= 2 else leaf
 
-    return dataclasses.replace(whole, parameters=jax.tree.map(prune, whole.parameters))
+    return dataclasses.replace(recognizer, parameters=jax.tree.map(prune, recognizer.parameters))
 
 
 def _size(leaf: ArrayLike) -> Int[Array, "*shape"]:
@@ -77,9 +80,9 @@ def _size(leaf: ArrayLike) -> Int[Array, "*shape"]:
 
 
 def _smallest(numbers: Int[Array, " n"], count: int) -> Int[Array, ""]:
-    """The ``count``-th smallest of numbers that are not negative: first its upper 16 bits, then the lower ones.
+    """The ``count``-th smallest of numbers that are not negative: first its upper 16 bits, then its lower 16 bits.
 
-    Two histograms take a thirtieth of the time of sorting ten million on CPUs.
+    For ten million numbers, two histograms take a thirtieth of the time that sorting takes on CPUs.
     """
     upper, lower = numbers >> 16, numbers & 0xFFFF
     of_upper = jnp.bincount(upper, length=1 << 15)

@@ -1,9 +1,11 @@
-"""What turns a pair of Flax modules into the two functions that everything rests on."""
+"""Named architectures: Flax modules as the three functions of a network."""
 
 import abc
 import functools
-from collections.abc import Callable
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import jax
@@ -11,7 +13,10 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
-from pfiq_jax.recognizers.embedding_head import EmbeddingHead, Units, keep_all
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.recognizers.embedding_head import EmbeddingHead
+from pfiq_jax.recognizers.layer_outputs import Layer, run_with_probes
+from pfiq_jax.recognizers.network import Embedding, Features, Units
 
 Part = Literal["trunk", "head", "quality_head"]
 PARTS = get_args(Part)
@@ -21,8 +26,8 @@ PARTS = get_args(Part)
 class Architecture(abc.ABC):
     """A named network; subclasses are frozen dataclasses of its options, so equal ones compile once.
 
-    Its parameters are a nested dictionary ``{"trunk": ..., "head": ...}`` of arrays, with ``"quality_head"`` where the
-    network learned one.
+    Its parameters are a nested dictionary ``{"trunk": ..., "head": ...}`` of arrays, with ``"quality_head"`` if the
+    network has one. All keys are strings, those of lists two digits.
     """
 
     @abc.abstractmethod
@@ -34,52 +39,72 @@ class Architecture(abc.ABC):
         """The module from features to the embedding."""
 
     def build_quality_head(self, rngs: nnx.Rngs) -> nnx.Module | None:
-        """The module from the embedding to a learned quality (batch, 1), for networks that have one."""
+        """The module from the embedding to a learned quality (batch, 1); None for networks without one."""
         return None
+
+    @property
+    @abc.abstractmethod
+    def blocks(self) -> tuple[str, ...]:
+        """Names of the last layers at each of the trunk's last four resolutions; GraFIQs' blocks 1 to 4."""
 
     def initialize(self, key: jax.Array) -> PyTree[Array]:
         """Random parameters."""
         modules = {part: self._build(part, nnx.Rngs(jax.random.fold_in(key, i))) for i, part in enumerate(PARTS)}
-        return {part: nnx.to_pure_dict(nnx.split(module)[1]) for part, module in modules.items() if module is not None}
+        return {part: _state_of(module)[1] for part, module in modules.items() if module is not None}
 
     def shapes(self) -> PyTree[jax.ShapeDtypeStruct]:
-        """What ``initialize`` would give, without values."""
+        """The tree that ``initialize`` gives, without values."""
         abstract = {part: self._abstract(part)[1] for part in PARTS}
         return {part: shapes for part, shapes in abstract.items() if shapes}
 
-    def trunk(self, parameters: PyTree[Array], images: Float[Array, "batch height width 3"]) -> Units:
+    def trunk(self, parameters: PyTree[Array], images: Float[Array, "batch height width 3"]) -> Features:
         """Features of preprocessed images, computed in the dtype of the trunk's parameters."""
-        dtype = jax.tree.leaves(parameters["trunk"])[0].dtype
-        return self.module("trunk", parameters)(images.astype(dtype))
+        return self.module("trunk", parameters)(images.astype(self._trunk_dtype(parameters)))
 
-    def head(
-        self, parameters: PyTree[Array], features: Units, dropout: Callable[[Units], Units] = keep_all
-    ) -> Float[Array, "batch dim"]:
-        """Embedding of features; ``dropout`` acts on the units where the network was trained with dropout."""
-        return self.module("head", parameters)(features, dropout)
+    def units(self, parameters: PyTree[Array], features: Features) -> Units:
+        """What dropout acts on where the network was trained with it."""
+        return self.module("head", parameters).units(features)
 
-    def learned_quality(
-        self, parameters: PyTree[Array], embedding: Float[Array, "batch dim"]
-    ) -> Float[Array, " batch"] | None:
-        """What the quality head tells from an embedding that is not normalised; None without such a head."""
-        if "quality_head" not in parameters:
-            return None
-        return self.module("quality_head", parameters)(embedding)[:, 0]
+    def project(self, parameters: PyTree[Array], units: Units) -> Embedding:
+        """The embedding of units."""
+        return self.module("head", parameters).project(units)
 
-    def squared_gains(self, parameters: PyTree[Array], units: Units) -> Float[Array, "rows columns channels"]:
-        """Squared length of the step that the embedding takes when one unit grows by one."""
-        return self.module("head", parameters).squared_gains()
+    def layers(
+        self,
+        parameters: PyTree[Array],
+        images: Float[Array, "batch height width 3"],
+        *,
+        offsets: Mapping[str, Array] = MappingProxyType({}),
+    ) -> dict[str, Layer]:
+        """All layers of the network while it runs, by their names, such as ``trunk.stages.00.01.conv1``.
 
-    def without_output_norm(self, parameters: PyTree[Array]) -> PyTree[Array]:
-        """Parameters whose last BatchNorm only multiplies all dimensions by one factor."""
-        norm = parameters["head"]["output_norm"]
-        identity = {name: jnp.full_like(norm[name], name in ("scale", "var")) for name in norm}
-        return {**parameters, "head": {**parameters["head"], "output_norm": identity}}
+        Args:
+            parameters: as for ``trunk``.
+            images: preprocessed.
+            offsets: what is added to the output of layers, by their names. The gradient by an offset of zeros is the
+                gradient by that layer's output.
+        """
+        x: Any = images.astype(self._trunk_dtype(parameters))
+        found: dict[str, Layer] = {}
+        for part in (part for part in PARTS if part in parameters):
+            modules = {name: tuple(_list_index(key) for key in name.split(".")[1:]) for name in offsets}
+            of_part = {path: offsets[name] for name, path in modules.items() if name.startswith(f"{part}.")}
+            x, layers = run_with_probes(self.module(part, parameters), x, of_part)
+            found |= {layer_name(part, path): layer for path, layer in layers.items()}
+        return found
 
     def module(self, part: Part, parameters: PyTree[Array]) -> Any:
-        """The module of a part, with its parameters."""
-        graph, _ = self._abstract(part)
-        return nnx.merge(graph, parameters[part])
+        """The module of a part, with its parameters.
+
+        Raises:
+            PfiqError: for parameters of another structure; it names the first path that differs.
+        """
+        graph, shapes = self._abstract(part)
+        _check_structure(part, shapes, parameters.get(part, {}))
+        return nnx.merge(graph, _with_list_keys(parameters[part]))
+
+    def _trunk_dtype(self, parameters: PyTree[Array]) -> jnp.dtype:
+        return jax.tree.leaves(parameters["trunk"])[0].dtype
 
     def _build(self, part: Part, rngs: nnx.Rngs) -> nnx.Module | None:
         build = {"trunk": self.build_trunk, "head": self.build_head, "quality_head": self.build_quality_head}
@@ -87,15 +112,60 @@ class Architecture(abc.ABC):
 
     @functools.cache  # noqa: B019 (architectures are few, small, and equal ones share an entry)
     def _abstract(self, part: Part) -> tuple[nnx.GraphDef, PyTree]:
-        module = nnx.eval_shape(lambda: self._build(part, ShapeRngs()))
-        graph, state = nnx.split(module)
-        return graph, nnx.to_pure_dict(state)
+        return _state_of(nnx.eval_shape(lambda: self._build(part, ShapeRngs())))
+
+
+def list_key(index: int) -> str:
+    """The key of a list's element in a parameter tree; of fixed width, so that sorted keys keep the list's order."""
+    return f"{index:02}"
+
+
+def layer_name(part: str, path: Sequence[str | int]) -> str:
+    """A layer's dotted name, in the form of ``path_name``."""
+    return ".".join((part, *(list_key(key) if isinstance(key, int) else key for key in path)))
+
+
+def path_name(path: jax.tree_util.KeyPath) -> str:
+    """A leaf's dotted name, such as ``trunk.stages.00.01.conv1.kernel``."""
+    return jax.tree_util.keystr(path, simple=True, separator=".")
+
+
+def _state_of(module: nnx.Module | None) -> tuple[nnx.GraphDef, PyTree]:
+    graph, state = nnx.split(module)
+    return graph, _with_string_keys(nnx.to_pure_dict(state))
+
+
+def _with_string_keys(tree: PyTree) -> PyTree:
+    if not isinstance(tree, dict):
+        return tree
+    return {list_key(key) if isinstance(key, int) else key: _with_string_keys(child) for key, child in tree.items()}
+
+
+def _with_list_keys(tree: PyTree) -> PyTree:
+    if not isinstance(tree, dict):
+        return tree
+    return {_list_index(key): _with_list_keys(child) for key, child in tree.items()}
+
+
+def _list_index(key: str) -> str | int:
+    return int(key) if key.isdecimal() else key
+
+
+def _check_structure(part: str, expected: PyTree, found: PyTree) -> None:
+    known, given = ([path_name(path) for path, _ in jax.tree_util.tree_leaves_with_path(t)] for t in (expected, found))
+    for name, other in itertools.zip_longest(known, given, fillvalue="nothing"):
+        if name != other:
+            raise PfiqError(
+                f"parameters do not have the structure of the network: {part} has {other} where {name} belongs; "
+                "restore them into the tree of a loaded recogniser."
+            )
 
 
 class ShapeRngs(nnx.Rngs):
-    """Keys for building without values: counting them would take most of the time of a deep network."""
+    """Random keys for building without values: one key for all, since counting keys would take most of the time."""
 
-    def __init__(self):
+    def __init__(self) -> None:
+        super().__init__(0)
         self.params = OneKey(jax.random.key(0), tag="params")
 
 

@@ -1,6 +1,5 @@
 """The heads of recognition networks: pooling?, BatchNorm?, dropout, dense, BatchNorm."""
 
-from collections.abc import Callable
 from typing import Literal
 
 import jax
@@ -8,15 +7,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from pfiq_jax.recognizers.watching import MapNorm
+from pfiq_jax.recognizers.network import Embedding, Features, Units
 
-Units = Float[Array, "batch rows columns channels"]
 Pooling = Literal["none", "mean", "depthwise"]
-
-
-def keep_all(units: Units) -> Units:
-    """Dropout at inference: every unit is kept."""
-    return units
 
 
 class EmbeddingHead(nnx.Module):
@@ -24,7 +17,7 @@ class EmbeddingHead(nnx.Module):
 
     Without pooling it is ArcFace's head of type E on a grid of 7x7 units, whose dense kernel is (7, 7, channels, dim):
     the converters permute the flattened CHW order of torch, MXNet and ONNX once. With pooling, dropout acts on the one
-    unit a channel that is left, and the kernel is (1, 1, channels, dim).
+    unit per channel that is left, and the kernel is (1, 1, channels, dim).
 
     All products run in float32 at highest precision whatever the trunk's dtype, since SER-FIQ reads differences of a
     few thousandths.
@@ -45,26 +38,32 @@ class EmbeddingHead(nnx.Module):
         initial = nnx.initializers.lecun_normal(in_axis=(0, 1, 2))
         self.pool = _build_pool(pooling, channels, rngs)
         grid = (7, 7) if self.pool is None else (1, 1)
-        self.input_norm = _norm(MapNorm, channels, input_epsilon or epsilon, rngs) if input_norm else None
+        self.input_norm = _norm(channels, input_epsilon or epsilon, rngs) if input_norm else None
         self.kernel = nnx.Param(initial(rngs.params(), (*grid, channels, dim)))
         self.bias = nnx.Param(jnp.zeros((dim,))) if use_bias else None
-        self.output_norm = _norm(nnx.BatchNorm, dim, epsilon, rngs)
+        self.output_norm = _norm(dim, epsilon, rngs)
 
-    def __call__(self, features: Units, dropout: Callable[[Units], Units] = keep_all) -> Float[Array, "batch dim"]:
+    def units(self, features: Features) -> Units:
+        """What dropout acts on, in float32."""
         units = features.astype(jnp.float32)
         if self.pool is not None:
             units = self.pool(units)
-        if self.input_norm is not None:
-            units = self.input_norm(units)
+        return units if self.input_norm is None else self.input_norm(units)
+
+    def project(self, units: Units) -> Embedding:
+        """The embedding: dense, BatchNorm."""
         # tensordot is one matrix product; an einsum over three axes runs two to three times slower on CPUs.
         kernel = self.kernel[...].astype(jnp.float32)
-        dense = jnp.tensordot(dropout(units), kernel, 3, precision=jax.lax.Precision.HIGHEST)
+        dense = jnp.tensordot(units, kernel, 3, precision=jax.lax.Precision.HIGHEST)
         if self.bias is not None:
             dense += self.bias[...].astype(jnp.float32)[None]
         return self.output_norm(dense)
 
+    def __call__(self, features: Features) -> Embedding:
+        return self.project(self.units(features))
+
     def squared_gains(self) -> Float[Array, "rows columns channels"]:
-        """Squared length of the step that the embedding takes when one unit grows by one."""
+        """Squared length of the change of the embedding when one unit grows by 1; ``project`` in closed form."""
         norm = self.output_norm
         assert norm.scale is not None  # for the type checker: it has a scale unless asked to leave it out
         scale = norm.scale[...].astype(jnp.float32) * jax.lax.rsqrt(norm.var[...].astype(jnp.float32) + norm.epsilon)
@@ -75,7 +74,7 @@ class EmbeddingHead(nnx.Module):
 class MeanPooling(nnx.Module):
     """The mean over the grid."""
 
-    def __call__(self, features: Units) -> Float[Array, "batch 1 1 channels"]:
+    def __call__(self, features: Features) -> Float[Array, "batch 1 1 channels"]:
         return jnp.mean(features, (1, 2), keepdims=True)
 
 
@@ -86,7 +85,7 @@ class DepthwisePooling(nnx.Module):
         initial = nnx.initializers.lecun_normal(in_axis=(0, 1), out_axis=2)
         self.kernel = nnx.Param(initial(rngs.params(), (7, 7, channels)))
 
-    def __call__(self, features: Units) -> Float[Array, "batch 1 1 channels"]:
+    def __call__(self, features: Features) -> Float[Array, "batch 1 1 channels"]:
         kernel = self.kernel[...].astype(jnp.float32)
         return jnp.sum(features * kernel[None], (1, 2), keepdims=True)
 
@@ -97,5 +96,5 @@ def _build_pool(pooling: Pooling, channels: int, rngs: nnx.Rngs) -> nnx.Module |
     return MeanPooling() if pooling == "mean" else None
 
 
-def _norm(kind: type[nnx.BatchNorm], width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    return kind(width, use_running_average=True, epsilon=epsilon, dtype=jnp.float32, rngs=rngs)
+def _norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
+    return nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, dtype=jnp.float32, rngs=rngs)

@@ -12,10 +12,9 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.architecture import Architecture, list_key
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import norm, pointwise
-from pfiq_jax.recognizers.watching import end_of_block
 
 
 class Conv(NamedTuple):
@@ -36,6 +35,7 @@ MIXED_6A = ((halve(384),), (Conv(192), Conv(192, (3, 3)), halve(256)))
 BLOCK17 = ((Conv(128),), (Conv(128), Conv(128, (1, 7)), Conv(128, (7, 1))))
 MIXED_7A = ((Conv(256), halve(384)), (Conv(256), halve(256)), (Conv(256), Conv(256, (3, 3)), halve(256)))
 BLOCK8 = ((Conv(192),), (Conv(192), Conv(192, (1, 3)), Conv(192, (3, 1))))
+REPEATS = {"repeat_1": 5, "repeat_2": 10, "repeat_3": 5}
 FEATURES = 1792
 
 
@@ -50,6 +50,16 @@ class InceptionResNetV1(Architecture):
 
     dim: int = 512
     epsilon: float = 1e-3
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        last = {name: list_key(count - 1) for name, count in REPEATS.items()}
+        return (
+            "trunk.conv2d_4a",
+            f"trunk.repeat_1.{last['repeat_1']}",
+            f"trunk.repeat_2.{last['repeat_2']}",
+            "trunk.block8",
+        )
 
     def build_trunk(self, rngs: nnx.Rngs) -> nnx.Module:
         return InceptionResNetV1Trunk(epsilon=self.epsilon, rngs=rngs)
@@ -72,19 +82,19 @@ class InceptionResNetV1Trunk(nnx.Module):
         self.conv2d_4a = layer(80, Conv(192, (3, 3), padding="VALID"))
         self.conv2d_4b = layer(192, halve(256))
         block = partial(ResidualBlock, epsilon=epsilon, rngs=rngs)
-        self.repeat_1 = nnx.List(block(256, BLOCK35, scale=0.17) for _ in range(5))
+        self.repeat_1 = nnx.List(block(256, BLOCK35, scale=0.17) for _ in range(REPEATS["repeat_1"]))
         self.mixed_6a = Reduction(256, MIXED_6A, epsilon=epsilon, rngs=rngs)
-        self.repeat_2 = nnx.List(block(896, BLOCK17, scale=0.1) for _ in range(10))
+        self.repeat_2 = nnx.List(block(896, BLOCK17, scale=0.1) for _ in range(REPEATS["repeat_2"]))
         self.mixed_7a = Reduction(896, MIXED_7A, epsilon=epsilon, rngs=rngs)
-        self.repeat_3 = nnx.List(block(FEATURES, BLOCK8, scale=0.2) for _ in range(5))
+        self.repeat_3 = nnx.List(block(FEATURES, BLOCK8, scale=0.2) for _ in range(REPEATS["repeat_3"]))
         self.block8 = block(FEATURES, BLOCK8, scale=1.0, activation=False)
 
     def __call__(self, x):
         x = self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(x)))
-        x = end_of_block(self.conv2d_4a(self.conv2d_3b(max_pool(x))))
-        x = end_of_block(apply(self.repeat_1, self.conv2d_4b(x)))
-        x = end_of_block(apply(self.repeat_2, self.mixed_6a(x)))
-        return end_of_block(self.block8(apply(self.repeat_3, self.mixed_7a(x))))
+        x = self.conv2d_4a(self.conv2d_3b(max_pool(x)))
+        x = apply(self.repeat_1, self.conv2d_4b(x))
+        x = apply(self.repeat_2, self.mixed_6a(x))
+        return self.block8(apply(self.repeat_3, self.mixed_7a(x)))
 
 
 class Branched(nnx.Module):

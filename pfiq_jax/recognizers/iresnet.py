@@ -11,11 +11,12 @@ from types import MappingProxyType
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array, Float, PyTree
 
-from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.architecture import Architecture, list_key
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, PReLU, conv3x3, norm, pointwise
-from pfiq_jax.recognizers.watching import end_of_block
+from pfiq_jax.recognizers.network import Embedding
 
 BLOCKS_PER_STAGE: Mapping[int, tuple[int, ...]] = MappingProxyType(
     {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 14, 3), 100: (3, 13, 30, 3), 200: (6, 26, 60, 6)}
@@ -35,7 +36,7 @@ class IResNet(Architecture):
         pooled_shortcut: the first shortcut, which need not widen, takes every other pixel as it is (AdaFace) instead
             of a convolution of it.
         squeeze_excitation: each block weighs its channels (Hu et al. 2018).
-        quality_head: a dense layer tells quality from the embedding (CR-FIQA).
+        quality_head: a dense layer predicts quality from the embedding (CR-FIQA).
     """
 
     depth: int = 50
@@ -45,6 +46,11 @@ class IResNet(Architecture):
     squeeze_excitation: bool = False
     quality_head: bool = False
 
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        lengths = BLOCKS_PER_STAGE[self.depth]
+        return tuple(f"trunk.stages.{list_key(i)}.{list_key(length - 1)}" for i, length in enumerate(lengths))
+
     def build_trunk(self, rngs: nnx.Rngs) -> nnx.Module:
         return IResNetTrunk(self, rngs)
 
@@ -53,6 +59,10 @@ class IResNet(Architecture):
 
     def build_quality_head(self, rngs: nnx.Rngs) -> nnx.Linear | None:
         return nnx.Linear(self.dim, 1, precision="highest", rngs=rngs) if self.quality_head else None
+
+    def learned_quality(self, parameters: PyTree[Array], embedding: Embedding) -> Float[Array, " batch"]:
+        """What the quality head predicts from embeddings that are not normalised."""
+        return self.module("quality_head", parameters)(embedding)[:, 0]
 
 
 class IResNetTrunk(nnx.Module):
@@ -74,7 +84,6 @@ class IResNetTrunk(nnx.Module):
         for stage in self.stages:
             for block in stage:
                 x = block(x)
-            x = end_of_block(x)
         return x
 
 

@@ -1,5 +1,6 @@
 """Layers that Flax lacks, or that XLA runs too slowly."""
 
+import functools
 from functools import partial
 
 import jax
@@ -7,11 +8,9 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from pfiq_jax.recognizers.watching import MapNorm
-
 
 class PReLU(nnx.Module):
-    """Parametric ReLU with one slope a channel (He et al. 2015, eq. 1)."""
+    """Parametric ReLU with one slope per channel (He et al. 2015, eq. 1)."""
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs):
         self.slope = nnx.Param(jnp.full((channels,), 0.25))
@@ -55,9 +54,9 @@ def conv3x3(channels: int, width: int, *, stride: int = 1, rngs: nnx.Rngs) -> nn
     return nnx.Conv(channels, width, (3, 3), strides=stride, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
 
 
-def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> MapNorm:
+def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
     """BatchNorm by its running statistics."""
-    return MapNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
+    return nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
 
 
 def pointwise(channels: int, width: int, rngs: nnx.Rngs) -> nnx.Linear:
@@ -76,23 +75,25 @@ def depthwise_conv(
     return _sum_of_taps(x, kernel, stride)
 
 
-def _sum_of_taps(x, kernel, stride):
+def _sum_of_taps(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
     height, width = x.shape[1:3]
     padded = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
 
-    def tap(row, column):
+    def tap(row: int, column: int) -> jax.Array:
         rows = slice(row, row + height - stride + 1, stride)
         columns = slice(column, column + width - stride + 1, stride)
         return padded[:, rows, columns] * jnp.expand_dims(kernel[row, column], (0, 1, 2))
 
-    return sum(tap(row, column) for row in range(3) for column in range(3))
+    return functools.reduce(jnp.add, (tap(row, column) for row in range(3) for column in range(3)))
 
 
-def _depthwise_forward(x, kernel, stride):
+def _depthwise_forward(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     return depthwise_conv(x, kernel, stride), (x, kernel)
 
 
-def _depthwise_backward(stride, residuals, gradient):
+def _depthwise_backward(
+    stride: int, residuals: tuple[jax.Array, jax.Array], gradient: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     x, kernel = residuals
     if stride == 1:
         x_gradient = depthwise_conv(gradient, kernel[::-1, ::-1], 1)
@@ -103,12 +104,12 @@ def _depthwise_backward(stride, residuals, gradient):
     return x_gradient, kernel_gradient
 
 
-def _transposed_stride_2(gradient, kernel):
+def _transposed_stride_2(gradient: jax.Array, kernel: jax.Array) -> jax.Array:
     """Input pixel u met tap k of output o where u = 2 o + k - 1: even pixels meet tap 1, odd ones taps 0 and 2."""
     batch, height, width, channels = gradient.shape
     padded = jnp.pad(gradient, ((0, 0), (0, 1), (0, 1), (0, 0)))
 
-    def met(row, column):  # tap 0 was met by the next output, taps 1 and 2 by this one
+    def met(row: int, column: int) -> jax.Array:  # tap 0 was met by the next output, taps 1 and 2 by this one
         below, right = int(row == 0), int(column == 0)
         neighbour = padded[:, below : below + height, right : right + width]
         return neighbour * jnp.expand_dims(kernel[row, column], (0, 1, 2))

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from flax import nnx
 
-from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.architecture import Architecture, list_key
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3, pointwise
-from pfiq_jax.recognizers.watching import end_of_block
 
 STEM_WIDTH = 64
 # Of each stage: the expanded width and the output width of the bottleneck that shrinks, and the number and expanded
@@ -27,6 +26,11 @@ class MobileFaceNet(Architecture):
     dim: int = 128
     epsilon: float = 1e-3
     head_epsilon: float = 2e-5
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        ends = (f"trunk.stages.{list_key(stage)}.{list_key(STAGES[stage][2])}" for stage in (0, 1))
+        return ("trunk.depthwise", *ends, "trunk.last")
 
     def build_trunk(self, rngs: nnx.Rngs) -> nnx.Module:
         return MobileFaceNetTrunk(epsilon=self.epsilon, rngs=rngs)
@@ -60,10 +64,9 @@ class MobileFaceNetTrunk(nnx.Module):
     def __call__(self, x):
         x = self.depthwise(self.stem(x))
         for stage in self.stages:
-            x = end_of_block(x)
             for block in stage:
                 x = block(x)
-        return end_of_block(self.last(x))
+        return self.last(x)
 
 
 class Bottleneck(nnx.Module):

@@ -1,51 +1,42 @@
-"""The recogniser: image -> features -> embedding, as one immutable pytree."""
+"""The recogniser: image -> features -> units -> embedding, as one immutable pytree."""
 
 import dataclasses
-import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import jax
-import jax.numpy as jnp
-from jax.typing import ArrayLike
 from jaxtyping import Array, Float, PyTree
 
+from pfiq_jax import pytrees
 from pfiq_jax.calibration import Calibration
-from pfiq_jax.images import as_batch
-from pfiq_jax.recognizers.network import Functions, KnownFeatures, Network
+from pfiq_jax.recognizers.forward import Forward, Images, per_face
+from pfiq_jax.recognizers.network import Functions, Network, Units, as_they_are
 from pfiq_jax.recognizers.preprocessing import PIXELS, Preprocessing
+from pfiq_jax.recognizers.provenance import Provenance
+
+STATISTICS = ("mean", "var")
+"""Names of the leaves that a BatchNorm estimates from images; no gradient should change them."""
 
 
-@functools.partial(
-    jax.tree_util.register_dataclass,
-    data_fields=["parameters"],
-    meta_fields=[
-        "network",
-        "preprocessing",
-        "dropout_rate",
-        "dropout_granularity",
-        "dtype",
-        "provenance",
-        "calibrations",
-    ],
-)
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Recognizer:
-    """A face recognition network as a pytree: its parameters are the leaves, all else is static.
+    """A face recognition network as an immutable pytree.
 
-    Hence ``jax.jit(pfiq_jax.ser_fiq_closed_form)(recognizer, images)`` works, and so do ``grad``, ``vmap``,
-    ``device_put`` and sharding.
+    Its leaves are the parameters and the numbers of its calibrations; everything else is static. So a recogniser is an
+    argument of ``jax.jit``, ``grad``, ``vmap`` and ``device_put`` like any other tree of arrays. ``storage_dtype`` and
+    ``provenance`` are descriptions: they are not part of any jit key, and no compiled program depends on them.
 
     Attributes:
-        parameters: the leaves.
-        network: the trunk and the head.
-        preprocessing: what the network wants done to RGB pixels in 0..255.
-        dropout_rate: the rate the head was trained with, 0 where it was trained without.
-        dropout_granularity: what that dropout dropped: "unit" or whole "channel".
-        dtype: in which ``save`` writes arrays that lose nothing by it.
-        provenance: (name, text) pairs: where the weights come from, their licence, what was verified.
-        calibrations: what quality scores mean on this network, one a method; see ``calibrated``.
+        parameters: nested dictionaries of arrays with string keys; the keys of lists have two digits ("00", "01").
+        network: the three functions.
+        preprocessing: what the network expects to be done to RGB pixels in 0..255.
+        dropout_rate: the rate that the head was trained with; 0 if it was trained without dropout.
+        dropout_granularity: what that dropout dropped: single units ("unit") or whole channels ("channel").
+        folded_batch_norms: whether the BatchNorms were folded into convolutions, so that their statistics are lost.
+        calibrations: the meaning of quality scores on this network, by the name of the method.
+        storage_dtype: the dtype that ``save`` uses for every array that it represents exactly.
+        provenance: where the weights come from.
     """
 
     parameters: PyTree  # not PyTree[Array]: JAX also puts shapes and other stand-ins in the place of leaves
@@ -53,9 +44,10 @@ class Recognizer:
     preprocessing: Preprocessing = PIXELS
     dropout_rate: float = 0.0
     dropout_granularity: Literal["unit", "channel"] = "unit"
-    dtype: str = "float32"
-    provenance: tuple[tuple[str, str], ...] = ()
-    calibrations: tuple[Calibration, ...] = ()
+    folded_batch_norms: bool = False
+    calibrations: Mapping[str, Calibration] = dataclasses.field(default_factory=dict)
+    storage_dtype: str = "float32"
+    provenance: Provenance = Provenance()  # noqa: RUF009 (immutable)
 
     def __repr__(self) -> str:
         count = sum(leaf.size for leaf in jax.tree.leaves(self.parameters) if hasattr(leaf, "size"))
@@ -65,104 +57,118 @@ class Recognizer:
     def from_functions(
         cls,
         trunk: Callable[[PyTree, Array], Array],
-        head: Callable[[PyTree, Array], Array],
+        project: Callable[[PyTree, Array], Array],
         parameters: PyTree,
         *,
+        units: Callable[[PyTree, Array], Array] = as_they_are,
         preprocessing: Preprocessing = PIXELS,
         dropout_rate: float = 0.0,
     ) -> "Recognizer":
-        """A recogniser from a network of one's own.
+        """A recogniser from a network of one's own: two functions, or three.
 
         Args:
             trunk: ``(parameters, images) -> features``; images (batch, height, width, 3) as ``preprocessing`` leaves
                 them, features (batch, rows, columns, channels).
-            head: ``(parameters, features) -> embedding`` (batch, dim), affine in the features. SER-FIQ's dropout acts
-                on the features as they enter the head: a BatchNorm before it is the trunk's last layer.
-            parameters: any pytree of arrays; both functions get the whole of it.
+            project: ``(parameters, units) -> embedding`` (batch, dim), affine in the units.
+            parameters: any pytree of arrays; each function gets all of it.
+            units: ``(parameters, features) -> units`` (batch, ..., channels), on which SER-FIQ's dropout acts. By
+                default the features themselves. Give it for a head with a BatchNorm or a pooling before its dropout.
             preprocessing: by default the trunk gets RGB pixels in 0..255.
-            dropout_rate: the rate the network was trained with.
+            dropout_rate: the rate that the network was trained with.
         """
-        return cls(parameters, Functions(trunk, head), preprocessing, dropout_rate)
+        return cls(parameters, Functions(trunk, project, units), preprocessing, dropout_rate)
 
-    def features(self, images: ArrayLike) -> Float[Array, "*batch rows columns channels"]:
-        """The trunk: RGB pixels in 0..255, one image or a batch, to features.
+    def forward(self, images: Images) -> Forward:
+        """All stages of one forward pass, for one image or a batch.
 
-        Those of one image are (7, 7, channels), or the last map that the network pools: (3, 3, 1792) of FaceNet's.
+        A ``Forward`` is returned as it is, so functions that start with ``recognizer.forward(images)`` take either.
 
         Raises:
             PfiqError: for images of another shape, dtype or range.
         """
-        batch = as_batch(images, self.preprocessing.size)
-        features = self.network.trunk(self.parameters, self.preprocessing(batch))
-        return features.reshape(*jnp.shape(images)[:-3], *features.shape[1:])
+        return images if isinstance(images, Forward) else _forward(self, images)  # type: ignore[arg-type]
+
+    def features(self, images: Images) -> Float[Array, "*batch rows columns channels"]:
+        """Output of the trunk, for one image or a batch.
+
+        For one image (7, 7, channels), or the last map before a pooling: (3, 3, 1792) for FaceNet.
+
+        Raises:
+            PfiqError: for images of another shape, dtype or range.
+        """
+        return _features(self, images)
+
+    def embed(self, images: Images) -> Float[Array, "*batch dim"]:
+        """The embedding of one image or a batch, in float32, not normalised.
+
+        Raises:
+            PfiqError: for images of another shape, dtype or range.
+        """
+        return _embed(self, images)
 
     def head(self, features: Float[Array, "*batch rows columns channels"]) -> Float[Array, "*batch dim"]:
-        """The head: features to the embedding, in float32, not normalised."""
+        """Features of one image or a batch to the embedding: ``project(units(features))``."""
         batch = features.reshape(-1, *features.shape[-3:])
-        embedding = self.network.head(self.parameters, batch)
+        embedding = self.project(self.network.units(self.parameters, batch))
         return embedding.reshape(*features.shape[:-3], *embedding.shape[1:])
 
-    def embed(self, images: ArrayLike) -> Float[Array, "*batch dim"]:
-        """The embedding of RGB pixels in 0..255, one image or a batch: ``head(features(images))``, not normalised."""
-        return self.head(self.features(images))
+    def project(self, units: Units) -> Float[Array, "batch dim"]:
+        """The last, affine part of the head: units of a batch to the embedding, in float32."""
+        return self.network.project(self.parameters, units)
 
-    def units_and_projection(
-        self, features: Float[Array, "batch rows columns channels"]
-    ) -> tuple[Array, Callable[[Array], Array]]:
-        """What dropout acts on, and the affine rest of the head as a function of it.
+    def trainable(self) -> "Recognizer":
+        """A recogniser of booleans: True for weights, False for BatchNorm statistics and calibrations.
 
-        SER-FIQ repeats the second only.
+        A mask for ``optax.masked`` and the like, of a recogniser or, as ``trainable().parameters``, of its parameters.
+        Plain gradient descent on the statistics makes variances negative within a few steps.
         """
-        seen: list[Array] = []
 
-        def capture(units: Array) -> Array:
-            seen.append(units)
-            return units
+        def is_weight(path: jax.tree_util.KeyPath, leaf: object) -> bool:
+            return not (isinstance(path[-1], jax.tree_util.DictKey) and path[-1].key in STATISTICS)
 
-        self.network.head(self.parameters, features, capture)
-
-        def project(units: Array) -> Float[Array, "batch dim"]:
-            return self.network.head(self.parameters, features, lambda _: units)
-
-        return seen[0], project
-
-    def without_output_norm(self) -> "Recognizer":
-        """This recogniser without the head's last BatchNorm, as the first SER-FIQ and the PLQ code have it.
-
-        A head of one's own stays as it is.
-        """
-        return dataclasses.replace(self, parameters=self.network.without_output_norm(self.parameters))
-
-    def with_features(self, features: Array) -> "Recognizer":
-        """This recogniser with a trunk that returns known features, so that a function of (recogniser, images)
-        can be asked about images whose features are already there, at the price of the head alone."""
-        batch = features.reshape(-1, *features.shape[-3:])
-        parameters = {"features": batch, "parameters": self.parameters}
-        return dataclasses.replace(self, parameters=parameters, network=KnownFeatures(self.network))
-
-    def without_features(self) -> "Recognizer":
-        """This recogniser with its own trunk in place of known features, to be asked about other images than theirs."""
-        if not isinstance(self.network, KnownFeatures):
-            return self
-        inner = dataclasses.replace(self, parameters=self.parameters["parameters"], network=self.network.network)
-        return inner.without_features()
-
-    def calibration(self, method: str) -> Calibration | None:
-        """What the scores of a quality method mean on this network; None where that was not fitted."""
-        return next((each for each in self.calibrations if each.method == method), None)
+        return dataclasses.replace(
+            self,
+            parameters=jax.tree_util.tree_map_with_path(is_weight, self.parameters),
+            calibrations=jax.tree.map(lambda leaf: False, dict(self.calibrations)),
+        )
 
     def calibrated(self, calibration: Calibration) -> "Recognizer":
-        """This recogniser with a calibration, in place of one of the same method."""
-        others = tuple(each for each in self.calibrations if each.method != calibration.method)
-        return dataclasses.replace(self, calibrations=(*others, calibration))
+        """This recogniser with a calibration, which replaces one of the same method."""
+        return dataclasses.replace(self, calibrations={**self.calibrations, calibration.method: calibration})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a ``.safetensors`` file that ``load_recognizer`` reads back, bit for bit, as float32 values.
 
         Raises:
-            PfiqError: for a network of one's own, whose functions no file can hold, and for a place that cannot be
-                written.
+            PfiqError: for a network of one's own, whose functions no file can hold; for parameters that
+                ``load_recognizer`` would refuse; and for a file that cannot be written.
         """
-        from pfiq_jax.recognizers.weights_file import save_recognizer  # it knows all architectures, this file none
+        from pfiq_jax.recognizers.weights_file import save_recognizer  # which imports this module
 
         save_recognizer(self, path)
+
+
+pytrees.register(
+    Recognizer,
+    leaves=("parameters", "calibrations"),
+    static=("network", "preprocessing", "dropout_rate", "dropout_granularity", "folded_batch_norms"),
+    descriptions=("storage_dtype", "provenance"),
+)
+
+
+@per_face
+def _forward(recognizer: Recognizer, images: Array) -> Forward:
+    network, parameters = recognizer.network, recognizer.parameters
+    features = network.trunk(parameters, recognizer.preprocessing(images))
+    units = network.units(parameters, features)
+    return Forward(images, features, units, network.project(parameters, units))
+
+
+@per_face
+def _features(recognizer: Recognizer, images: Images) -> Float[Array, "batch rows columns channels"]:
+    return recognizer.forward(images).features
+
+
+@per_face
+def _embed(recognizer: Recognizer, images: Images) -> Float[Array, "batch dim"]:
+    return recognizer.forward(images).embedding

@@ -4,10 +4,9 @@ from dataclasses import dataclass
 
 from flax import nnx
 
-from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.architecture import Architecture, list_key
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3, pointwise
-from pfiq_jax.recognizers.watching import end_of_block
 
 STEM_WIDTH = 32
 # Width and stride of the thirteen depthwise and pointwise pairs (MobileNet v1, table 1, without its stem's stride).
@@ -26,6 +25,10 @@ class SFace(Architecture):
     dim: int = 128
     epsilon: float = 1e-3
     head_epsilon: float = 2e-5
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        return tuple(f"trunk.layers.{list_key(index)}" for index in LAST_LAYERS)
 
     def build_trunk(self, rngs: nnx.Rngs) -> nnx.Module:
         return SFaceTrunk(epsilon=self.epsilon, rngs=rngs)
@@ -49,8 +52,6 @@ class SFaceTrunk(nnx.Module):
         self.layers = nnx.List(layers)
 
     def __call__(self, x):
-        for place, layer in enumerate(self.layers):
+        for layer in self.layers:
             x = layer(x)
-            if place in LAST_LAYERS:
-                x = end_of_block(x)
         return x

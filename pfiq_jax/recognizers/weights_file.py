@@ -1,4 +1,4 @@
-"""Weights on disk: ``.safetensors`` whose header says all that is not an array."""
+"""Weights on disk: ``.safetensors`` whose header holds everything that is not an array."""
 
 import contextlib
 import dataclasses
@@ -19,11 +19,12 @@ from jaxtyping import Array, PyTree
 
 from pfiq_jax.calibration import Calibration
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.architecture import Architecture, path_name
 from pfiq_jax.recognizers.inception_resnet import InceptionResNetV1
 from pfiq_jax.recognizers.iresnet import IResNet
 from pfiq_jax.recognizers.mobilefacenet import MobileFaceNet
 from pfiq_jax.recognizers.preprocessing import Preprocessing
+from pfiq_jax.recognizers.provenance import Provenance
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.recognizers.sface import SFace
 
@@ -39,40 +40,42 @@ ARCHITECTURES: Mapping[str, type[Architecture]] = {
 
 
 def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
-    """A recogniser from a converted ``.safetensors`` file; without one, the bundled SFace network.
+    """A recogniser from a converted ``.safetensors`` file; without a file, the bundled SFace network.
 
-    Parameters are float32 whatever the file stores; cast the leaves of the pytree to run the trunk in another dtype.
+    Parameters are float32 whatever the file stores. To run the trunk in another dtype, cast ``parameters``.
 
     Args:
         source: a file that ``weights-convert`` or ``save`` wrote.
 
     Raises:
-        PfiqError: for a file that is missing, truncated, of another format, or whose arrays are missing, left over,
-            misshapen or not finite; all that is wrong with its arrays is in one message.
+        PfiqError: for a file that is missing, truncated or of another format, or whose arrays are missing, left over,
+            misshapen or not finite. One message lists everything that is wrong with its arrays.
     """
     path = Path(source) if source is not None else Path(str(resources.files("pfiq_jax") / "bundled/sface.safetensors"))
     header, arrays = _read(path)
     try:
         network = ARCHITECTURES[header["architecture"]](**header["options"])
-        preprocessing = Preprocessing(**{name: _tuples(value) for name, value in header["preprocessing"].items()})
-        recognizer = Recognizer(
-            parameters=fill(network, arrays, arrays.__getitem__, path),
-            network=network,
-            preprocessing=preprocessing,
-            dropout_rate=float(header["dropout_rate"]),
-            dropout_granularity=header["dropout_granularity"],
-            dtype=header["dtype"],
-            provenance=tuple((str(name), str(text)) for name, text in header["provenance"].items()),
-            calibrations=tuple(_calibration(fields) for fields in header.get("calibrations", [])),
-        )
-    except PfiqError:
-        raise
+        preprocessing = Preprocessing(**_tuples(header["preprocessing"]))
+        calibrations = [_calibration(fields) for fields in header["calibrations"]]
+        described = {
+            "dropout_rate": float(header["dropout_rate"]),
+            "dropout_granularity": header["dropout_granularity"],
+            "folded_batch_norms": header["folded_batch_norms"],
+            "storage_dtype": header["storage_dtype"],
+            "provenance": Provenance(**_tuples(header["provenance"])),
+        }
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PfiqError(
-            f"{path}: its header names an unknown or incomplete architecture ({error!r}); convert the source weights "
-            "again with `weights-convert convert`."
+            f"{path}: its header does not describe a network of this release ({_fault(error)}); convert the source "
+            "weights again with `weights-convert convert`."
         ) from error
-    return recognizer
+    return Recognizer(
+        parameters=fill(network, arrays, arrays.__getitem__, path),
+        network=network,
+        preprocessing=preprocessing,
+        calibrations={each.method: each for each in calibrations},
+        **described,
+    )
 
 
 def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> None:
@@ -83,6 +86,12 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
         raise PfiqError(
             f"{path}: only the library's own architectures can be saved; keep your parameters with your own code."
         )
+    leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(recognizer.parameters)}
+    if faults := [f"{name} {fault}" for name, leaf in leaves.items() if (fault := _fault_in(name, leaf))]:
+        raise PfiqError(
+            f"{path}: was not written, since {'; '.join(_first(faults))}; train without BatchNorm statistics, see "
+            "`Recognizer.trainable`."
+        )
     header = {
         "format_version": FORMAT_VERSION,
         "architecture": names[type(network)],
@@ -90,17 +99,19 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
         "preprocessing": dataclasses.asdict(recognizer.preprocessing),
         "dropout_rate": recognizer.dropout_rate,
         "dropout_granularity": recognizer.dropout_granularity,
-        "dtype": recognizer.dtype,
-        "provenance": dict(recognizer.provenance),
-        "calibrations": [dataclasses.asdict(each) for each in recognizer.calibrations],
+        "folded_batch_norms": recognizer.folded_batch_norms,
+        "storage_dtype": recognizer.storage_dtype,
+        "provenance": dataclasses.asdict(recognizer.provenance),
+        "calibrations": [dataclasses.asdict(each) for each in recognizer.calibrations.values()],
     }
-    arrays = {name: _narrow(np.asarray(leaf), recognizer.dtype) for name, leaf in named_leaves(recognizer.parameters)}
+    arrays = {name: _narrow(leaf, recognizer.storage_dtype) for name, leaf in leaves.items()}
+    metadata = {HEADER: json.dumps(header, default=lambda number: np.asarray(number).tolist())}
     path = Path(path)
     partial = path.with_name(path.name + ".partial")
     try:
-        partial.touch()  # for the system's own words where it cannot be written
-        safetensors.numpy.save_file(arrays, partial, {HEADER: json.dumps(header)})
-        partial.replace(path)  # a run that is cut off leaves no half file behind
+        partial.touch()  # so that the system itself says why it cannot be written
+        safetensors.numpy.save_file(arrays, partial, metadata)
+        partial.replace(path)  # an interrupted run leaves no half file behind
     except (OSError, safetensors.SafetensorError) as error:
         with contextlib.suppress(OSError):
             partial.unlink()
@@ -109,9 +120,8 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
 
 
 def named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
-    """The leaves of a parameter tree with their dotted names, as ``trunk.stages.0.1.conv1.kernel``."""
-    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return [(jax.tree_util.keystr(path, simple=True, separator="."), leaf) for path, leaf in flat]
+    """The leaves of a parameter tree with their dotted names, such as ``trunk.stages.00.01.conv1.kernel``."""
+    return [(path_name(path), leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)]
 
 
 def fill(
@@ -126,11 +136,11 @@ def fill(
     """The parameter tree of a network, filled by name.
 
     Args:
-        network: whose parameters these are.
-        names: of the arrays in the file, as ``named_leaves`` gives them.
-        take: gives an array by its name; asked once for each.
-        path: of the file, for messages.
-        labels: what messages call arrays that have another name in the file.
+        network: the network with these parameters.
+        names: names of the arrays in the file, in the form of ``named_leaves``.
+        take: returns an array by its name; called once for each.
+        path: the file, for messages.
+        labels: names in the file, for messages, of arrays that are named otherwise there.
         progress: wraps the loop over the parameters, as ``tqdm.tqdm`` does.
 
     Raises:
@@ -149,20 +159,27 @@ def fill(
         if array.shape != wanted[name]:
             place = f" as {name}" if label != name else ""
             problems.append(f"{label} has shape {array.shape} instead of {wanted[name]}{place}")
-        elif not jnp.issubdtype(array.dtype, jnp.floating):
-            problems.append(f"{label} has dtype {array.dtype}, which is no float")
-        elif not np.isfinite(array).all():
-            problems.append(f"{label} holds NaN or infinite values")
-        elif name.endswith(".var") and array.min(initial=0) < 0:
-            problems.append(f"{label} holds negative variances")
+        elif fault := _fault_in(name, array):
+            problems.append(f"{label} {fault}")
         else:
             leaves.append(jnp.asarray(np.ascontiguousarray(array, np.float32)))
     if missing or surplus or problems:
-        told = "; ".join((*sorted(problems), *_first(sorted(missing)), *_first(sorted(surplus))))
+        faults = "; ".join((*sorted(problems), *_first(sorted(missing)), *_first(sorted(surplus))))
         raise PfiqError(
-            f"{path}: does not fit {network}: {told}. Give a whole, undamaged file, or name another architecture."
+            f"{path}: does not fit {network}: {faults}. Give a whole, undamaged file, or name another architecture."
         )
     return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
+
+
+def _fault_in(name: str, array: np.ndarray) -> str | None:
+    """What no parameter of a network can be, in words."""
+    if not jnp.issubdtype(array.dtype, jnp.floating):
+        return f"has dtype {array.dtype} instead of a float type"
+    if not np.isfinite(array).all():
+        return "holds NaN or infinite values"
+    if name.endswith(".var") and array.min(initial=0) < 0:
+        return "holds negative variances"
+    return None
 
 
 def _first(problems: list[str]) -> list[str]:
@@ -170,27 +187,31 @@ def _first(problems: list[str]) -> list[str]:
     return problems if more <= 0 else [*problems[:NAMED], f"and {more} more like that"]
 
 
+def _fault(error: Exception) -> str:
+    return f"it lacks the field {error}" if isinstance(error, KeyError) else f"{error}"
+
+
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    mend = "give a file that `weights-convert convert` or `Recognizer.save` wrote."
+    fix = "give a file that `weights-convert convert` or `Recognizer.save` wrote."
     if not path.is_file():
-        raise PfiqError(f"{path}: no such weights file; {mend}")
+        raise PfiqError(f"{path}: no such weights file; {fix}")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})[HEADER])
             if header["format_version"] != FORMAT_VERSION:
                 raise PfiqError(
-                    f"{path}: has format version {header['format_version']}, this release reads {FORMAT_VERSION}; "
-                    "upgrade pfiq_jax or convert the source weights again."
+                    f"{path}: was written in format version {header['format_version']}; this release reads only "
+                    f"version {FORMAT_VERSION}. Upgrade pfiq_jax or convert the source weights again."
                 )
             return header, {name: file.get_tensor(name) for name in file.keys()}
     except (safetensors.SafetensorError, OSError) as error:
-        raise PfiqError(f"{path}: is truncated or not a .safetensors file ({error}); {mend}") from error
+        raise PfiqError(f"{path}: is truncated or not a .safetensors file ({error}); {fix}") from error
     except (KeyError, TypeError, json.JSONDecodeError) as error:
-        raise PfiqError(f"{path}: is a .safetensors file without a pfiq_jax header; {mend}") from error
+        raise PfiqError(f"{path}: is a .safetensors file without a pfiq_jax header; {fix}") from error
 
 
 def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
-    """The array in the file's dtype if that changes no bit of it, else as it is."""
+    """The array in the file's dtype if that changes no bit of it, otherwise as it is."""
     if array.dtype == dtype:
         return array
     with np.errstate(over="ignore"):
@@ -199,8 +220,12 @@ def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
 
 
 def _calibration(fields: dict[str, Any]) -> Calibration:
-    return Calibration(**{name: _tuples(value) for name, value in fields.items()})
+    numbers = {name: np.asarray(value, np.float32) for name, value in fields.items() if isinstance(value, list | float)}
+    return Calibration(**{**fields, **numbers})
 
 
 def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+    """JSON's lists as tuples, which compare and hash; those of a dictionary too."""
+    if isinstance(value, dict):
+        return {name: _tuples(each) for name, each in value.items()}
+    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value

@@ -33,7 +33,7 @@ def looks_at_the_left() -> Recognizer:
 
     keys = jax.random.split(KEY)
     parameters = {"trunk": jax.random.normal(keys[0], (3, 8)), "head": jax.random.normal(keys[1], (7 * 7 * 8, 16))}
-    middling = Calibration("relative_norm", 1e-3, 0.0, (), "none: all faces score about 0.5")
+    middling = Calibration("relative_norm", 1e-3, 0.0, np.zeros(0), "none: all faces score about 0.5")
     return Recognizer.from_functions(trunk, head, parameters).calibrated(middling)
 
 
@@ -62,7 +62,7 @@ def test_an_image_does_not_depend_on_its_batch(looks_at_the_left, images, method
 
 def test_every_named_map_runs_on_a_network_of_ones_own(looks_at_the_left, images):
     for name, method in MAP_METHODS.items():
-        map = jax.eval_shape(method, looks_at_the_left, images).map
+        map = jax.eval_shape(method.compute, looks_at_the_left, images).map
         assert map.shape == (2, 112, 112), name
 
 
@@ -82,5 +82,5 @@ def test_smoothing_is_scipys(images):
 def test_flat_places_have_no_quality(recognizer, faces):
     face = faces["skimage/astronaut"].copy()
     face[40:70, 30:60] = 90
-    map = np.asarray(jax.jit(MAP_METHODS["smoothed"])(recognizer, face).map)
+    map = np.asarray(MAP_METHODS["smoothed"].compute(recognizer, face).map)
     assert map[40:70, 30:60].max() < 0.01 < np.delete(map, np.s_[40:70], 0).mean()

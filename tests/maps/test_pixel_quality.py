@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 
 from pfiq_jax import (
     MAP_METHODS,
+    PUBLISHED_SER_FIQ,
     SER_FIQ_VARIANTS,
     PfiqError,
     face_quality,
@@ -21,7 +22,7 @@ from pfiq_jax import (
     ser_fiq_closed_form,
 )
 from pfiq_jax.maps.pixel_quality import equal_weights, least_norm_weights
-from pfiq_jax.quality.ser_fiq import normalize
+from pfiq_jax.vectors import normalize
 from weights_convert.convert import convert
 
 NAMES = ["skimage/astronaut", "pterhoer_xfiq/cap", "pterhoer_xfiq/mask", "amva/example_image"]
@@ -69,7 +70,7 @@ def check_against_torch(torch, recognizer, faces, units, fc):
     slopes, and one unit of the last layers is worth up to some thousandths of the gradient. By that torch in float32
     differs from itself in float64 too: by more than 1e-4 on two faces in five with SFace, at most by 2e-3.
     """
-    score = jax.jit(functools.partial(ser_fiq, num_masks=20, dropout_rate=0.5, output_norm=False))
+    score = functools.partial(ser_fiq, num_masks=20, variant=SER_FIQ_VARIANTS["plq"])
     explain = jax.jit(functools.partial(pixel_quality, regressor="published"))
     errors = []
     for image in list(faces.values())[::2]:
@@ -130,8 +131,8 @@ def test_a_vanishing_score_keeps_the_order_of_the_pixels(recognizer, images):
 
 @pytest.mark.parametrize("name", ["plq", "least_norm"])
 def test_maps_by_name_have_an_order_on_networks_that_score_zero(recognizer, images, name):
-    collapsed = dataclasses.replace(recognizer, calibrations=(), dropout_rate=0.999)
-    maps = np.asarray(MAP_METHODS[name](collapsed, jnp.asarray(images)).map)
+    collapsed = dataclasses.replace(recognizer, calibrations={}, dropout_rate=0.999)
+    maps = np.asarray(MAP_METHODS[name].compute(collapsed, jnp.asarray(images)).map)
     assert (np.std(maps, axis=(1, 2)) > 0).all()
 
 
@@ -139,9 +140,7 @@ def test_default_map_does_not_depend_on_the_embeddings_scale(recognizer, images)
     norm = dict(recognizer.parameters["head"]["output_norm"])
     norm["scale"], norm["bias"] = norm["scale"] * 7, norm["bias"] * 7
     head = recognizer.parameters["head"] | {"output_norm": norm}
-    stretched = jax.tree.unflatten(
-        jax.tree.structure(recognizer), jax.tree.leaves(recognizer.parameters | {"head": head})
-    )
+    stretched = dataclasses.replace(recognizer, parameters=recognizer.parameters | {"head": head})
     one = np.full(1, 0.5, np.float32)  # the score's own scale is the network's; see relative_norm
     result = pixel_quality(recognizer, images[0], quality=one)
     np.testing.assert_allclose(pixel_quality(stretched, images[0], quality=one).map, result.map, atol=1e-3)
@@ -172,7 +171,7 @@ def test_quality_is_a_function_or_scores(recognizer, images):
     np.testing.assert_allclose(default.quality, face_quality(recognizer, images), atol=1e-4)
     given = pixel_quality(recognizer, images, quality=default.quality)
     np.testing.assert_allclose(given.map, default.map, atol=1e-5)
-    sampled = functools.partial(ser_fiq, jax.random.key(0), **SER_FIQ_VARIANTS["plq"])
+    sampled = functools.partial(ser_fiq, jax.random.key(0), variant=SER_FIQ_VARIANTS["plq"])
     np.testing.assert_allclose(
         pixel_quality(recognizer, images, quality=sampled).quality, sampled(recognizer, images), atol=1e-4
     )
@@ -219,3 +218,19 @@ def test_bad_options_are_named(recognizer, images):
         pixel_quality(recognizer, images, quality=np.ones(1, np.float32))
     with pytest.raises(PfiqError, match="regressor is 'plq'; choose one of"):
         inspect.unwrap(pixel_quality)(recognizer, images, regressor="plq")
+
+
+def test_a_second_result_is_returned_as_in_jax_grad(recognizer, images):
+    def scaled_and_raw(recognizer, seen):
+        raw = ser_fiq_closed_form(recognizer, seen)
+        return PUBLISHED_SER_FIQ.scale(raw), raw
+
+    result, raw = pixel_quality(recognizer, images[0], quality=scaled_and_raw, has_aux=True)
+    np.testing.assert_allclose(raw, ser_fiq_closed_form(recognizer, images[0]), rtol=1e-6)
+    np.testing.assert_allclose(result.quality, PUBLISHED_SER_FIQ.scale(raw), rtol=1e-4)
+    np.testing.assert_allclose(result.map, pixel_quality(recognizer, images[0], quality=result.quality).map, atol=1e-5)
+
+
+def test_a_forward_takes_the_place_of_images(recognizer, images):
+    from_images, from_forward = pixel_quality(recognizer, images), pixel_quality(recognizer, recognizer.forward(images))
+    np.testing.assert_allclose(from_forward.map, from_images.map, atol=1e-4)

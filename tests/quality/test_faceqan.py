@@ -62,10 +62,10 @@ def test_equals_the_published_procedure_in_torch(torch, own, images):
         np.testing.assert_allclose(jax.jit(faceqan)(KEY, own, image), expected, rtol=1e-3)
 
 
-def test_an_image_scores_the_same_in_any_batch_and_with_known_features(own, images):
+def test_an_image_scores_the_same_in_any_batch_and_from_a_forward(own, images):
     scores = jax.jit(faceqan)(KEY, own, images)
     np.testing.assert_allclose([faceqan(KEY, own, image) for image in images], scores, rtol=1e-4)
-    np.testing.assert_allclose(faceqan(KEY, own.with_features(own.features(images)), images), scores, rtol=1e-4)
+    np.testing.assert_allclose(faceqan(KEY, own, own.forward(images)), scores, rtol=1e-4)
     assert not np.allclose(faceqan(jax.random.key(1), own, images), scores, rtol=1e-6)
 
 

@@ -48,12 +48,11 @@ def test_equals_torch_at_the_image_and_the_four_layers(torch, random_iresnet, fa
     np.testing.assert_allclose(-np.stack(score(recognizer, images), 1), expected, rtol=1e-4)
 
 
-def test_an_image_scores_the_same_in_any_batch_and_with_known_features(recognizer, faces):
+def test_an_image_scores_the_same_in_any_batch_and_with_a_forward(recognizer, faces):
     images = np.stack(list(faces.values())[:2])
     score = jax.jit(grafiqs)
     alone = np.array([score(recognizer, image) for image in images])
-    known = recognizer.with_features(recognizer.features(images))
-    np.testing.assert_allclose(score(known, images), alone, rtol=1e-4)
+    np.testing.assert_allclose(score(recognizer, recognizer.forward(images)), alone, rtol=1e-4)
 
 
 def test_spoiled_faces_score_lower(recognizer, spoiled):
@@ -71,9 +70,9 @@ def test_the_gradient_of_the_score_is_finite(recognizer, faces):
 def test_refuses_what_shows_no_statistics_and_unknown_blocks(recognizer):
     image = np.zeros((112, 112, 3), np.uint8)
     own = Recognizer.from_functions(lambda _, images: images[:, ::16, ::16], lambda _, features: features[:, 0, 0], ())
-    with pytest.raises(PfiqError, match="does not show its BatchNorms"):
+    with pytest.raises(PfiqError, match="has no BatchNorms that are known"):
         grafiqs(own, image)
-    folded = Recognizer((), SFace(), provenance=(("batch_norms", "folded"),))
+    folded = Recognizer((), SFace(), folded_batch_norms=True)
     with pytest.raises(PfiqError, match="has no BatchNorm statistics"):
         grafiqs(folded, image)
     with pytest.raises(PfiqError, match="choose one of 'image', 1, 2, 3, 4"):  # unwrapped from the tests' type checks

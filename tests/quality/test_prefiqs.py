@@ -63,12 +63,12 @@ def test_the_smallest_of_all_kernels_go(own, amount):
     np.testing.assert_array_equal(kept, expected)
 
 
-def test_score_by_hand_and_with_known_features(own, images):
+def test_score_by_hand_and_from_a_forward(own, images):
     whole, part = (np.asarray(each.embed(images), np.float64) for each in (own, pruned(own)))
     whole, part = (each / np.linalg.norm(each, axis=1, keepdims=True) for each in (whole, part))
     expected = 1 - np.linalg.norm(whole - part, axis=1) / 2
     np.testing.assert_allclose(prefiqs(own, images), expected, rtol=1e-5)
-    np.testing.assert_allclose(prefiqs(own.with_features(own.features(images)), images), expected, rtol=1e-5)
+    np.testing.assert_allclose(prefiqs(own, own.forward(images)), expected, rtol=1e-5)
     np.testing.assert_allclose(prefiqs(own, images[0]), expected[0], rtol=1e-5)
 
 

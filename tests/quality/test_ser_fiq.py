@@ -1,7 +1,7 @@
 """SER-FIQ against a plain NumPy repetition of it, and its closed form against 20,000 masks."""
 
+import dataclasses
 import functools
-import inspect
 import itertools
 
 import jax
@@ -10,17 +10,24 @@ import numpy as np
 import pytest
 
 from benchmarks.closed_form import by_set, errors
-from pfiq_jax import SER_FIQ_VARIANTS, PfiqError, Preprocessing, Recognizer, ser_fiq, ser_fiq_closed_form
+from pfiq_jax import (
+    PUBLISHED_SER_FIQ,
+    SER_FIQ_VARIANTS,
+    Forward,
+    PfiqError,
+    Preprocessing,
+    Recognizer,
+    SerFiqVariant,
+    ser_fiq,
+    ser_fiq_closed_form,
+)
 
 KEY = jax.random.key(0)
 
 
-@functools.partial(jax.jit, static_argnames=("num_masks", "dropout_rate", "scaled"))
-def masked(key, recognizer, images, num_masks=100, dropout_rate=0.5, scaled=False):
-    return ser_fiq(key, recognizer, images, num_masks=num_masks, dropout_rate=dropout_rate, scaled=scaled)
-
-
-closed_form = jax.jit(ser_fiq_closed_form, static_argnames="scaled")
+@functools.partial(jax.jit, static_argnames="num_masks")
+def masked(key, recognizer, images, num_masks=100):
+    return ser_fiq(key, recognizer, images, num_masks=num_masks)
 
 
 @pytest.fixture(scope="module")
@@ -57,31 +64,30 @@ def test_equals_the_published_procedure(recognizer, faces, channel, output_norm,
         recognizer, image, num_masks=num_masks, rate=rate, channel=channel, output_norm=output_norm
     )
     distances = [np.linalg.norm(a - b) for a, b in itertools.combinations(embeddings, 2)]
-    score = functools.partial(
-        ser_fiq,
-        KEY,
-        recognizer,
-        image,
-        num_masks=num_masks,
-        dropout_rate=rate,
-        output_norm=output_norm,
-        granularity="channel" if channel else "unit",
-    )
+
+    def score(**options):
+        variant = SerFiqVariant(
+            dropout_rate=rate, output_norm=output_norm, granularity="channel" if channel else "unit", **options
+        )
+        return ser_fiq(KEY, recognizer, image, num_masks=num_masks, variant=variant)
+
     raw = 2 / (1 + np.exp(np.mean(distances)))
-    np.testing.assert_allclose(score(scaled=False), raw, atol=2e-6)
-    np.testing.assert_allclose(score(), 1 / (1 + np.exp(-130 * (raw - 0.88))), atol=1e-4)
+    np.testing.assert_allclose(score(), raw, atol=2e-6)
+    np.testing.assert_allclose(PUBLISHED_SER_FIQ.scale(score()), 1 / (1 + np.exp(-130 * (raw - 0.88))), atol=1e-4)
     paper = 2 / (1 + np.exp(2 / num_masks**2 * np.sum(distances)))
-    np.testing.assert_allclose(score(mean="paper", scaled=False), paper, atol=2e-6)
+    np.testing.assert_allclose(score(mean="paper"), paper, atol=2e-6)
     torch_port = 2 / (1 + np.exp(8 * np.sum(distances) / num_masks**2))
-    np.testing.assert_allclose(score(mean="upper_triangle", temperature=8.0, scaled=False), torch_port, atol=1e-5)
+    np.testing.assert_allclose(score(mean="upper_triangle", temperature=8.0), torch_port, atol=1e-5)
 
 
 def test_variants_of_the_published_programs(recognizer, faces):
     image = faces["pterhoer_serfiq/test_img"]
-    scores = {name: float(ser_fiq(KEY, recognizer, image, **options)) for name, options in SER_FIQ_VARIANTS.items()}
-    # without the last BatchNorm the first two of the authors' programs are one, but for the scaling
-    assert scores["plq"] == pytest.approx(1 / (1 + np.exp(-130 * (scores["keras_2020"] - 0.88))), abs=1e-4)
-    assert len({round(score, 3) for score in scores.values()}) == 4
+    scores = {name: float(ser_fiq(KEY, recognizer, image, variant=each)) for name, each in SER_FIQ_VARIANTS.items()}
+    # without the last BatchNorm two of the authors' programs are the same, apart from the scaling
+    assert scores["plq"] == scores["keras_2020"]
+    assert len({round(score, 4) for score in scores.values()}) == 3
+    rate = ser_fiq(KEY, recognizer, image, dropout_rate=0.4)
+    np.testing.assert_array_equal(rate, scores["mxnet_2021"])
 
 
 @pytest.mark.slow
@@ -96,8 +102,8 @@ def test_score_does_not_depend_on_the_batch(recognizer, images):
     alone = masked(KEY, recognizer, images[4])
     np.testing.assert_allclose(together[4], alone, atol=1e-6)
     np.testing.assert_allclose(masked(KEY, recognizer, images[8::-1]), together[::-1], atol=1e-6)
-    closed = closed_form(recognizer, images[:9])
-    np.testing.assert_allclose(closed_form(recognizer, images[4]), closed[4], atol=1e-4)
+    closed = ser_fiq_closed_form(recognizer, images[:9])
+    np.testing.assert_allclose(ser_fiq_closed_form(recognizer, images[4]), closed[4], atol=1e-4)
 
 
 def test_same_key_same_bytes_other_key_other_score(recognizer, images):
@@ -107,12 +113,11 @@ def test_same_key_same_bytes_other_key_other_score(recognizer, images):
 
 
 def test_standard_error_is_the_spread_over_keys(recognizer, images):
-    features = jax.jit(Recognizer.features)(recognizer, images[:6])
-    known = recognizer.with_features(features)
+    seen = recognizer.forward(images[:6])
 
     @jax.jit
     def score(key):
-        return ser_fiq(key, known, images[:6], num_masks=30, return_standard_error=True)
+        return ser_fiq(key, recognizer, seen, num_masks=30, return_standard_error=True)
 
     scores, errors = jax.lax.map(score, jax.random.split(KEY, 150))
     spread = jnp.std(scores, 0, ddof=1)
@@ -120,9 +125,9 @@ def test_standard_error_is_the_spread_over_keys(recognizer, images):
 
 
 def test_many_masks_in_groups_have_the_same_expectation(recognizer, images):
-    grouped = functools.partial(ser_fiq, num_masks=450, scaled=False, return_standard_error=True)
+    grouped = functools.partial(ser_fiq, num_masks=450, return_standard_error=True)
     scores, errors = jax.jit(grouped)(KEY, recognizer, images[:3])
-    closed = closed_form(recognizer, images[:3], scaled=False)
+    closed = ser_fiq_closed_form(recognizer, images[:3])
     assert (jnp.abs(scores - closed) < 5 * errors).all()
 
 
@@ -157,7 +162,7 @@ def test_gradient_memory_is_flat_too():
 
 @functools.partial(jax.jit, static_argnames="method")
 def slope(recognizer, image, method):
-    return jax.grad(lambda image: method(recognizer, image, scaled=False))(image)
+    return jax.grad(lambda image: method(recognizer, image))(image)
 
 
 METHODS = {"masks": functools.partial(ser_fiq, KEY, num_masks=8), "closed form": ser_fiq_closed_form}
@@ -182,8 +187,9 @@ def test_gradient_of_a_dead_head_is_finite(recognizer, images):
     dead = jax.tree.map(jnp.zeros_like, recognizer)
 
     def score(features):
-        known = dead.with_features(features)
-        return ser_fiq_closed_form(known, images[0]) + ser_fiq(KEY, known, images[0], num_masks=4)
+        units = dead.network.units(dead.parameters, features)
+        seen = Forward(jnp.float32(images[:1]), features, units, dead.project(units))
+        return jnp.sum(ser_fiq_closed_form(dead, seen) + ser_fiq(KEY, dead, seen, num_masks=4))
 
     assert jnp.isfinite(jax.grad(score)(jnp.ones((1, 7, 7, 1024)))).all()
 
@@ -206,6 +212,8 @@ def test_old_and_new_keys_are_one(recognizer, images):
 
 
 @pytest.mark.parametrize("options", [{"granularity": "pixel"}, {"mean": "median"}])
-def test_unknown_choices_are_answered_with_the_known_ones(recognizer, images, options):
-    with pytest.raises(PfiqError, match="choose one of"):  # unwrapped from the tests' own type checks
-        inspect.unwrap(ser_fiq)(KEY, recognizer, images[0], **options)
+def test_unknown_choices_are_answered_with_the_known_ones(options):
+    variant = object.__new__(SerFiqVariant)  # past the tests' own type checks
+    variant.__dict__.update(dataclasses.asdict(SerFiqVariant()) | options)
+    with pytest.raises(PfiqError, match="choose one of"):
+        variant.__post_init__()

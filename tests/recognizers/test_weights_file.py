@@ -88,6 +88,7 @@ def test_all_errors_of_a_file_are_in_one_message(parts, tmp_path):
         {"dropout_rate": "much"},
         {"format_version": 99},
         {"provenance": 3},
+        {"provenance": {"source": "a.pt", "colour": "red"}},
     ],
 )
 def test_broken_headers(parts, tmp_path, change):

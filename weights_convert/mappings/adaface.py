@@ -5,6 +5,7 @@ import functools
 from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_TORCH, IResNet
+from pfiq_jax.recognizers.architecture import list_key
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
 from weights_convert.mappings.layer_kinds import CONV, DENSE, NORM, POINTWISE, PRELU
 from weights_convert.mappings.mapping import Mapping, Part
@@ -19,7 +20,7 @@ def parts(network: IResNet, *, middle_norm: bool = True) -> Iterator[Part]:
     later = 3 if middle_norm else 2  # position of the PReLU
     for stage, blocks in enumerate(BLOCKS_PER_STAGE[network.depth]):
         for block in range(blocks):
-            source, target = f"body.{number}", f"trunk.stages.{stage}.{block}"
+            source, target = f"body.{number}", f"trunk.stages.{list_key(stage)}.{list_key(block)}"
             yield Part(f"{source}.res_layer.0", f"{target}.norm1", NORM)
             yield Part(f"{source}.res_layer.1", f"{target}.conv1", CONV)
             yield Part(f"{source}.res_layer.2" if middle_norm else (), f"{target}.norm2", NORM)

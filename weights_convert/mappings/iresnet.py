@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, IResNet, Preprocessing
+from pfiq_jax.recognizers.architecture import list_key
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 from weights_convert.mappings.conventions import KERAS, MMDNN, MXNET
@@ -68,7 +69,10 @@ def parts(network: IResNet, names: Names) -> Iterator[Part]:
         yield Part(source, f"trunk.stem.{target}", kind)
     for stage, blocks in enumerate(BLOCKS_PER_STAGE[network.depth]):
         for block in range(blocks):
-            prefix, place = names.block.format(stage + 1, block + names.first_block), f"trunk.stages.{stage}.{block}"
+            prefix, place = (
+                names.block.format(stage + 1, block + names.first_block),
+                f"trunk.stages.{list_key(stage)}.{list_key(block)}",
+            )
             for source, (target, kind) in zip(names.layers, BLOCK, strict=True):
                 yield Part(prefix + source, f"{place}.{target}", kind)
             if block == 0:

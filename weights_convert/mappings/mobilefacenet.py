@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, MobileFaceNet
+from pfiq_jax.recognizers.architecture import list_key
 from pfiq_jax.recognizers.mobilefacenet import STAGES
 from weights_convert.mappings.conventions import MXNET
 from weights_convert.mappings.layer_kinds import CONV, DEPTHWISE, NORM, POINTWISE, POOLED_DENSE
@@ -22,9 +23,11 @@ def parts(network: MobileFaceNet) -> Iterator[Part]:
     yield from layer("conv_1", "trunk.stem", CONV)
     yield from layer("conv_2_dw", "trunk.depthwise", DEPTHWISE)
     for stage, (_, _, blocks, _) in enumerate(STAGES):
-        yield from bottleneck(f"dconv_{stage + 2}{stage + 3}", f"trunk.stages.{stage}.0")
+        yield from bottleneck(f"dconv_{stage + 2}{stage + 3}", f"trunk.stages.{list_key(stage)}.{list_key(0)}")
         for block in range(blocks):
-            yield from bottleneck(f"res_{stage + 3}_block{block}", f"trunk.stages.{stage}.{block + 1}")
+            yield from bottleneck(
+                f"res_{stage + 3}_block{block}", f"trunk.stages.{list_key(stage)}.{list_key(block + 1)}"
+            )
     yield from layer("conv_6sep", "trunk.last", POINTWISE)
     yield Part("conv_6dw7_7_conv2d", "head.pool", DEPTHWISE)
     yield Part("conv_6dw7_7_batchnorm", "head.input_norm", NORM)

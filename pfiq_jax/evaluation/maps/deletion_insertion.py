@@ -15,8 +15,10 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.faces.batches import batches
-from pfiq_jax.quality.ser_fiq import normalize, ser_fiq_closed_form
+from pfiq_jax.maps.smoothing import FILL_SIGMA
+from pfiq_jax.quality.ser_fiq_closed_form import ser_fiq_closed_form
 from pfiq_jax.recognizers.recognizer import Recognizer
+from pfiq_jax.vectors import normalize
 
 FRACTIONS: tuple[float, ...] = tuple(step / 20 for step in range(21))
 """The points of a curve: 0, 0.05, ..., 1."""
@@ -24,7 +26,6 @@ FRACTIONS: tuple[float, ...] = tuple(step / 20 for step in range(21))
 AREA_FRACTIONS: tuple[float, ...] = FRACTIONS[1::2]
 """0.05, 0.15, ..., 0.95, the midpoints of ten equal steps; the mean of a curve over them is the area under it."""
 
-BLUR_SIGMA = 11.0  # pixels; of a 112x112 face this keeps colours and lighting, but no features
 
 Fill = Literal["blur", "black", "mean"]
 Images = Shaped[np.ndarray, "faces height width 3"]
@@ -69,7 +70,7 @@ def deletion_curve(
         images: RGB, 0..255, aligned.
         maps: one per image, higher is better; only the order of an image's pixels matters (see ``pixel_ranks``), so
             ``-maps`` deletes in reversed order and ``random_maps`` in a random order.
-        fill: "blur" (Gaussian, ``BLUR_SIGMA``, reflected at the edges), "black", or "mean", the mean colour of the
+        fill: "blur" (Gaussian, ``FILL_SIGMA``, reflected at the edges), "black", or "mean", the mean colour of the
             image.
         fractions: of pixels to delete, 0 to 1.
         advance: called with the number of faces that have passed through the network since the last call.
@@ -127,7 +128,7 @@ def filled(images: Images, fill: Fill) -> Float[np.ndarray, "faces _ _ 3"]:
     if fill == "blur":
         from scipy.ndimage import gaussian_filter  # takes long to import
 
-        return gaussian_filter(np.float32(images), (0, BLUR_SIGMA, BLUR_SIGMA, 0), mode="reflect")
+        return gaussian_filter(np.float32(images), (0, FILL_SIGMA, FILL_SIGMA, 0), mode="reflect")
     mean = images.astype(np.float32).mean((1, 2), keepdims=True)
     return mean if fill == "mean" else np.zeros_like(mean)
 
@@ -137,9 +138,8 @@ def embed_and_score(
     recognizer: Recognizer, images: Shaped[Array | np.ndarray, "faces height width 3"]
 ) -> tuple[Float[Array, "faces dim"], Float[Array, " faces"]]:
     """Unit embeddings and raw SER-FIQ in closed form; one pass of the trunk."""
-    features = recognizer.features(images)
-    score = ser_fiq_closed_form(recognizer.with_features(features), images, scaled=False)
-    return normalize(recognizer.head(features)), score
+    seen = recognizer.forward(images)
+    return normalize(seen.embedding), ser_fiq_closed_form(recognizer, seen)
 
 
 @jax.jit

@@ -18,12 +18,11 @@ from pfiq_jax.evaluation.maps.deletion_insertion import (
     embed_and_score,
     insertion_curve,
 )
-from pfiq_jax.evaluation.maps.explained import explain_faces
+from pfiq_jax.evaluation.maps.explained import MapFunction, explain_faces
 from pfiq_jax.evaluation.maps.sanity import noisy, randomized, rank_correlation
 from pfiq_jax.evaluation.measure import Measure
 from pfiq_jax.evaluation.scores.comparisons import FMR, compare_all_pairs, support_warning, threshold_at_fmr
 from pfiq_jax.faces.batches import in_batches
-from pfiq_jax.maps.methods import MapMethod
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 PUBLISHED = "plq"
@@ -93,7 +92,7 @@ class MapsEvaluation(NamedTuple):
 def evaluate_maps(
     recognizer: Recognizer,
     images: Shaped[np.ndarray, "faces height width 3"],
-    methods: Mapping[str, MapMethod],
+    methods: Mapping[str, MapFunction],
     *,
     seed: int = 0,
     resamples: int = RESAMPLES_OF_MEANS,

@@ -1,14 +1,17 @@
 """Scores and maps of many faces."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from pfiq_jax.faces.batches import in_batches
-from pfiq_jax.maps.methods import MapMethod
+from pfiq_jax.maps.pixel_quality import PixelQuality
 from pfiq_jax.recognizers.recognizer import Recognizer
+
+MapFunction = Callable[[Recognizer, Any], PixelQuality]
+"""``compute`` of a record of ``MAP_METHODS``."""
 
 
 class Explained(NamedTuple):
@@ -24,19 +27,18 @@ class Explained(NamedTuple):
 
 
 def explain_faces(
-    method: MapMethod, recognizer: Recognizer, images: Shaped[np.ndarray, "faces height width 3"]
+    method: MapFunction, recognizer: Recognizer, images: Shaped[np.ndarray, "faces height width 3"]
 ) -> Explained:
     """Scores and maps of faces, without the gradients, which would fill the memory.
 
     Args:
-        method: one of ``MAP_METHODS``.
+        method: ``compute`` of one of ``MAP_METHODS``.
         recognizer: the network that the maps explain.
         images: RGB, 0..255, at least one.
     """
-    explain = jax.jit(method)
 
     def without_gradient(batch: np.ndarray) -> Explained:
-        result = explain(recognizer, batch)
-        return Explained(result.quality, result.map)
+        result = method(recognizer, batch)
+        return Explained(np.asarray(result.quality), np.asarray(result.map))
 
     return in_batches(without_gradient, images)

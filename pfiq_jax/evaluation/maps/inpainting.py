@@ -13,11 +13,10 @@ from jaxtyping import Bool, Float, Shaped
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.bootstrap import mean_estimates
 from pfiq_jax.evaluation.estimate import Estimate
-from pfiq_jax.evaluation.maps.explained import Explained, explain_faces
+from pfiq_jax.evaluation.maps.explained import Explained, MapFunction, explain_faces
 from pfiq_jax.evaluation.maps.occlusions import OCCLUSIONS, occlude
 from pfiq_jax.evaluation.maps.regions import Images, Regions, mean_within
 from pfiq_jax.evaluation.measure import Measure
-from pfiq_jax.maps.methods import MapMethod
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 STATES = ("clean", "occluded", "restored")
@@ -59,7 +58,7 @@ class InpaintingEvaluation(NamedTuple):
 def evaluate_inpainting(
     recognizer: Recognizer,
     images: Images,
-    compute: MapMethod,
+    compute: MapFunction,
     *,
     seed: int = 0,
     advance: Callable[[int], object] = lambda states: None,

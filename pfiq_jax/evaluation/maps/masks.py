@@ -13,10 +13,9 @@ from jaxtyping import Bool, Int
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.bootstrap import mean_estimates
 from pfiq_jax.evaluation.estimate import Estimate
-from pfiq_jax.evaluation.maps.explained import Explained, explain_faces
+from pfiq_jax.evaluation.maps.explained import Explained, MapFunction, explain_faces
 from pfiq_jax.evaluation.maps.regions import Images, Maps, Regions, mean_within
 from pfiq_jax.evaluation.measure import Measure
-from pfiq_jax.maps.methods import MapMethod
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 MASK_SIZES = (10, 20, 30, 40, 50)
@@ -74,7 +73,7 @@ class MasksEvaluation(NamedTuple):
 def evaluate_masks(
     recognizer: Recognizer,
     images: Images,
-    compute: MapMethod,
+    compute: MapFunction,
     *,
     sizes: Sequence[int] = MASK_SIZES,
     seed: int = 0,

@@ -12,7 +12,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.quality.ser_fiq import normalize
+from pfiq_jax.vectors import normalize
 
 FMR = 1e-3
 """The false match rate of all thresholds, unless another one is given."""

@@ -1,14 +1,11 @@
 """Evaluation of quality scores: how well they predict on which faces a recogniser fails."""
 
-import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.bootstrap import RESAMPLES, bootstrap
@@ -28,8 +25,6 @@ from pfiq_jax.evaluation.scores.error_versus_discard import (
     normalized_partial_area,
 )
 from pfiq_jax.evaluation.scores.rank_consistency import harm, margins, rank_consistency
-from pfiq_jax.quality.methods import QUALITY_METHODS
-from pfiq_jax.recognizers.recognizer import Recognizer
 
 DISCARD = 0.3
 """The share of mated pairs that is discarded, unless another one is given."""
@@ -159,38 +154,6 @@ class _Experiment:
         errors, of_pair = comparisons.mated_similarity < threshold, weights[comparisons.mated[:, 0]]
         rows.append((float(np.average(errors, weights=of_pair)), np.nan, np.nan))
         return np.array(rows), curves
-
-
-def supported_methods(recognizer: Recognizer, names: Iterable[str] = QUALITY_METHODS) -> tuple[str, ...]:
-    """Those of the named ``QUALITY_METHODS`` that this recogniser supports: CR-FIQA needs a quality head, say."""
-    images = jax.ShapeDtypeStruct((1, *recognizer.preprocessing.size, 3), np.uint8)
-
-    def is_supported(name: str) -> bool:
-        try:
-            jax.eval_shape(QUALITY_METHODS[name], recognizer, images)
-        except PfiqError:
-            return False
-        return True
-
-    return tuple(name for name in names if is_supported(name))
-
-
-@functools.partial(jax.jit, static_argnames="methods")
-def embeddings_and_scores(
-    recognizer: Recognizer, images: ArrayLike, *, methods: tuple[str, ...]
-) -> tuple[Float[Array, "batch dim"], dict[str, Float[Array, " batch"]]]:
-    """The embedding and the raw scores of each image, from one pass through the trunk.
-
-    Args:
-        recognizer: whose errors the scores shall foretell.
-        images: RGB, 0..255, aligned; (batch, height, width, 3).
-        methods: names of ``QUALITY_METHODS``.
-
-    Raises:
-        PfiqError: for a method that the recogniser does not support, and for images that do not fit.
-    """
-    known = recognizer.with_features(recognizer.features(images))
-    return known.embed(images), {name: QUALITY_METHODS[name](known, jnp.asarray(images)) for name in methods}
 
 
 def _columns(scores: Mapping[str, ArrayLike], images: int) -> dict[str, np.ndarray]:

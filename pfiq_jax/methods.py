@@ -1,0 +1,49 @@
+"""The record of a method: what there is to know of it before it is called."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from pfiq_jax.recognizers.forward import Images
+from pfiq_jax.recognizers.recognizer import Recognizer
+
+Result = TypeVar("Result")
+
+
+def needs_nothing(recognizer: Recognizer) -> None:
+    """The requirement of a method that works on every recogniser."""
+
+
+@dataclass(frozen=True)
+class Method(Generic[Result]):
+    """A quality method, a pixel map or an activation map. Listings, ``--help``, tables and commands are made from it.
+
+    Attributes:
+        compute: ``(recognizer, images) -> result``, with one row per face. Random methods draw from a fixed key.
+        summary: what it computes, in half a sentence.
+        forward_passes: of the trunk, per face. 0 if it needs nothing but the ``Forward`` that every face has anyway.
+        backward_passes: of the trunk, per face.
+        differentiable: whether gradients by the images are useful, and finite.
+        missing: what the recogniser lacks for this method, as the end of the sentence "the recogniser has ...";
+            None if it lacks nothing.
+        on_request: left out of evaluations unless it is named.
+    """
+
+    compute: Callable[[Recognizer, Images], Result]
+    summary: str
+    forward_passes: int = 0
+    backward_passes: int = 0
+    differentiable: bool = True
+    missing: Callable[[Recognizer], str | None] = needs_nothing
+    on_request: bool = False
+
+    @property
+    def passes(self) -> int:
+        """Passes of the trunk per face, forward and backward; 1 at least."""
+        return max(1, self.forward_passes + self.backward_passes)
+
+    @property
+    def cost(self) -> str:
+        """The passes in words."""
+        backward = f", {self.backward_passes} backward" if self.backward_passes else ""
+        return f"{max(1, self.forward_passes)} forward{backward}"

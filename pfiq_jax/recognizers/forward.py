@@ -1,0 +1,76 @@
+"""A forward pass as a value, and how public functions take it in the place of images."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, NamedTuple, ParamSpec, TypeAlias, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float
+
+from pfiq_jax.images import check_images
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Forward(NamedTuple):
+    """What one forward pass computed, for one image or a batch.
+
+    Every quality and map method takes it in the place of images, so the trunk need not run again.
+
+    Attributes:
+        images: RGB, 0..255, as float32.
+        features: output of the trunk.
+        units: what dropout acts on, in float32: the features, after the head's BatchNorm or pooling if it has one.
+        embedding: in float32, not normalised.
+    """
+
+    images: Float[Array, "*batch height width 3"]
+    features: Float[Array, "*batch rows columns channels"]
+    units: Float[Array, "..."]
+    embedding: Float[Array, "*batch dim"]
+
+
+Images: TypeAlias = ArrayLike | Forward
+"""RGB pixels, 0..255, (height, width, 3) or (batch, height, width, 3), or the ``Forward`` of such images."""
+
+
+def per_face(function: Callable[P, R]) -> Callable[P, R]:
+    """Makes a function of a batch of faces public: it takes one face or a batch, checks it and compiles itself.
+
+    The function has the arguments ``key`` (if it needs one), ``recognizer``, ``images``, and its options by keyword.
+    It gets images as a float32 array (batch, height, width, 3), or as the ``Forward`` of a batch, and returns a pytree
+    of arrays with one row per face. For a single image the public function returns that row.
+
+    Options are static, except those that are arrays: another value compiles again. A function as an option should be
+    defined once, since JAX recognises it by its identity.
+    """
+    signature = inspect.signature(function)
+
+    def run(before: tuple[Any, ...], images: Any, options: tuple[tuple[str, Any], ...], arrays: dict[str, Any]) -> Any:
+        if not isinstance(images, Forward):
+            images = images.astype(jnp.float32)
+        return function(*before, images, **dict(options), **arrays)
+
+    run.__name__ = run.__qualname__ = function.__name__  # names the compiled program in profiles
+    compiled = jax.jit(run, static_argnums=2)
+
+    @functools.wraps(function)
+    def call(*arguments: P.args, **keywords: P.kwargs) -> R:
+        bound = signature.bind(*arguments, **keywords)
+        *before, images = bound.args
+        if not isinstance(images, Forward):
+            images = check_images(images, before[-1].preprocessing.size)
+        is_single = jnp.ndim(images.images if isinstance(images, Forward) else images) == 3
+        if is_single:
+            images = jax.tree.map(lambda leaf: leaf[None], images)
+        arrays = {name: value for name, value in bound.kwargs.items() if isinstance(value, jax.Array | np.ndarray)}
+        options = tuple((name, value) for name, value in bound.kwargs.items() if name not in arrays)
+        result = compiled(tuple(before), images, options, arrays)
+        return jax.tree.map(lambda leaf: leaf[0], result) if is_single else result
+
+    return call

@@ -1,0 +1,91 @@
+"""What the layers of a Flax module get and give while it runs.
+
+A freshly merged module is only ours, so each of its children is replaced by a probe that calls it and keeps what went
+in and came out. Networks need not know of it, and a run without probes is not changed in any way.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import jax
+from flax import nnx
+from jaxtyping import Array, Float
+
+Path = tuple[str | int, ...]
+
+
+class Layer(NamedTuple):
+    """One layer of a network that ran.
+
+    Attributes:
+        module: the Flax module.
+        input: its first argument.
+        output: its result.
+    """
+
+    module: nnx.Module
+    input: jax.Array
+    output: jax.Array
+
+
+class NormInput(NamedTuple):
+    """What a BatchNorm over maps got, and what it learned to expect.
+
+    Attributes:
+        maps: its input.
+        mean: running mean of each channel.
+        var: running variance of each channel.
+    """
+
+    maps: Float[Array, "batch rows columns channels"]
+    mean: Float[Array, " channels"]
+    var: Float[Array, " channels"]
+
+
+class Probe(nnx.Module):
+    """A module in the place of another, which it calls."""
+
+    def __init__(self, inner: nnx.Module, offset: jax.Array | None):
+        self.inner = inner
+        self.offset = offset if offset is None else nnx.data(offset)
+        self.input: Any = None
+        self.output: Any = None
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        output = self.inner(x)
+        if self.offset is not None:
+            output = output + self.offset
+        self.input, self.output = nnx.data(x), nnx.data(output)
+        return output
+
+
+def run_with_probes(
+    module: nnx.Module, x: jax.Array, offsets: Mapping[Path, jax.Array] = MappingProxyType({})
+) -> tuple[jax.Array, dict[Path, Layer]]:
+    """Calls a module, and returns its result with all layers inside it, by their paths.
+
+    Args:
+        module: a freshly merged one, which is used up.
+        x: its argument.
+        offsets: what is added to the output of layers, by their paths. The gradient by an offset of zeros is the
+            gradient by that layer's output.
+    """
+    modules: dict[Path, Any] = dict(nnx.iter_modules(module))  # type: ignore[arg-type]
+    inner = {path: child for path, child in modules.items() if path and not isinstance(child, nnx.List)}
+    probes = {path: Probe(child, offsets.get(path)) for path, child in inner.items()}
+    for path, probe in probes.items():
+        parent, name = modules[path[:-1]], path[-1]
+        if isinstance(parent, nnx.List):
+            parent[name] = probe  # type: ignore[index]
+        else:
+            setattr(parent, str(name), probe)
+    output = module(x)
+    layers = {path: Layer(probe.inner, probe.input, probe.output) for path, probe in probes.items()}
+    return output, layers or {(): Layer(module, x, output)}
+
+
+def norm_inputs(layers: Mapping[str, Layer]) -> list[NormInput]:
+    """The inputs of all BatchNorms over maps; that of a head's last BatchNorm, over embeddings, is not one."""
+    norms = [layer for layer in layers.values() if isinstance(layer.module, nnx.BatchNorm) and layer.input.ndim == 4]
+    return [NormInput(layer.input, layer.module.mean[...], layer.module.var[...]) for layer in norms]  # type: ignore[attr-defined]

@@ -1,0 +1,35 @@
+"""Where weights come from."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What is known about the origin of weights. It describes them, and never changes what is computed.
+
+    Attributes:
+        source: name of the file that was converted.
+        source_sha256: its SHA-256 digest.
+        companion: name of a second file that belongs to it, such as an MXNet symbol.
+        companion_sha256: the digest of the second file.
+        license: what may be done with the weights.
+        network: name of the architecture in ``weights-convert --architecture``.
+        also_fits: names of other architectures that match the source equally well.
+        assumed: which of "preprocessing", "epsilon" and "dropout_rate" the source does not state, so that the
+            published values were taken.
+        given: which of these the user gave.
+        converter: name and version of the program that converted the source.
+        verified: what the conversion was compared with, and how large the error was; empty if it was not compared.
+    """
+
+    source: str = ""
+    source_sha256: str = ""
+    companion: str = ""
+    companion_sha256: str = ""
+    license: str = ""
+    network: str = ""
+    also_fits: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
+    converter: str = ""
+    verified: str = ""
