@@ -30,10 +30,14 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _compilation_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Not the user's, which the commands would take where none is set."""
+def _compilation_cache(pytestconfig: pytest.Config) -> None:
+    """In pytest's cache, so that a second run compiles little.
+
+    Not the user's, which the commands would take where none is set.
+    """
     if jax.config.jax_compilation_cache_dir is None:
-        jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("cache")))
+        jax.config.update("jax_compilation_cache_dir", str(pytestconfig.cache.mkdir("compiled")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
 @pytest.fixture(scope="session")
