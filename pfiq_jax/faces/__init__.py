@@ -5,7 +5,7 @@ from pfiq_jax.faces.batches import over_files
 from pfiq_jax.faces.image_files import expand_paths, read_image
 from pfiq_jax.faces.landmarks import LANDMARK_COLUMNS, parse_landmarks, read_landmarks
 from pfiq_jax.faces.people import People, one_face_each, people_in
-from pfiq_jax.faces.reading import Face, read_face
+from pfiq_jax.faces.reading import Face, face_or_error, read_face
 
 __all__ = [
     "LANDMARK_COLUMNS",
@@ -13,6 +13,7 @@ __all__ = [
     "People",
     "align",
     "expand_paths",
+    "face_or_error",
     "one_face_each",
     "over_files",
     "parse_landmarks",

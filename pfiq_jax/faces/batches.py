@@ -1,5 +1,6 @@
 """Many faces, from arrays or from files, in batches of one shape, so that nothing is compiled twice."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ import jax
 import numpy as np
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.reading import Face
+from pfiq_jax.faces.reading import Face, face_or_error
 
 CPU_BATCH_SIZE = 4  # larger ones are hardly faster, and it takes longer until their results are there
 ACCELERATOR_BATCH_SIZE = 256
@@ -75,12 +76,7 @@ def over_files(
         For each file of a batch its path, its face or why there is none, and its row of the pytree, on the host. The
         row of a file without a face means nothing.
     """
-
-    def attempt(path: Path) -> Face | PfiqError:
-        try:
-            return read(path)
-        except PfiqError as error:
-            return error
+    attempt = functools.partial(face_or_error, read=read)
 
     groups = [
         ([paths[row] for row in rows[:real]], rows - rows[0])

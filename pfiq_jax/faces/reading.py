@@ -60,6 +60,14 @@ def read_face(
     return Face(np.asarray(resized), squeezed=True)
 
 
+def face_or_error(path: Path, read: Callable[[Path], Face]) -> Face | PfiqError:
+    """The face in a file, or why there is none."""
+    try:
+        return read(path)
+    except PfiqError as error:
+        return error
+
+
 class Faces(NamedTuple):
     """Faces that could be read.
 
@@ -90,14 +98,11 @@ def read_faces(
     """
     good, images = [], []
     for path in paths:
-        try:
-            face = read(path)
-        except PfiqError as error:
-            note(path, error)
-            continue
+        face = face_or_error(path, read)
         note(path, face)
-        good.append(path)
-        images.append(face.image)
+        if isinstance(face, Face):
+            good.append(path)
+            images.append(face.image)
     if not images:
         raise PfiqError(f"none of the {len(paths)} faces can be read; give image files.")
     return Faces(good, np.stack(images))

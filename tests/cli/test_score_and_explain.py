@@ -386,7 +386,7 @@ def test_nothing_found(photos, verb):
     result = run(verb, photos[0], "empty", "*.webp", name, photos[1], exit_code=1)
     assert photos[0] in result.stdout and photos[1] in result.stdout
     assert [line for line in result.stderr.splitlines() if line.startswith("Error: ")] == [
-        "Error: empty: holds no images; give image files, or folders that hold some.",
+        "Error: empty: contains no images; give image files, or folders that contain some.",
         "Error: *.webp: no such file; give an image file.",
         f"Error: {name}: cannot be read (File name too long); give an image file.",
     ]

@@ -61,7 +61,7 @@ def test_16_bit_rgb(tmp_path):
 )
 def test_8_bit_pixels_in_wider_integers(tmp_path, name, dtype):
     """Scaled as 16-bit pixels they would be black."""
-    with pytest.raises(PfiqError, match=rf"{name}: has pixels from 0 to 255, .*; save it with 8 bits a channel"):
+    with pytest.raises(PfiqError, match=rf"{name}: has pixels from 0 to 255, .*; save it with 8 bits per channel"):
         read(tmp_path, Image.fromarray(np.arange(256).astype(dtype).reshape(16, 16)), name)
 
 
@@ -135,10 +135,10 @@ def jpeg() -> bytes:
     ("content", "reason"),
     [
         (b"", "is empty"),
-        (b"this is text", "is damaged, or no image"),
-        (png()[:60], "is damaged, or no image"),
-        (jpeg()[:-200], "is damaged, or no image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is damaged, or no image"),
+        (b"this is text", "is damaged, or not an image"),
+        (png()[:60], "is damaged, or not an image"),
+        (jpeg()[:-200], "is damaged, or not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is damaged, or not an image"),
     ],
     ids=["empty", "text", "truncated png", "truncated jpeg", "eps"],
 )
@@ -163,7 +163,7 @@ def test_no_file_to_read(tmp_path):
     for name, reason in reasons.items():
         with pytest.raises(PfiqError, match=re.escape(f"{name}: {reason}; give an image file.")):
             read_image(tmp_path / name)
-    for reason in ("holds no images", "is a folder"):
+    for reason in ("contains no images", "is a folder"):
         with pytest.raises(PfiqError, match=f"{tmp_path.name}: {reason}; give image files"):
             read_image(tmp_path)
         (tmp_path / "face.png").touch()
@@ -222,7 +222,7 @@ def test_expand_paths(tree, given_paths, found):
     assert [str(path) for path in expand_paths(given_paths)] == found
 
 
-@pytest.mark.parametrize(("path", "reason"), [("empty", "holds no images"), ("*.webp", "no such file")])
+@pytest.mark.parametrize(("path", "reason"), [("empty", "contains no images"), ("*.webp", "no such file")])
 def test_nothing_found(tree, path, reason):
     (tree / "empty").mkdir()
     assert [str(path) for path in expand_paths(["b.png", path])] == ["b.png", path]

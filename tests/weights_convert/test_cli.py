@@ -130,7 +130,7 @@ def test_mistakes_are_one_sentence(backbone, tmp_path):
     check_mistake(run(backbone, output, "--network", "vgg"), "is not a known network")
     check_mistake(run(backbone, tmp_path / "none" / "out.safetensors"), "no such folder; create it")
     check_mistake(run(backbone, backbone), "is the source file")
-    check_mistake(run(backbone, output, "--verify", "--images", tmp_path), "holds no images")
+    check_mistake(run(backbone, output, "--verify", "--images", tmp_path), "contains no images")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -147,7 +147,7 @@ def test_images_to_verify_on(backbone, tmp_path):
     result = run(backbone, output, "--verify", "--images", faces)
     assert "of 6 embeddings" in result.stdout
     (faces / "b.png").write_bytes(b"nonsense")
-    check_mistake(run(backbone, output, "--verify", "--images", faces), "b.png: is damaged, or no image")
+    check_mistake(run(backbone, output, "--verify", "--images", faces), "b.png: is damaged, or not an image")
     header = struct.pack(">4sIIBBBBB", b"IHDR", 60_000, 60_000, 8, 2, 0, 0, 0)  # a decompression bomb
     chunks = (header, b"IDAT" + zlib.compress(b""))
     (faces / "b.png").write_bytes(
