@@ -1,10 +1,10 @@
-"""Time a face of the library and of PyTorch (and ONNX Runtime) on the same weights, in one run.
+"""Time per face of the library and of PyTorch (and ONNX Runtime) with the same weights, in one run.
 
     python -m benchmarks.speed [--rounds 7] [--no-keep-memory] [-o benchmarks/results/NAME.md]
 
-Medians of rounds in which all contestants take turns, so that a noisy machine disturbs all alike. "Published" is the
-procedure of the published code: the whole network once a mask (SER-FIQ, variant B) on one face a call, and the PLQ
-gradient on one face a call. "Head only" is the best that PyTorch gives: batches, and the head repeated a mask.
+Medians of rounds in which all contestants take turns, so that a noisy machine disturbs all equally. "Published" is the
+procedure of the published code: the whole network once per mask (SER-FIQ, variant B) on one face per call, and the PLQ
+gradient on one face per call. "Head only" is the best that PyTorch offers: batches, and the head repeated per mask.
 """
 
 import functools
@@ -53,14 +53,14 @@ def mean_distances(embeddings: torch.Tensor) -> torch.Tensor:
 
 
 def torch_ser_fiq(network, units: torch.Tensor) -> torch.Tensor:
-    """The head once a mask."""
+    """The head once per mask."""
     dropped = torch.nn.functional.dropout(units[:, None].expand(-1, NUM_MASKS, -1), RATE, training=True)
     embeddings = network.features(network.fc(dropped).flatten(0, 1)).unflatten(0, (len(units), NUM_MASKS))
     return 2 * torch.sigmoid(-mean_distances(embeddings))
 
 
 def torch_published_ser_fiq(network, image: torch.Tensor) -> torch.Tensor:
-    """The whole network once a mask, on one face, as the authors' present code does."""
+    """The whole network once per mask, on one face, as the authors' present code does."""
     units = network.units(image.expand(NUM_MASKS, -1, -1, -1))
     embeddings = network.features(network.fc(torch.nn.functional.dropout(units, RATE, training=True)))
     return 2 * torch.sigmoid(-mean_distances(embeddings[None]))
@@ -78,7 +78,7 @@ def torch_plq(network, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
 
 
 def contestants(recognizer: Recognizer, network, images: np.ndarray, onnx_file: Path | None) -> dict:
-    """Name to (function without arguments, faces it does)."""
+    """Name to (function without arguments, number of faces it processes)."""
     pixels = torch.tensor(np.float32(images)).permute(0, 3, 1, 2).contiguous()
     faces = len(images)
 
@@ -105,7 +105,7 @@ def contestants(recognizer: Recognizer, network, images: np.ndarray, onnx_file: 
         "torch: SER-FIQ, head only": (inference(lambda: torch_ser_fiq(network, network.units(pixels))), faces),
         "torch: SER-FIQ, published": (inference(lambda: torch_published_ser_fiq(network, pixels[:1])), 1),
         "torch: SER-FIQ and PLQ, head only": (lambda: torch_plq(network, pixels), faces),
-        "torch: SER-FIQ and PLQ, one face a call": (lambda: torch_plq(network, pixels[:1]), 1),
+        "torch: SER-FIQ and PLQ, one face per call": (lambda: torch_plq(network, pixels[:1]), 1),
     }
     if onnx_file is not None:
         table["ONNX Runtime: embed"] = (onnx_embed(onnx_file, pixels.numpy()), faces)
@@ -137,7 +137,7 @@ def onnx_embed(path: Path, pixels: np.ndarray):
 
 
 def medians(table: dict, rounds: int) -> dict[str, float]:
-    """Milliseconds a face."""
+    """Milliseconds per face."""
     for run, _ in table.values():
         run()
     times: dict[str, list[float]] = {name: [] for name in table}
@@ -151,7 +151,7 @@ def medians(table: dict, rounds: int) -> dict[str, float]:
 
 def report(title: str, times: dict[str, float]) -> str:
     embed, torch_embed = times["embed"], times["torch: embed"]
-    lines = [f"### {title}", "", "| | ms a face | x `embed` |", "|---|---:|---:|"]
+    lines = [f"### {title}", "", "| | ms per face | x `embed` |", "|---|---:|---:|"]
     lines += [f"| {name} | {time:.2f} | {time / embed:.2f} |" for name, time in times.items()]
     lines += ["", f"`embed` against torch: {embed / torch_embed:.2f}"]
     if "ONNX Runtime: embed" in times:

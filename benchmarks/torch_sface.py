@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from pfiq_jax import Recognizer
+from pfiq_jax.recognizers.architecture import list_key
 
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)  # of the thirteen depthwise layers
 
@@ -16,7 +17,7 @@ class TorchSFace(nn.Module):
         super().__init__()
         trunk, head = recognizer.parameters["trunk"]["layers"], recognizer.parameters["head"]
         strides = [1] + [stride for pair in zip(STRIDES, (1,) * 13, strict=True) for stride in pair]
-        self.trunk = nn.Sequential(*(_layer(trunk[index], stride) for index, stride in enumerate(strides)))
+        self.trunk = nn.Sequential(*(_layer(trunk[list_key(index)], stride) for index, stride in enumerate(strides)))
         channels, dim = head["kernel"].shape[-2:]
         self.bn1 = _filled(nn.BatchNorm2d(channels, eps=2e-5), head["input_norm"])
         self.fc = nn.Linear(49 * channels, dim)
