@@ -1,5 +1,7 @@
 """One map per image: pixel quality and its alternatives, activation maps. ``methods.py`` holds their records."""
 
+from jax import export
+
 from pfiq_jax.maps.learned_order import learned_order
 from pfiq_jax.maps.mean_activation import mean_activation
 from pfiq_jax.maps.methods import (
@@ -15,6 +17,8 @@ from pfiq_jax.maps.pixel_quality import PixelQuality, pixel_quality, quality_map
 from pfiq_jax.maps.sampled_score_cam import sampled_score_cam
 from pfiq_jax.maps.score_cam import score_cam
 from pfiq_jax.maps.smooth_grad import smooth_grad
+
+export.register_namedtuple_serialization(PixelQuality, serialized_name="pfiq_jax.PixelQuality")
 
 __all__ = [
     "ACTIVATION_METHODS",

@@ -1,5 +1,6 @@
 """Face recognition networks: image -> features -> units -> embedding."""
 
+from pfiq_jax.recognizers import serialization
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.forward import Forward, Images, per_face
 from pfiq_jax.recognizers.inception_resnet import InceptionResNetV1
@@ -10,6 +11,8 @@ from pfiq_jax.recognizers.provenance import Provenance
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.recognizers.sface import SFace
 from pfiq_jax.recognizers.weights_file import load_recognizer
+
+serialization.register()
 
 __all__ = [
     "ARCFACE_MXNET",

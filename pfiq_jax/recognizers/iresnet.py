@@ -46,6 +46,10 @@ class IResNet(Architecture):
     squeeze_excitation: bool = False
     quality_head: bool = False
 
+    def __post_init__(self) -> None:
+        if self.depth not in BLOCKS_PER_STAGE:
+            raise ValueError(f"depth is {self.depth}; choose one of {', '.join(map(str, BLOCKS_PER_STAGE))}")
+
     @property
     def blocks(self) -> tuple[str, ...]:
         lengths = BLOCKS_PER_STAGE[self.depth]

@@ -148,12 +148,9 @@ class Recognizer:
         save_recognizer(self, path)
 
 
-pytrees.register(
-    Recognizer,
-    leaves=("parameters", "calibrations"),
-    static=("network", "preprocessing", "dropout_rate", "dropout_granularity", "folded_batch_norms"),
-    descriptions=("storage_dtype", "provenance"),
-)
+STATIC = ("network", "preprocessing", "dropout_rate", "dropout_granularity", "folded_batch_norms")
+DESCRIPTIONS = ("storage_dtype", "provenance")
+pytrees.register(Recognizer, leaves=("parameters", "calibrations"), static=STATIC, descriptions=DESCRIPTIONS)
 
 
 @per_face

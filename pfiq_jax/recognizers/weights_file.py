@@ -1,6 +1,5 @@
 """Weights on disk: ``.safetensors`` whose header holds everything that is not an array."""
 
-import contextlib
 import dataclasses
 import json
 import os
@@ -19,24 +18,14 @@ from jaxtyping import Array, PyTree
 
 from pfiq_jax.calibration import Calibration
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.outputs import write_atomically
 from pfiq_jax.recognizers.architecture import Architecture, path_name
-from pfiq_jax.recognizers.inception_resnet import InceptionResNetV1
-from pfiq_jax.recognizers.iresnet import IResNet
-from pfiq_jax.recognizers.mobilefacenet import MobileFaceNet
-from pfiq_jax.recognizers.preprocessing import Preprocessing
-from pfiq_jax.recognizers.provenance import Provenance
+from pfiq_jax.recognizers.header import fields_of, header_of
 from pfiq_jax.recognizers.recognizer import Recognizer
-from pfiq_jax.recognizers.sface import SFace
 
 FORMAT_VERSION = 1
 NAMED = 20  # arrays of one kind in a message: another network's differ by hundreds
 HEADER = "pfiq_jax"  # one metadata entry, since safetensors writes several in random order
-ARCHITECTURES: Mapping[str, type[Architecture]] = {
-    "iresnet": IResNet,
-    "sface": SFace,
-    "mobilefacenet": MobileFaceNet,
-    "inception_resnet_v1": InceptionResNetV1,
-}
 
 
 def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
@@ -54,69 +43,40 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
     path = Path(source) if source is not None else Path(str(resources.files("pfiq_jax") / "bundled/sface.safetensors"))
     header, arrays = _read(path)
     try:
-        network = ARCHITECTURES[header["architecture"]](**header["options"])
-        preprocessing = Preprocessing(**_tuples(header["preprocessing"]))
-        calibrations = [_calibration(fields) for fields in header["calibrations"]]
-        described = {
-            "dropout_rate": float(header["dropout_rate"]),
-            "dropout_granularity": header["dropout_granularity"],
-            "folded_batch_norms": header["folded_batch_norms"],
-            "storage_dtype": header["storage_dtype"],
-            "provenance": Provenance(**_tuples(header["provenance"])),
-        }
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise PfiqError(
-            f"{path}: its header does not describe a network of this release ({_fault(error)}); convert the source "
-            "weights again with `weights-convert convert`."
-        ) from error
+        fields = fields_of(header)
+        calibrations = [_calibration(each) for each in header["calibrations"]]
+    except (PfiqError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PfiqError(f"{path}: {error}; convert the source weights again with `weights-convert convert`.") from error
     return Recognizer(
-        parameters=fill(network, arrays, arrays.__getitem__, path),
-        network=network,
-        preprocessing=preprocessing,
+        parameters=fill(fields["network"], arrays, arrays.__getitem__, path),
         calibrations={each.method: each for each in calibrations},
-        **described,
+        **fields,
     )
 
 
 def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> None:
     """Writes what ``load_recognizer`` reads back; see ``Recognizer.save``."""
-    network = recognizer.network
-    names = {kind: name for name, kind in ARCHITECTURES.items()}
-    if not isinstance(network, Architecture) or type(network) not in names:
-        raise PfiqError(
-            f"{path}: only the library's own architectures can be saved; keep your parameters with your own code."
-        )
+    try:
+        header = {"format_version": FORMAT_VERSION, **header_of(recognizer)}
+    except PfiqError as error:
+        raise PfiqError(f"{path}: {error}") from error
     leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(recognizer.parameters)}
     if faults := [f"{name} {fault}" for name, leaf in leaves.items() if (fault := _fault_in(name, leaf))]:
         raise PfiqError(
             f"{path}: was not written, since {'; '.join(_first(faults))}; train without BatchNorm statistics, see "
             "`Recognizer.trainable`."
         )
-    header = {
-        "format_version": FORMAT_VERSION,
-        "architecture": names[type(network)],
-        "options": dataclasses.asdict(network),
-        "preprocessing": dataclasses.asdict(recognizer.preprocessing),
-        "dropout_rate": recognizer.dropout_rate,
-        "dropout_granularity": recognizer.dropout_granularity,
-        "folded_batch_norms": recognizer.folded_batch_norms,
-        "storage_dtype": recognizer.storage_dtype,
-        "provenance": dataclasses.asdict(recognizer.provenance),
-        "calibrations": [dataclasses.asdict(each) for each in recognizer.calibrations.values()],
-    }
+    header["calibrations"] = [dataclasses.asdict(each) for each in recognizer.calibrations.values()]
     arrays = {name: _narrow(leaf, recognizer.storage_dtype) for name, leaf in leaves.items()}
     metadata = {HEADER: json.dumps(header, default=lambda number: np.asarray(number).tolist())}
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
-    try:
-        partial.touch()  # so that the system itself says why it cannot be written
-        safetensors.numpy.save_file(arrays, partial, metadata)
-        partial.replace(path)  # an interrupted run leaves no half file behind
-    except (OSError, safetensors.SafetensorError) as error:
-        with contextlib.suppress(OSError):
-            partial.unlink()
-        reason = getattr(error, "strerror", None) or error
-        raise PfiqError(f"{path}: cannot be written ({reason}); choose another place.") from error
+
+    def write(partial: Path) -> None:
+        try:
+            safetensors.numpy.save_file(arrays, partial, metadata)
+        except safetensors.SafetensorError as error:
+            raise OSError(str(error)) from error
+
+    write_atomically(path, write)
 
 
 def named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
@@ -187,10 +147,6 @@ def _first(problems: list[str]) -> list[str]:
     return problems if more <= 0 else [*problems[:NAMED], f"and {more} more like that"]
 
 
-def _fault(error: Exception) -> str:
-    return f"it lacks the field {error}" if isinstance(error, KeyError) else f"{error}"
-
-
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     fix = "give a file that `weights-convert convert` or `Recognizer.save` wrote."
     if not path.is_file():
@@ -222,10 +178,3 @@ def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
 def _calibration(fields: dict[str, Any]) -> Calibration:
     numbers = {name: np.asarray(value, np.float32) for name, value in fields.items() if isinstance(value, list | float)}
     return Calibration(**{**fields, **numbers})
-
-
-def _tuples(value: Any) -> Any:
-    """JSON's lists as tuples, which compare and hash; those of a dictionary too."""
-    if isinstance(value, dict):
-        return {name: _tuples(each) for name, each in value.items()}
-    return tuple(_tuples(each) for each in value) if isinstance(value, list) else value

@@ -1,0 +1,50 @@
+"""Recognisers and forward passes in programs that ``jax.export`` writes to files.
+
+The arrays of a recogniser are arguments of an exported program. Its static fields are written as JSON, so reading such
+a program executes nothing that stands in it.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from jax import export
+
+from pfiq_jax.calibration import Calibration
+from pfiq_jax.pytrees import Descriptions
+from pfiq_jax.recognizers.forward import Forward
+from pfiq_jax.recognizers.header import fields_of, header_of
+from pfiq_jax.recognizers.recognizer import DESCRIPTIONS, STATIC, Recognizer
+
+
+def register() -> None:
+    """Tells ``jax.export`` how to write the pytrees of this package."""
+    export.register_namedtuple_serialization(Forward, serialized_name="pfiq_jax.Forward")
+    export.register_pytree_node_serialization(
+        Calibration,
+        serialized_name="pfiq_jax.Calibration",
+        serialize_auxdata=lambda auxiliary: json.dumps(auxiliary).encode(),
+        deserialize_auxdata=_read_calibration,
+    )
+    export.register_pytree_node_serialization(
+        Recognizer,
+        serialized_name="pfiq_jax.Recognizer",
+        serialize_auxdata=_write_recognizer,
+        deserialize_auxdata=_read_recognizer,
+    )
+
+
+def _read_calibration(written: bytes) -> tuple[Sequence[Any], Descriptions]:
+    fixed, described = json.loads(written)
+    return tuple(fixed), Descriptions(described)
+
+
+def _write_recognizer(auxiliary: tuple[Sequence[Any], Descriptions]) -> bytes:
+    fixed, described = auxiliary
+    fields = dict(zip((*STATIC, *DESCRIPTIONS), (*fixed, *described), strict=True))
+    return json.dumps(header_of(Recognizer(None, **fields))).encode()
+
+
+def _read_recognizer(written: bytes) -> tuple[Sequence[Any], Descriptions]:
+    fields = fields_of(json.loads(written))
+    return tuple(fields[name] for name in STATIC), Descriptions(fields[name] for name in DESCRIPTIONS)
