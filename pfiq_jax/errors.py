@@ -10,7 +10,7 @@ class PfiqError(ValueError):
     """
 
 
-def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
+def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
     """Raises a PfiqError unless an option's value is one of its choices."""
     if value not in choices:
         raise PfiqError(f"{name} is {value!r}; choose one of {', '.join(map(repr, choices))}.")
