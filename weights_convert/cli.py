@@ -102,9 +102,7 @@ def convert(
     if verified:
         recognizer = verify(load(), recognizer, sample_images(recognizer.preprocessing.size, images))
     recognizer.save(output)
-    click.echo(f"output: {output}")
-    for line in describe_origin(recognizer):
-        click.echo(line)
+    click.echo("\n".join((f"output: {output}", *describe_origin(recognizer))))
 
 
 @main.command()

@@ -184,9 +184,10 @@ def _round(leaf: jax.Array, dtype: str) -> jax.Array:
 
 def _provenance(fit: Fit, source: Source, license_text: str | None, epsilon: float | None) -> Provenance:
     sha256 = _sha256(source.path)
+    given = () if epsilon is None else ("epsilon",)
     stated = {
         "preprocessing": source.pixels is not None,
-        "epsilon": bool(source.epsilons) or epsilon is not None,
+        "epsilon": bool(source.epsilons),
         "dropout_rate": source.dropout_rate is not None,
     }
     return Provenance(
@@ -196,9 +197,9 @@ def _provenance(fit: Fit, source: Source, license_text: str | None, epsilon: flo
         companion_sha256=_sha256(source.companion) if source.companion else "",
         license=license_text or LICENSES.get(sha256, UNKNOWN_LICENSE),
         network=fit.name,
-        also_fits=tuple(fit.also_fits),
-        assumed=tuple(name for name, is_known in stated.items() if not is_known),
-        given=() if epsilon is None else ("epsilon",),
+        also_fits=fit.also_fits,
+        assumed=tuple(name for name, is_stated in stated.items() if not is_stated and name not in given),
+        given=given,
         converter=CONVERTER,
     )
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pfiq_jax.recognizers.recognizer import Recognizer
+from pfiq_jax.recognizers import Recognizer
+from pfiq_jax.recognizers.provenance import Provenance
 from weights_convert.mappings import choose
 from weights_convert.source import Source
 
@@ -47,23 +48,24 @@ def _arrays(source: Source) -> Iterator[str]:
 
 
 def describe_origin(recognizer: Recognizer) -> Iterator[str]:
-    """What is known about the origin of converted weights, one fact per line."""
+    """Lines of text with the origin of converted weights, and which of their settings the source states."""
     origin = recognizer.provenance
-    yield f"source: {origin.source} (sha256 {origin.source_sha256})"
+    yield f"source: {origin.source} (SHA-256 {origin.source_sha256})"
     if origin.companion:
-        yield f"companion: {origin.companion} (sha256 {origin.companion_sha256})"
+        yield f"second file: {origin.companion} (SHA-256 {origin.companion_sha256})"
     yield f"license: {origin.license}"
     yield f"network: {origin.network}"
     if origin.also_fits:
-        yield f"also fits: {', '.join(origin.also_fits)}; --network chooses"
+        yield f"equally good matches: {', '.join(origin.also_fits)}; choose one of them with --network"
     for name in ("preprocessing", "epsilon", "dropout_rate"):
-        if name in origin.given:
-            yield f"{name}: given"
-        elif name in origin.assumed:
-            yield f"{name}: as published; the source does not state it"
-        else:
-            yield f"{name}: stated by the source"
+        yield f"{name.replace('_', ' ')}: {_reason(origin, name)}"
     if recognizer.folded_batch_norms:
-        yield "BatchNorms: folded into the layers before them by the exporter; their statistics are lost"
+        yield "BatchNorms: folded into the previous layers by the exporter; their statistics are lost"
     yield f"converter: {origin.converter}"
-    yield f"verified: {origin.verified or 'nothing; `weights-convert verify` compares it with its source'}"
+    yield f"verified: {origin.verified or 'no; `weights-convert verify` compares the output with its source'}"
+
+
+def _reason(origin: Provenance, setting: str) -> str:
+    if setting in origin.given:
+        return "given on the command line"
+    return "published value, not stated by the source" if setting in origin.assumed else "stated by the source"

@@ -6,7 +6,6 @@ from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -85,8 +84,7 @@ def relative_error(expected: np.ndarray, found: np.ndarray) -> float:
 
 def embeddings(recognizer: Recognizer, images: np.ndarray) -> np.ndarray:
     """Embeddings (batch, dim) of (batch, height, width, 3) images, computed one by one to compile for one shape."""
-    embed = jax.jit(lambda recognizer, image: recognizer.embed(image))
-    return np.stack([embed(recognizer, image) for image in images])
+    return np.stack([recognizer.embed(image) for image in images])
 
 
 def source_embeddings(source: Source, recognizer: Recognizer, images: np.ndarray) -> tuple[str, np.ndarray]:

@@ -13,8 +13,8 @@ class Provenance:
         companion: name of a second file that belongs to it, such as an MXNet symbol.
         companion_sha256: the digest of the second file.
         license: what may be done with the weights.
-        network: name of the architecture in ``weights-convert --architecture``.
-        also_fits: names of other architectures that match the source equally well.
+        network: name of the network, as in ``weights-convert --network``.
+        also_fits: names of other networks that match the source equally well.
         assumed: which of "preprocessing", "epsilon" and "dropout_rate" the source does not state, so that the
             published values were taken.
         given: which of these the user gave.

@@ -126,7 +126,7 @@ def fill(
     if missing or surplus or problems:
         faults = "; ".join((*sorted(problems), *_first(sorted(missing)), *_first(sorted(surplus))))
         raise PfiqError(
-            f"{path}: does not fit {network}: {faults}. Give a whole, undamaged file, or name another architecture."
+            f"{path}: does not fit {network}: {faults}. Give a complete, undamaged file, or name another network."
         )
     return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
 

@@ -34,14 +34,14 @@ def test_sface(sface_source):
     assert recognizer.network == SFace()
     assert recognizer.preprocessing == ARCFACE_MXNET
     assert recognizer.dropout_rate == 0.4
-    provenance = dict(recognizer.provenance)
-    assert provenance["source"] == "face_recognition_sface_2021dec_int8bq.onnx"
-    assert provenance["source_sha256"].startswith("fb143eea07838aa5")
-    assert provenance["license"].startswith("Apache-2.0")
-    assert provenance["network"] == "sface"
-    assert provenance["preprocessing"] == "stated by the source"
-    assert "batch_norms" not in provenance
-    assert dict(convert(sface_source, license_text="mine").provenance)["license"] == "mine"
+    assert not recognizer.folded_batch_norms
+    provenance = recognizer.provenance
+    assert provenance.source == "face_recognition_sface_2021dec_int8bq.onnx"
+    assert provenance.source_sha256.startswith("fb143eea07838aa5")
+    assert provenance.license.startswith("Apache-2.0")
+    assert provenance.network == "sface"
+    assert (provenance.assumed, provenance.given) == ((), ())
+    assert convert(sface_source, license_text="mine").provenance.license == "mine"
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
@@ -50,7 +50,9 @@ def test_saved_and_loaded_bit_for_bit_and_converted_twice_to_the_same_bytes(dtyp
     recognizer.save(tmp_path / "a.safetensors")
     loaded = load_recognizer(tmp_path / "a.safetensors")
     jax.tree.map(np.testing.assert_array_equal, loaded.parameters, recognizer.parameters)
-    assert jax.tree.structure(loaded) == jax.tree.structure(recognizer)  # all that is static
+    for field in dataclasses.fields(recognizer):
+        if field.name != "parameters":
+            assert getattr(loaded, field.name) == getattr(recognizer, field.name)
     loaded.save(tmp_path / "b.safetensors")
     convert(sface_source.path, dtype=dtype).save(tmp_path / "c.safetensors")
     a, b, c = ((tmp_path / f"{name}.safetensors").read_bytes() for name in "abc")
@@ -69,11 +71,11 @@ def test_large_kernels_only_are_rounded(dtype, sface_source, tmp_path):
     assert (tmp_path / "rounded").stat().st_size < 0.55 * (tmp_path / "exact").stat().st_size
 
 
-def test_float16_overflow_is_said(iresnet_source):
+def test_float16_overflow_is_reported(iresnet_source):
     source = changed(iresnet_source, layer4__0__conv2__weight=np.full((512, 512, 3, 3), 1e5, np.float32))
     with pytest.raises(PfiqError, match="outside the range of float16"):
         convert(source, dtype="float16")
-    assert convert(source, dtype="bfloat16").dtype == "bfloat16"
+    assert convert(source, dtype="bfloat16").storage_dtype == "bfloat16"
 
 
 KNOWN = [pytest.param(mapping, name, id=name) for mapping in MAPPINGS for name in mapping.networks]
@@ -88,8 +90,8 @@ def test_a_table_has_every_parameter_once(mapping, name):
 
 
 @pytest.mark.parametrize(("mapping", "name"), KNOWN)
-def test_names_tell_every_network(mapping, name):
-    """What one table asks for, no other fits as well; and no name is asked for twice."""
+def test_every_network_is_found_by_its_names(mapping, name):
+    """No other table matches the names of a table equally well, and no name occurs twice."""
     fit = fit_names(mapping, name, Source(Path("a"), {}))
     wanted = fit.sources()
     assert len(wanted) == sum(leaf.source is not None for leaf in fit.leaves.values())
@@ -135,8 +137,8 @@ def test_every_mistake_is_in_one_message(iresnet_source):
         "layer2.1.conv1.weight is missing",
         "prelu.weight holds NaN or infinite values",
         "features.bias has shape (9,) instead of (8,) as head.output_norm.bias",
-        "layer1.0.conv1.weight has shape (64, 64) instead of (3, 3, 64, 64) as trunk.stages.0.0.conv1.kernel",
-        "layer1.0.bn1.weight has dtype int64, which is no float",
+        "layer1.0.conv1.weight has shape (64, 64) instead of (3, 3, 64, 64) as trunk.stages.00.00.conv1.kernel",
+        "layer1.0.bn1.weight has dtype int64 instead of a float type",
         "bn2.running_var holds negative variances",
         "stray.weight is not part of the network",
     ):
@@ -162,7 +164,7 @@ def test_a_missing_output_batchnorm_is_named(iresnet_source):
 
 
 def test_a_layer_of_two_names_takes_no_other_layers_array(torch, iresnet_source, random_iresnet):
-    """MMdnn's dense layer may be called fc1, as the BatchNorm behind it is, whose bias is no substitute for its own."""
+    """MMdnn's dense layer may be named fc1 like the BatchNorm after it, whose bias must not replace its own."""
     layers = channels_last(random_iresnet(18, dim=8), "mmdnn")
     arrays = {f"{layer}.{name}": array for layer, arrays in layers.items() for name, array in arrays.items()}
     source = dataclasses.replace(iresnet_source, arrays=arrays)
@@ -171,7 +173,7 @@ def test_a_layer_of_two_names_takes_no_other_layers_array(torch, iresnet_source,
         convert(changed(source, pre_fc1__bias=None))
 
 
-def test_keras_slopes_that_differ_from_place_to_place_are_no_prelu_of_ours(torch, iresnet_source, random_iresnet):
+def test_keras_slopes_that_differ_between_positions_are_refused(torch, iresnet_source, random_iresnet):
     layers = channels_last(random_iresnet(18, dim=8), "keras")
     arrays = {f"{layer}/{name}": array for layer, arrays in layers.items() for name, array in arrays.items()}
     arrays["relu0/alpha"] = arrays["relu0/alpha"] * np.linspace(1, 2, 112, dtype=np.float32)[:, None, None]
@@ -198,11 +200,11 @@ def test_the_network_can_be_overruled_and_then_must_fit(iresnet_source):
         convert(iresnet_source, network="vgg")
 
 
-def test_magface_in_a_plain_checkpoint_must_be_said(iresnet_source):
+def test_magface_in_a_plain_checkpoint_must_be_named(iresnet_source):
     plain, magface = (convert(iresnet_source, network=name) for name in (None, "magface_iresnet18"))
     assert plain.preprocessing == ARCFACE_TORCH
     assert (plain.dropout_rate, plain.dropout_granularity) == (0, "unit")
-    assert dict(magface.provenance)["network"] == "magface_iresnet18"
+    assert magface.provenance.network == "magface_iresnet18"
     assert magface.network == IResNet(18, dim=8, epsilon=2e-5)
     assert (magface.preprocessing.mean, magface.preprocessing.scale) == ((0,) * 3, (1 / 255,) * 3)
     assert magface.preprocessing.channel_order == "BGR"
@@ -235,18 +237,20 @@ def test_epsilons_that_disagree(iresnet_source, sface_source):
 
 
 @pytest.mark.parametrize("epsilon", [0.0, -1e-5, float("nan"), 2.0])
-def test_what_is_no_epsilon(epsilon, iresnet_source):
+def test_epsilons_out_of_range(epsilon, iresnet_source):
     with pytest.raises(PfiqError, match=f"^epsilon {epsilon:g}: is not between 0 and 1"):
         convert(iresnet_source, epsilon=epsilon)
 
 
 def test_what_the_source_states_replaces_what_was_published(iresnet_source):
     plain = convert(iresnet_source)
-    assert dict(plain.provenance)["preprocessing"] == "as published; the source does not state it"
+    assert plain.provenance.assumed == ("preprocessing", "epsilon", "dropout_rate")
     stated = convert(dataclasses.replace(iresnet_source, pixels=(100.0, 0.5), dropout_rate=0.3))
     assert stated.preprocessing == dataclasses.replace(ARCFACE_TORCH, mean=(100.0,) * 3, scale=(0.5,) * 3)
-    assert dict(stated.provenance)["preprocessing"] == "stated by the source"
+    assert stated.provenance.assumed == ("epsilon",)
     assert stated.dropout_rate == 0.3
+    given = convert(iresnet_source, epsilon=1e-3).provenance
+    assert (given.assumed, given.given) == (("preprocessing", "dropout_rate"), ("epsilon",))
 
 
 @pytest.mark.parametrize(
@@ -258,16 +262,16 @@ def test_what_the_source_states_replaces_what_was_published(iresnet_source):
         ({"pixels": (0.0, 0.0)}, "the mean and scale of the pixels"),
     ],
 )
-def test_nonsense_that_a_file_states(statements, named, iresnet_source):
+def test_impossible_values_that_a_file_states(statements, named, iresnet_source):
     with pytest.raises(PfiqError, match=f"states impossible values for {named}; "):
         convert(dataclasses.replace(iresnet_source, **statements))
 
 
 def test_a_companion_is_part_of_the_provenance(iresnet_source, tmp_path):
     (tmp_path / "a.data").write_bytes(b"only its sha256 is taken")
-    provenance = dict(convert(dataclasses.replace(iresnet_source, companion=tmp_path / "a.data")).provenance)
-    assert provenance["companion"] == "a.data"
-    assert provenance["companion_sha256"] == provenance["source_sha256"]
+    provenance = convert(dataclasses.replace(iresnet_source, companion=tmp_path / "a.data")).provenance
+    assert provenance.companion == "a.data"
+    assert provenance.companion_sha256 == provenance.source_sha256
 
 
 def test_progress_goes_through_every_parameter(iresnet_source):
@@ -276,18 +280,16 @@ def test_progress_goes_through_every_parameter(iresnet_source):
     assert seen == [name for name, _ in named_leaves(recognizer.parameters)]
 
 
-def test_an_epsilon_that_the_source_states_tells_networks_apart_that_are_named_alike(iresnet_source):
+def test_an_epsilon_that_the_source_states_distinguishes_networks_with_equal_names(iresnet_source):
     means = [name for name in iresnet_source.arrays if name.endswith("running_mean")]
     for epsilon, name, rival in ((1e-5, "iresnet18", "magface_iresnet18"), (2e-5, "magface_iresnet18", "iresnet18")):
         stated = dataclasses.replace(iresnet_source, epsilons=dict.fromkeys(means, epsilon))
-        provenance = dict(convert(stated).provenance)
-        assert provenance["network"] == name
-        assert provenance["fits_alike"] == f"{rival}; --network chooses"
-        assert provenance["epsilon"] == "stated by the source"
-    assert dict(convert(iresnet_source).provenance)["epsilon"].startswith("as published")
+        provenance = convert(stated).provenance
+        assert (provenance.network, provenance.also_fits) == (name, (rival,))
+        assert "epsilon" not in provenance.assumed
 
 
-def test_a_converted_file_is_no_source(recognizer, tmp_path):
+def test_a_converted_file_is_refused(recognizer, tmp_path):
     recognizer.save(tmp_path / "a.safetensors")
     with pytest.raises(PfiqError, match="has been converted already"):
         convert(tmp_path / "a.safetensors")

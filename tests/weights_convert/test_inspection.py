@@ -22,7 +22,7 @@ def source():
 
 
 def lines(source, network=None):
-    """The summary, by what each line is about, and the list of arrays."""
+    """The summary, by the label of each line, and the list of arrays."""
     text = describe(source, network).split("\n")
     summary = [line for line in text if not line.startswith("  ")]
     return dict(line.split(": ", 1) for line in summary), text[len(summary) :]
@@ -78,6 +78,6 @@ def test_the_second_file_is_named(data):
     assert summary["network"] == "mobilefacenet"
 
 
-def test_what_resembles_nothing():
+def test_files_without_any_known_array():
     with pytest.raises(PfiqError, match="part of a known network"):
         describe(Source(Path("a.pt"), {"x": np.zeros(1)}))

@@ -1,6 +1,7 @@
-"""Conversions beside their sources: every architecture in every spelling, and the published networks that are here."""
+"""Conversions compared with their sources: every architecture with all its names, and two published networks."""
 
 import argparse
+import dataclasses
 import re
 
 import jax
@@ -22,7 +23,7 @@ from weights_convert.verify import differences, embeddings, relative_error, sour
 
 pytestmark = pytest.mark.parity
 TOLERANCE = 1e-5
-HALF_TOLERANCE = 2e-3  # where ONNX Runtime rounds what each layer gives to float16
+HALF_TOLERANCE = 2e-3  # where ONNX Runtime rounds the output of each layer to float16
 BUNDLE_TOLERANCE = 2e-3  # its large kernels are float16
 DIM = 64
 
@@ -34,7 +35,7 @@ def images(faces):
 
 @pytest.fixture(scope="module")
 def large_images(images):
-    """Of FaceNet's size."""
+    """The same images in FaceNet's size."""
     return np.stack([np.asarray(Image.fromarray(image).resize((160, 160))) for image in images])
 
 
@@ -63,7 +64,7 @@ def build(torch, randomize):
 
 
 def run(model, name, images):
-    """A torch network's embeddings, with the pixels as its authors prepare them."""
+    """A torch network's embeddings, with the preprocessing of its authors."""
     import torch
 
     pixels = torch.tensor(images.transpose(0, 3, 1, 2), dtype=torch.float32)
@@ -80,7 +81,7 @@ def run(model, name, images):
 
 
 def checkpoint(state, name):
-    """A state dict with what those who publish the network save beside it."""
+    """A state dict in a checkpoint like those that the network's authors publish."""
     import torch
 
     classifier = torch.zeros(DIM, 10)
@@ -133,7 +134,7 @@ def test_torch_checkpoints_layer_by_layer(name, suffix, build, torch, images, la
     expected = run(model, name, images)
     source = read(path)
     recognizer = convert(source)
-    assert dict(recognizer.provenance)["network"] == name
+    assert recognizer.provenance.network == name
     found = check(source, recognizer, expected.numpy(), images)
     targets = {part.target for part in choose(source).mapping.parts(recognizer.network)}
     without_norm = {target for target in targets if target.endswith("conv1") and name == "ir_se50"}
@@ -144,7 +145,7 @@ def test_torch_checkpoints_layer_by_layer(name, suffix, build, torch, images, la
             np.testing.assert_allclose(learned, model.qs(expected)[:, 0], rtol=TOLERANCE, atol=TOLERANCE)
 
 
-def test_magface_differs_from_a_plain_iresnet_in_what_the_arrays_do_not_tell(build, torch, images, tmp_path):
+def test_magface_differs_from_a_plain_iresnet_only_in_preprocessing_and_epsilon(build, torch, images, tmp_path):
     model = build("iresnet18")
     torch.save(model.state_dict(), tmp_path / "a.pt")
     recognizer = convert(tmp_path / "a.pt", network="magface_iresnet18", epsilon=1e-5)
@@ -155,7 +156,7 @@ def test_magface_differs_from_a_plain_iresnet_in_what_the_arrays_do_not_tell(bui
 
 
 def shortcut_first(block, x):
-    """As ``Block.forward``, in another order."""
+    """``Block.forward`` in another order."""
     shortcut = x if block.downsample is None else block.downsample(x)
     return shortcut + block.bn3(block.conv2(block.prelu(block.bn2(block.conv1(block.bn1(x))))))
 
@@ -190,10 +191,10 @@ def test_onnx_exports_layer_by_layer(
     images = large_images if name == "facenet" else images
     source = read(export(model, tmp_path / "a.onnx", exporter, side=images.shape[1], **options))
     recognizer = convert(source, network=network)
-    provenance = dict(recognizer.provenance)
-    assert provenance["network"] == name
-    assert ("batch_norms" in provenance) is folded
-    assert ("companion_sha256" in provenance) is ("external_data" in options)
+    provenance = recognizer.provenance
+    assert provenance.network == name
+    assert recognizer.folded_batch_norms is folded
+    assert bool(provenance.companion_sha256) is ("external_data" in options)
     check(source, recognizer, run(model, name, images).numpy(), images)
 
 
@@ -233,14 +234,14 @@ def of_2018(build, torch):
 
 def test_mxnet(of_2018, images, tmp_path):
     arrays = spellings.mxnet_arrays(of_2018)
-    arrays["fc1_gamma"] = np.linspace(2, 3, DIM, dtype=np.float32)  # not what the graph computes with
+    arrays["fc1_gamma"] = np.linspace(2, 3, DIM, dtype=np.float32)  # not used, because the graph fixes it
     nodes = tuple(spellings.symbol_nodes((2, 2, 2, 2), DIM))
     source = read(mxnet_files.write(tmp_path / "model-0000.params", nodes=nodes, arrays=arrays))
     recognizer = convert(source)
-    provenance = dict(recognizer.provenance)
-    assert provenance["network"] == "iresnet18"
-    assert provenance["preprocessing"] == "stated by the source"
-    assert provenance["companion"] == "model-0000-symbol.json"
+    provenance = recognizer.provenance
+    assert provenance.network == "iresnet18"
+    assert provenance.assumed == ()
+    assert provenance.companion == "model-0000-symbol.json"
     assert recognizer.dropout_rate == 0.4
     check(source, recognizer, run(of_2018, "mxnet", images).numpy(), images)
 
@@ -254,7 +255,7 @@ def test_keras(framework, suffix, of_2018, h5py, images, tmp_path):
     else:
         np.save(path, layers)
     recognizer = convert(path)
-    assert dict(recognizer.provenance)["network"] == "iresnet18"
+    assert recognizer.provenance.network == "iresnet18"
     assert recognizer.network.epsilon == 2e-5
     assert relative_error(run(of_2018, "mxnet", images).numpy(), np.asarray(recognizer.embed(images))) < TOLERANCE
 
@@ -262,7 +263,7 @@ def test_keras(framework, suffix, of_2018, h5py, images, tmp_path):
 def test_mobilefacenet_y1_layer_by_layer(torch, data, images):
     source = read(data / "weights" / "mobilefacenet_y1" / "model-0000.params")
     recognizer = convert(source)
-    assert dict(recognizer.provenance)["network"] == "mobilefacenet"
+    assert recognizer.provenance.network == "mobilefacenet"
     _, expected = source_embeddings(source, recognizer, images)
     check(source, recognizer, expected, images)
 
@@ -283,7 +284,8 @@ def test_bundle_is_what_the_command_writes(onnxruntime, sface_onnx, tmp_path):
     bundle = load_recognizer()
     written = load_recognizer(output)
     jax.tree.map(np.testing.assert_array_equal, written.parameters, bundle.parameters)
-    measured = {"verified": ""}  # depends on the machine in its last digit
-    assert {**dict(written.provenance), **measured} == {**dict(bundle.provenance), **measured}
-    for name in ("network", "preprocessing", "dropout_rate", "dropout_granularity", "dtype"):
+    # the last digit of what was verified depends on the machine
+    assert dataclasses.replace(written.provenance, verified=bundle.provenance.verified) == bundle.provenance
+    assert written.provenance.verified
+    for name in ("network", "preprocessing", "dropout_rate", "dropout_granularity", "storage_dtype"):
         assert getattr(written, name) == getattr(bundle, name)

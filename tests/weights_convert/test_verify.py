@@ -1,4 +1,4 @@
-"""Comparing a conversion with its source: what is found, named, and tolerated."""
+"""Comparing a conversion with its source: which differences are found, named and tolerated."""
 
 import dataclasses
 import sys
@@ -10,6 +10,7 @@ from PIL import Image
 
 from pfiq_jax import PfiqError
 from pfiq_jax.recognizers import ARCFACE_TORCH
+from pfiq_jax.recognizers.architecture import list_key
 from weights_convert.convert import convert
 from weights_convert.readers import read
 from weights_convert.verify import NUM_RANDOM_IMAGES, TOLERANCES, differences, relative_error, sample_images, verify
@@ -26,14 +27,14 @@ def backbone(torch, random_iresnet, tmp_path_factory):
 
 def with_wrong_slopes(recognizer, stage, block):
     parameters = jax.tree.map(lambda leaf: leaf, recognizer.parameters)
-    parameters["trunk"]["stages"][stage][block]["prelu"]["slope"] *= 1.5
+    parameters["trunk"]["stages"][list_key(stage)][list_key(block)]["prelu"]["slope"] *= 1.5
     return dataclasses.replace(recognizer, parameters=parameters)
 
 
 def test_a_wrong_weight_is_found_and_the_first_layers_that_differ_are_named(backbone):
     recognizer = convert(backbone)
     images = sample_images((112, 112))
-    line = dict(verify(backbone, recognizer, images).provenance)["verified"]
+    line = verify(backbone, recognizer, images).provenance.verified
     assert line.startswith(f"largest relative error of {len(images)} embeddings against torch: ")
     with pytest.raises(
         PfiqError, match=r"the first layers that differ are layer2\.1\.prelu\.weight -> trunk\.stages"
@@ -47,7 +48,7 @@ def test_layers_are_compared_in_the_order_in_which_they_run(backbone):
     found = differences(backbone, recognizer, sample_images((112, 112))[:1])
     beyond = [each.target for each in found if each.error > TOLERANCES["float32"]]
     last = ["prelu", "conv2", "norm3"]
-    assert beyond == [*(f"trunk.stages.3.1.{name}" for name in last), "head.input_norm", "head.output_norm"]
+    assert beyond == [*(f"trunk.stages.03.01.{name}" for name in last), "head.input_norm", "head.output_norm"]
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -56,7 +57,7 @@ def test_narrow_dtypes_are_within_their_tolerance_and_not_within_float32s(dtype,
     images = sample_images((112, 112))[:2]
     verify(backbone, recognizer, images)
     with pytest.raises(PfiqError, match=r"more than the tolerance of 0\.0001"):
-        verify(backbone, dataclasses.replace(recognizer, dtype="float32"), images)
+        verify(backbone, dataclasses.replace(recognizer, storage_dtype="float32"), images)
 
 
 def test_what_is_not_finite_is_beyond_any_tolerance(backbone):
@@ -75,12 +76,12 @@ def test_relative_error_is_the_largest_and_of_equal_zeros_zero():
     assert np.isnan(relative_error(ones, ones * np.nan))
 
 
-def test_preprocessing_that_the_source_does_itself_is_not_done_twice(onnxruntime, sface_source):
+def test_preprocessing_in_the_source_graph_is_not_applied_twice(onnxruntime, sface_source):
     recognizer = convert(sface_source)
     images = sample_images((112, 112))[:2]
-    assert "ONNX Runtime" in dict(verify(sface_source, recognizer, images).provenance)["verified"]
+    assert "ONNX Runtime" in verify(sface_source, recognizer, images).provenance.verified
     wrong = dataclasses.replace(recognizer, preprocessing=ARCFACE_TORCH)
-    with pytest.raises(PfiqError, match=r"conv_1_conv2d_weight -> trunk\.layers\.0\.conv by "):
+    with pytest.raises(PfiqError, match=r"conv_1_conv2d_weight -> trunk\.layers\.00\.conv by "):
         verify(sface_source, wrong, images)
 
 

@@ -69,10 +69,8 @@ def parts(network: IResNet, names: Names) -> Iterator[Part]:
         yield Part(source, f"trunk.stem.{target}", kind)
     for stage, blocks in enumerate(BLOCKS_PER_STAGE[network.depth]):
         for block in range(blocks):
-            prefix, place = (
-                names.block.format(stage + 1, block + names.first_block),
-                f"trunk.stages.{list_key(stage)}.{list_key(block)}",
-            )
+            prefix = names.block.format(stage + 1, block + names.first_block)
+            place = f"trunk.stages.{list_key(stage)}.{list_key(block)}"
             for source, (target, kind) in zip(names.layers, BLOCK, strict=True):
                 yield Part(prefix + source, f"{place}.{target}", kind)
             if block == 0:
