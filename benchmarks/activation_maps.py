@@ -1,10 +1,10 @@
-"""What Score-CAM costs, and how near cheaper activation maps come to it.
+"""The cost of Score-CAM, and the agreement of cheaper activation maps with it.
 
     python -m benchmarks.activation_maps ../shared/data/lfw_dev ../shared/data/lfw_dev_degraded [--recognizer FILE ...]
 
-Costs are of the bundled network: medians of rounds in which all contestants take turns. Agreement is with full
-Score-CAM (defaults), pixel by pixel, on a few faces of different people of every folder, for every recogniser. Beside
-the methods of the library stand those that were tried and left out.
+Costs are those of the bundled network: medians of rounds in which all contestants take turns. Agreement is measured
+per pixel with full Score-CAM (defaults), for every recogniser, on a few faces of different people of every folder. The
+methods include those that were tried and left out of the library.
 """
 
 import functools
@@ -30,12 +30,13 @@ from pfiq_jax.maps.score_cam import (
     summands,
 )
 from pfiq_jax.quality.ser_fiq import safe_sqrt
+from pfiq_jax.tables import markdown_table
 
 TOP = 64  # channels
 
 
 def length_gradient(recognizer: Recognizer, features):
-    """Of the embedding's length: the cosine to its own embedding is stationary at every image."""
+    """The gradient of the embedding's length; that of the cosine to the image's own embedding is 0."""
     return jax.grad(lambda features: safe_sqrt(jnp.sum(jnp.square(recognizer.head(features)))))(features)
 
 
@@ -47,7 +48,7 @@ def grad_cam(recognizer: Recognizer, image):
 
 
 def layer_cam(recognizer: Recognizer, image):
-    """Activations times the positive part of that gradient, place by place."""
+    """Activations times the positive part of that gradient, at each place."""
     features = recognizer.features(image[None])
     weights = jax.nn.relu(length_gradient(recognizer, features))
     return activation_map(jnp.sum(features * weights, -1)[0], recognizer.preprocessing.size)
@@ -61,7 +62,7 @@ def gradient_times_activation(recognizer: Recognizer, image):
 
 
 def masked_features(recognizer: Recognizer, image):
-    """Score-CAM whose masks cover the features in place of the pixels: the head once a channel."""
+    """Score-CAM whose masks cover the features instead of the pixels: one pass of the head per channel."""
     grids, embedding = channels_and_embedding(recognizer, image)
     masks = summands(jax.nn.relu(grids), recognizer.preprocessing.size, "yiskw713")
 
@@ -99,14 +100,17 @@ METHODS: Mapping[str, Callable] = {
 }
 
 
-def costs(recognizer: Recognizer, face: np.ndarray, rounds: int) -> list[str]:
-    """Seconds a face, and against as many forward passes as the features have channels."""
+def costs(recognizer: Recognizer, face: np.ndarray, rounds: int) -> str:
+    """Seconds per face, also relative to as many forward passes as the features have channels."""
     channels = jax.eval_shape(recognizer.features, face).shape[-1]
     embed = jax.jit(Recognizer.embed)
     chunk, one = np.repeat(face[None], CHUNK_SIZE, 0), face[None]
     contestants: dict[str, tuple[Callable, float]] = {
-        f"{channels} x `embed`, {CHUNK_SIZE} images a call": (lambda: embed(recognizer, chunk), channels / CHUNK_SIZE),
-        f"{channels} x `embed`, an image a call": (lambda: embed(recognizer, one), channels),
+        f"{channels} x `embed`, {CHUNK_SIZE} images per call": (
+            lambda: embed(recognizer, chunk),
+            channels / CHUNK_SIZE,
+        ),
+        f"{channels} x `embed`, one image per call": (lambda: embed(recognizer, one), channels),
         "`score_cam`": (lambda: score_cam(recognizer, face), 1),
         "`sampled_score_cam`": (lambda: sampled_score_cam(recognizer, face), 1),
         "`mean_activation`": (functools.partial(jax.jit(mean_activation), recognizer, face), 1),
@@ -120,38 +124,43 @@ def costs(recognizer: Recognizer, face: np.ndarray, rounds: int) -> list[str]:
                 times[name].append((perf_counter() - start) * factor)
     medians = {name: float(np.median(each)) for name, each in times.items()}
     chunks, single, *_ = medians.values()
-    lines = ["| | seconds a face | x forward passes in chunks | x forward passes one by one |", "|---|---:|---:|---:|"]
-    return lines + [
-        f"| {name} | {each:.3f} | {each / chunks:.3f} | {each / single:.3f} |" for name, each in medians.items()
-    ]
+    header = ["", "seconds per face", "x forward passes in chunks", "x forward passes one by one"]
+    return markdown_table(
+        header,
+        [
+            [name, *(f"{number:.3f}" for number in (each, each / chunks, each / single))]
+            for name, each in medians.items()
+        ],
+    )
 
 
-def memory(recognizer: Recognizer, face: np.ndarray) -> list[str]:
-    """What the compiler sets aside beside arguments and result."""
-    lines = ["| masked images at a time | MB beside the weights |", "|---:|---:|"]
+def memory(recognizer: Recognizer, face: np.ndarray) -> str:
+    """The memory that the compiler reserves in addition to arguments and result."""
+    rows = []
     for chunk_size in (8, CHUNK_SIZE, 4 * CHUNK_SIZE):
         compiled = jax.jit(functools.partial(score_cam, chunk_size=chunk_size)).lower(recognizer, face).compile()
-        lines.append(f"| {chunk_size} | {compiled.memory_analysis().temp_size_in_bytes / 1e6:.0f} |")
-    return lines
+        rows.append([str(chunk_size), f"{compiled.memory_analysis().temp_size_in_bytes / 1e6:.0f}"])
+    return markdown_table(["masked images at a time", "MB in addition to the weights"], rows)
 
 
-def agreement(recognizer: Recognizer, sets: Mapping[str, Sequence[np.ndarray]]) -> list[str]:
+def agreement(recognizer: Recognizer, sets: Mapping[str, Sequence[np.ndarray]]) -> str:
     """Mean and least correlation over pixels, and mean absolute difference, for every set of faces."""
-    heads = " | ".join(f"{name}: correlation | least | difference" for name in sets)
-    rows = {name: f"| {name} |" for name in METHODS}
+    header = ["compared with full `score_cam`"]
+    rows = {name: [name] for name in METHODS}
     compiled = {name: jax.jit(method) for name, method in METHODS.items()}
-    for faces in sets.values():
+    for set_name, faces in sets.items():
+        header += [f"{set_name}: correlation", "least", "difference"]
         full = [np.asarray(score_cam(recognizer, face)).ravel() for face in faces]
         for name, method in compiled.items():
             maps = [np.asarray(method(recognizer, jnp.asarray(face, jnp.float32))).ravel() for face in faces]
             correlations = [np.corrcoef(a, b)[0, 1] for a, b in zip(maps, full, strict=True)]
             difference = np.mean(np.abs(np.subtract(maps, full)))
-            rows[name] += f" {np.mean(correlations):.3f} | {np.min(correlations):.3f} | {difference:.3f} |"
-    return [f"| against full `score_cam` | {heads} |", "|---" + "|---:" * 3 * len(sets) + "|", *rows.values()]
+            rows[name] += [f"{number:.3f}" for number in (np.mean(correlations), np.min(correlations), difference)]
+    return markdown_table(header, rows.values())
 
 
 def faces_of(folder: Path, count: int) -> list[np.ndarray]:
-    """Evenly spread, so of different people."""
+    """Evenly spaced, so that they show different people."""
     paths = expand_paths([folder])
     return [read_face(paths[index * len(paths) // count], (112, 112)).image for index in range(count)]
 
@@ -159,7 +168,7 @@ def faces_of(folder: Path, count: int) -> list[np.ndarray]:
 @click.command(help=__doc__.split("\n")[0])
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--recognizer", "files", multiple=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--faces", "count", default=5, show_default=True, help="Of a folder.")
+@click.option("--faces", "count", default=5, show_default=True, help="Per folder.")
 @click.option("--rounds", default=3, show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(folders: tuple[Path, ...], files: tuple[Path, ...], count: int, rounds: int, output: Path | None) -> None:
@@ -168,14 +177,14 @@ def main(folders: tuple[Path, ...], files: tuple[Path, ...], count: int, rounds:
     sets = {folder.name: faces_of(folder, count) for folder in folders}
     face = next(iter(sets.values()))[0]
     text = f"{jax.devices()[0].device_kind}, {os.cpu_count()} cores, jax {jax.__version__}; medians of {rounds} rounds."
-    parts = [[text], costs(bundled, face, rounds), memory(bundled, face)]
+    parts = [text, costs(bundled, face, rounds), memory(bundled, face)]
     recognizers = {"bundled": bundled} | {file.stem: load_recognizer(file) for file in files}
     for name, recognizer in recognizers.items():
-        parts += [[f"{name}, {count} faces of each set:"], agreement(recognizer, sets)]
-    lines = "\n\n".join("\n".join(part) for part in parts) + "\n"
-    click.echo(lines)
+        parts += [f"{name}, {count} faces of each set:", agreement(recognizer, sets)]
+    report = "\n\n".join(parts) + "\n"
+    click.echo(report)
     if output:
-        output.write_text(lines)
+        output.write_text(report)
 
 
 if __name__ == "__main__":

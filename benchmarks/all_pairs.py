@@ -1,8 +1,8 @@
-"""Time and memory of comparing all pairs of random embeddings, and of a whole evaluation with its intervals.
+"""Time and memory of a comparison of all pairs of random embeddings, and of an evaluation with its intervals.
 
     python -m benchmarks.all_pairs -o benchmarks/results/all_pairs.md
 
-Memory is the peak of the whole process, Python and JAX included (about 0.25 GB of it). Compiling is part of the time.
+Memory is the peak of the whole process. Python and JAX account for about 0.25 GB. The time includes compilation.
 """
 
 import json
@@ -16,6 +16,7 @@ import click
 import numpy as np
 
 from pfiq_jax.evaluation import compare_all_pairs, evaluate_scores
+from pfiq_jax.tables import markdown_table
 
 DIM = 512
 SCORES = 5
@@ -24,7 +25,7 @@ EVALUATED = (750, 7_000)
 
 
 def people(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings with the share of each person falling as one over its rank, which is steeper than in LFW."""
+    """Embeddings, with the share of a person proportional to one over its rank, which is steeper than in LFW."""
     generator = np.random.default_rng(0)
     share = 1 / np.arange(1, count // 3)
     identities = generator.choice(len(share), count, p=share / share.sum())
@@ -32,7 +33,7 @@ def people(count: int) -> tuple[np.ndarray, np.ndarray]:
     return (centres[identities] + generator.normal(size=(count, DIM))).astype(np.float32), identities
 
 
-def run_one(count: int, with_scores: bool) -> dict[str, float]:
+def run_one(count: int, *, with_scores: bool) -> dict[str, float]:
     embeddings, identities = people(count)
     start = time.perf_counter()
     if with_scores:
@@ -45,8 +46,8 @@ def run_one(count: int, with_scores: bool) -> dict[str, float]:
     return {"mated": len(comparisons.mated), "non_mated": comparisons.non_mated_count, "seconds": seconds}
 
 
-def measure(count: int, with_scores: bool) -> str:
-    """A table's row, from a process of its own."""
+def measure(count: int, *, with_scores: bool) -> list[str]:
+    """A row of the table, measured in a new process."""
     command = [sys.executable, "-m", "benchmarks.all_pairs", "--one", str(count)] + ["--with-scores"] * with_scores
     process = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert process.stdout
@@ -54,10 +55,13 @@ def measure(count: int, with_scores: bool) -> str:
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0
     what = f"evaluation of {SCORES} scores, 200 resamples" if with_scores else "comparison"
-    return (
-        f"| {what} | {count:,} | {found['mated']:,} | {found['non_mated']:,} | {found['seconds']:.1f} "
-        f"| {usage.ru_maxrss * 1024 / 1e6:.0f} |"
-    )
+    numbers = (count, found["mated"], found["non_mated"])
+    return [
+        what,
+        *(f"{number:,}" for number in numbers),
+        f"{found['seconds']:.1f}",
+        f"{usage.ru_maxrss * 1024 / 1e6:.0f}",
+    ]
 
 
 @click.command(help=__doc__.split("\n")[0])
@@ -66,17 +70,12 @@ def measure(count: int, with_scores: bool) -> str:
 @click.option("--with-scores", is_flag=True, hidden=True)
 def main(output: Path | None, one: int | None, with_scores: bool) -> None:
     if one:
-        click.echo(json.dumps(run_one(one, with_scores)))
+        click.echo(json.dumps(run_one(one, with_scores=with_scores)))
         return
-    lines = [
-        f"Random embeddings of {DIM} numbers; {os.cpu_count()} CPU cores.",
-        "",
-        "| | images | mated pairs | non-mated pairs | seconds | peak, MB |",
-        "|---|---:|---:|---:|---:|---:|",
-        *(measure(count, False) for count in COMPARED),
-        *(measure(count, True) for count in EVALUATED),
-    ]
-    text = "\n".join(lines) + "\n"
+    rows = [measure(count, with_scores=False) for count in COMPARED]
+    rows += [measure(count, with_scores=True) for count in EVALUATED]
+    table = markdown_table(["", "images", "mated pairs", "non-mated pairs", "seconds", "peak, MB"], rows)
+    text = f"Random embeddings of {DIM} numbers; {os.cpu_count()} CPU cores.\n\n{table}\n"
     click.echo(text)
     if output:
         output.write_text(text)

@@ -1,4 +1,4 @@
-"""Does SER-FIQ's closed form tell failures as well as 100 masks do? Both by error-versus-discard, five seeds of masks.
+"""Does SER-FIQ's closed form predict failures as well as 100 masks do? Error-versus-discard, five seeds of masks.
 
 python -m benchmarks.closed_form_evaluation ../shared/data/lfw_dev
 """
@@ -14,18 +14,21 @@ from tqdm import tqdm
 from pfiq_jax import Recognizer, load_recognizer, ser_fiq, ser_fiq_closed_form
 from pfiq_jax.cpu_memory import keep_freed_memory
 from pfiq_jax.evaluation import evaluate_scores
-from pfiq_jax.faces import expand_paths, over_files, read_face
+from pfiq_jax.evaluation.scores.measured_files import measure_files
+from pfiq_jax.faces import people_in, read_face
+from pfiq_jax.tables import markdown_table
 
 SEEDS = range(1, 6)
+CLOSED_FORM = "closed form"
 
 
 @jax.jit
 def embedding_and_scores(recognizer: Recognizer, images):
-    """One pass through the trunk: the embedding, the closed form, and 100 masks of every seed."""
+    """The embedding, the closed form and 100 masks of each seed, from one pass through the trunk."""
     known = recognizer.with_features(recognizer.features(images))
     sampled = functools.partial(ser_fiq, scaled=False)
     scores = {f"100 masks, seed {seed}": sampled(jax.random.key(seed), known, images) for seed in SEEDS}
-    return known.embed(images), {"closed form": ser_fiq_closed_form(known, images, scaled=False), **scores}
+    return known.embed(images), {CLOSED_FORM: ser_fiq_closed_form(known, images, scaled=False), **scores}
 
 
 @click.command(help=__doc__.split("\n")[0])
@@ -34,24 +37,25 @@ def embedding_and_scores(recognizer: Recognizer, images):
 def main(folder: Path, output: Path | None) -> None:
     keep_freed_memory()
     recognizer = load_recognizer()
-    paths = expand_paths([folder])
+    people = people_in(folder)
     size = recognizer.preprocessing.size
-    compute = functools.partial(embedding_and_scores, recognizer)
-    files = over_files(compute, paths, lambda path: read_face(path, size), size=size, batch_size=16)
-    rows = [row for batch in tqdm(files, total=-(-len(paths) // 16), disable=None) for *_, row in batch]
-    embeddings, scores = jax.tree.map(lambda *each: np.stack(each), *rows)
-    found = evaluate_scores(embeddings, [path.parent.name for path in paths], scores)
-    lines = ["| score | pAUC to 30% |", "|---|---:|"]
-    lines += [
-        f"| {name} | {each.pauc.value:.4f} [{each.pauc.low:.3f}, {each.pauc.high:.3f}] |"
-        for name, each in found.scores.items()
-    ]
-    mean = np.mean([each.pauc.value for name, each in found.scores.items() if name != "closed form"])
+    with tqdm(total=len(people.paths), disable=None) as progress:
+        measured = measure_files(
+            functools.partial(embedding_and_scores, recognizer),
+            people.paths,
+            lambda path: read_face(path, size),
+            size=size,
+            advance=progress.update,
+        )
+    identities = np.array(people.identities)[measured.is_read]
+    found = evaluate_scores(measured.embeddings, identities, measured.scores)
+    paucs = {name: estimates["pauc"] for name, estimates in found.estimates.items()}
+    mean = np.mean([pauc.value for name, pauc in paucs.items() if name != CLOSED_FORM])
+    rows = [[name, f"{pauc.value:.4f} [{pauc.low:.3f}, {pauc.high:.3f}]"] for name, pauc in paucs.items()]
+    rows.append([f"100 masks, mean of {len(SEEDS)} seeds", f"{mean:.4f}"])
     text = (
-        f"{len(paths)} faces of {folder.name}, all pairs, FMR {found.fmr:g}, FNMR {found.start.value:.4f}; in brackets "
-        "95% intervals over people.\n\n"
-        + "\n".join(lines)
-        + f"\n| 100 masks, mean of {len(SEEDS)} seeds | {mean:.4f} |\n"
+        f"{len(identities)} faces of {folder.name}, all pairs, FMR {found.fmr:g}, FNMR {found.start.value:.4f}; in "
+        "brackets 95% intervals over people.\n\n" + markdown_table(["score", "pAUC to 30%"], rows) + "\n"
     )
     click.echo(text)
     if output:

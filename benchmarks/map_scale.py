@@ -1,4 +1,4 @@
-"""The scale of the default pixel map: its argument at the median pixel of a folder of faces.
+"""The scale of the default pixel map: its argument at the median pixel of the faces in a folder.
 
     python -m benchmarks.map_scale ../shared/data/lfw_dev --step 23
 

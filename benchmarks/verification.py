@@ -1,9 +1,9 @@
-"""Do conversions tell persons apart as their sources do? Verification accuracy on pairs of Labeled Faces in the Wild.
+"""Verification accuracy of converted networks and of their sources, on pairs of Labeled Faces in the Wild.
 
 python -m benchmarks.verification ../shared/data
 
-For SFace and MobileFaceNet y1, ours and the source network run by its own runtime, on the same pairs and folds.
-Cosine similarity, no flip; in each of ten folds the threshold that is best on the other nine.
+SFace and MobileFaceNet y1, converted and run by the source's own runtime, on the same pairs and folds. Similarity is
+the cosine, without flipped images. Each of ten folds uses the threshold that is best on the other nine.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,9 @@ from tqdm import tqdm
 
 from pfiq_jax import Recognizer
 from pfiq_jax.cpu_memory import keep_freed_memory
+from pfiq_jax.evaluation import FMR
 from pfiq_jax.faces import read_image
+from pfiq_jax.tables import markdown_table
 from weights_convert.convert import convert
 from weights_convert.readers import read
 from weights_convert.source import Source
@@ -27,14 +29,13 @@ WEIGHTS = {
     "MobileFaceNet y1": "mobilefacenet_y1/model-0000.params",
 }
 FOLDS = 10
-FMR = 1e-3
 BATCH = 32
 
 Pairs = list[tuple[Path, Path, bool]]
 
 
 def read_pairs(table: Path, folder: Path) -> Pairs:
-    """LFW's own table: name, i, j are two images of one person; name, i, name, j are of two."""
+    """Reads LFW's own table: name, i, j are two images of one person; name, i, name, j are images of two people."""
 
     def image(name: str, number: str) -> Path:
         return folder / name / f"{name}_{int(number):04}.jpg"
@@ -46,9 +47,9 @@ def read_pairs(table: Path, folder: Path) -> Pairs:
 
 
 def accuracies(similarities: np.ndarray, mated: np.ndarray) -> np.ndarray:
-    """The accuracy in each fold, at the threshold with the highest accuracy on all others.
+    """The accuracy in each fold, at the threshold with the highest accuracy on all other folds.
 
-    Folds take every tenth of the mated and of the non-mated pairs.
+    A fold contains every tenth mated and every tenth non-mated pair.
     """
     folds = np.empty(len(mated), int)
     for kind in (True, False):
@@ -60,7 +61,7 @@ def accuracies(similarities: np.ndarray, mated: np.ndarray) -> np.ndarray:
 
 
 def true_accept_rate(similarities: np.ndarray, mated: np.ndarray) -> float:
-    """The share of mated pairs above the threshold that FMR of the non-mated pairs exceed."""
+    """The share of mated pairs above the threshold that a share of FMR of the non-mated pairs exceeds."""
     return float((similarities[mated] > np.quantile(similarities[~mated], 1 - FMR, method="higher")).mean())
 
 
@@ -72,11 +73,11 @@ def embeddings_of(images: Sequence[np.ndarray], embed: Callable[[np.ndarray], np
     return embeddings / np.linalg.norm(embeddings, axis=-1, keepdims=True)
 
 
-def row(name: str, similarities: np.ndarray, mated: np.ndarray) -> str:
+def row(name: str, similarities: np.ndarray, mated: np.ndarray) -> list[str]:
     """One row of the table."""
     folds = accuracies(similarities, mated)
     rate = true_accept_rate(similarities, mated)
-    return f"| {name} | {100 * folds.mean():.2f} +- {100 * folds.std(ddof=1):.2f} | {100 * rate:.2f} |"
+    return [name, f"{100 * folds.mean():.2f} +- {100 * folds.std(ddof=1):.2f}", f"{100 * rate:.2f}"]
 
 
 @click.command(help=__doc__.split("\n")[0])
@@ -91,7 +92,7 @@ def main(data: Path, output: Path | None) -> None:
     first, second = (np.array([place[pair[side]] for pair in pairs]) for side in (0, 1))
     mated = np.array([pair[2] for pair in pairs])
     ours = jax.jit(Recognizer.embed)
-    lines = ["| network | accuracy, % | TAR at FMR 1e-3, % |", "|---|---:|---:|"]
+    rows = []
     for name, weights in WEIGHTS.items():
         source: Source = read(data / "weights" / weights)
         recognizer = convert(source)
@@ -102,10 +103,10 @@ def main(data: Path, output: Path | None) -> None:
 
         for label, embed in (("pfiq_jax", lambda batch, r=recognizer: ours(r, batch)), (runtime, theirs)):
             units = embeddings_of(images, embed)
-            lines.append(row(f"{name}, {label}", np.sum(units[first] * units[second], axis=-1), mated))
+            rows.append(row(f"{name}, {label}", np.sum(units[first] * units[second], axis=-1), mated))
     text = (
         f"{mated.sum()} mated and {(~mated).sum()} non-mated pairs of LFW, {len(images)} faces, {FOLDS} folds.\n\n"
-        + "\n".join(lines)
+        + markdown_table(["network", "accuracy, %", f"TAR at FMR {FMR:g}, %"], rows)
         + "\n"
     )
     click.echo(text)
