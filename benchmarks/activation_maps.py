@@ -29,44 +29,44 @@ from pfiq_jax.maps.score_cam import (
     similarity,
     summands,
 )
-from pfiq_jax.quality.ser_fiq import safe_sqrt
 from pfiq_jax.tables import markdown_table
+from pfiq_jax.vectors import norm
 
 TOP = 64  # channels
 
 
-def length_gradient(recognizer: Recognizer, features):
+def length_gradient(recognizer: Recognizer, features: jax.Array) -> jax.Array:
     """The gradient of the embedding's length; that of the cosine to the image's own embedding is 0."""
-    return jax.grad(lambda features: safe_sqrt(jnp.sum(jnp.square(recognizer.head(features)))))(features)
+    return jax.grad(lambda features: jnp.sum(norm(recognizer.head(features))))(features)
 
 
-def grad_cam(recognizer: Recognizer, image):
+def grad_cam(recognizer: Recognizer, image: jax.Array) -> jax.Array:
     """Channels weighted by the mean gradient of the embedding's length."""
     features = recognizer.features(image[None])
     weights = jnp.mean(length_gradient(recognizer, features), (1, 2), keepdims=True)
     return activation_map(jnp.sum(features * weights, -1)[0], recognizer.preprocessing.size)
 
 
-def layer_cam(recognizer: Recognizer, image):
+def layer_cam(recognizer: Recognizer, image: jax.Array) -> jax.Array:
     """Activations times the positive part of that gradient, at each place."""
     features = recognizer.features(image[None])
     weights = jax.nn.relu(length_gradient(recognizer, features))
     return activation_map(jnp.sum(features * weights, -1)[0], recognizer.preprocessing.size)
 
 
-def gradient_times_activation(recognizer: Recognizer, image):
+def gradient_times_activation(recognizer: Recognizer, image: jax.Array) -> jax.Array:
     features = recognizer.features(image[None])
     return activation_map(
         jnp.sum(features * length_gradient(recognizer, features), -1)[0], recognizer.preprocessing.size
     )
 
 
-def masked_features(recognizer: Recognizer, image):
+def masked_features(recognizer: Recognizer, image: jax.Array) -> jax.Array:
     """Score-CAM whose masks cover the features instead of the pixels: one pass of the head per channel."""
     grids, embedding = channels_and_embedding(recognizer, image)
-    masks = summands(jax.nn.relu(grids), recognizer.preprocessing.size, "yiskw713")
+    masks = summands(jax.nn.relu(grids), recognizer.preprocessing.size, "amva")
 
-    def score(mask):
+    def score(mask: jax.Array) -> jax.Array:
         masked = jnp.moveaxis(grids * mask[None], 0, -1)[None]
         return similarity(recognizer.head(masked), embedding, "cosine")[0]
 
@@ -74,7 +74,7 @@ def masked_features(recognizer: Recognizer, image):
     return activation_map(jnp.tensordot(weights, masks, 1), recognizer.preprocessing.size)
 
 
-def some_channels(recognizer: Recognizer, image, *, top: bool):
+def some_channels(recognizer: Recognizer, image: jax.Array, *, top: bool) -> jax.Array:
     """Score-CAM with a few channels, the others left out: those of most energy, or evenly spaced ones."""
     grids, embedding = channels_and_embedding(recognizer, image)
     grids = jax.nn.relu(grids)
@@ -82,15 +82,15 @@ def some_channels(recognizer: Recognizer, image, *, top: bool):
     if top:
         _, chosen = jax.lax.top_k(jnp.sum(jnp.square(grids), (1, 2)), TOP)
     grids = grids[chosen]
-    weights = masked_scores(recognizer, image, embedding, grids, "yiskw713", "cosine", CHUNK_SIZE)
-    masks = summands(grids, recognizer.preprocessing.size, "yiskw713")
+    weights = masked_scores(recognizer, image, embedding, grids, variant="amva", score="cosine", chunk_size=CHUNK_SIZE)
+    masks = summands(grids, recognizer.preprocessing.size, "amva")
     return activation_map(jnp.tensordot(weights, masks, 1), recognizer.preprocessing.size)
 
 
 METHODS: Mapping[str, Callable] = {
     "`sampled_score_cam`": sampled_score_cam,
     "`mean_activation`": mean_activation,
-    '`score_cam(variant="wang")`': functools.partial(score_cam, variant="wang"),
+    '`score_cam(variant="paper")`': functools.partial(score_cam, variant="paper"),
     f"Score-CAM, {TOP} even channels only": functools.partial(some_channels, top=False),
     f"Score-CAM, {TOP} channels of most energy only": functools.partial(some_channels, top=True),
     "Score-CAM, masks on the features": masked_features,

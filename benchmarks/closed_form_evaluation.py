@@ -23,12 +23,11 @@ CLOSED_FORM = "closed form"
 
 
 @jax.jit
-def embedding_and_scores(recognizer: Recognizer, images):
+def embedding_and_scores(recognizer: Recognizer, images: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
     """The embedding, the closed form and 100 masks of each seed, from one pass through the trunk."""
-    known = recognizer.with_features(recognizer.features(images))
-    sampled = functools.partial(ser_fiq, scaled=False)
-    scores = {f"100 masks, seed {seed}": sampled(jax.random.key(seed), known, images) for seed in SEEDS}
-    return known.embed(images), {CLOSED_FORM: ser_fiq_closed_form(known, images, scaled=False), **scores}
+    seen = recognizer.forward(images)
+    scores = {f"100 masks, seed {seed}": ser_fiq(jax.random.key(seed), recognizer, seen) for seed in SEEDS}
+    return seen.embedding, {CLOSED_FORM: ser_fiq_closed_form(recognizer, seen), **scores}
 
 
 @click.command(help=__doc__.split("\n")[0])

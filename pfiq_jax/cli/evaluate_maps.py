@@ -97,18 +97,32 @@ def prepare(
     MAP_MEASURES,
     f"The report has more measures and a legend. `{RANDOM}`, a random order of the pixels, is always included.",
 )
-@click.option("--map", "map_methods", multiple=True, type=click.Choice((*MAP_METHODS, RANDOM)), help="[default: all]")
+@click.option(
+    "--map",
+    "map_methods",
+    multiple=True,
+    type=click.Choice((*MAP_METHODS, RANDOM)),
+    help="[default: all that take at most 20 passes per face]",
+)
 def maps(folder: Path, limit: int, json_file: Path | None, weights: Path | None, map_methods: tuple[str, ...]) -> None:
     """Evaluates map methods by deletion, insertion and sanity checks."""
     paths, files = prepare(folder, limit, json_file, "maps", weights)
     recognizer = start(weights)
-    methods = {name: MAP_METHODS[name].compute for name in map_methods or MAP_METHODS if name != RANDOM}
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
+        names = map_methods or default_maps()
+        methods = {name: MAP_METHODS[name].compute for name in names if name != RANDOM}
         with tqdm(total=PASSES * len(images) * (len(methods) + 1), unit="pass", disable=None) as progress:
             evaluation = evaluate_maps(recognizer, images, methods, advance=progress.update)
         files.write(json_of(DEFAULT_MAP_METHOD, evaluation.estimates), maps_table(evaluation))
         files.write_picture(plot_maps(evaluation, images))
+
+
+def default_maps() -> tuple[str, ...]:
+    """The methods to evaluate if none is named; says on stderr which ones are left out."""
+    left_out = [name for name, method in MAP_METHODS.items() if method.on_request]
+    click.echo(f"Left out unless named by --map, since they are expensive: {', '.join(left_out)}.", err=True)
+    return tuple(name for name in MAP_METHODS if name not in left_out)
 
 
 @experiment(

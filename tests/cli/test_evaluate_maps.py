@@ -1,5 +1,6 @@
 """``pfiq evaluate maps``, ``masks`` and ``inpainting``, and ``pfiq sheet``, on disturbed copies of the bundled face."""
 
+import dataclasses
 import importlib
 import json
 import os
@@ -42,7 +43,7 @@ def _small(monkeypatch):
         return PixelQuality(jnp.mean(gray, (1, 2)), pixels, gray)
 
     for module in ("evaluate_maps", "sheet"):
-        methods = dict.fromkeys(MAP_METHODS, brightness)
+        methods = {name: dataclasses.replace(method, compute=brightness) for name, method in MAP_METHODS.items()}
         monkeypatch.setattr(importlib.import_module(f"pfiq_jax.cli.{module}"), "MAP_METHODS", methods)
 
 
@@ -75,9 +76,15 @@ def test_maps_writes_json_table_and_picture(run, people):
     assert "non-mated pairs are few" in result.stdout
 
 
-def test_maps_takes_all_methods_by_default(run, people):
-    run("evaluate", "maps", people, "--limit", 2)
-    assert list(json.loads(Path("maps.json").read_text())["methods"]) == [*MAP_METHODS, "random"]
+def test_maps_leaves_out_expensive_methods_unless_they_are_named(run, people):
+    expensive = [name for name, method in MAP_METHODS.items() if method.passes > 20]
+    assert "learned_order" in expensive
+    stderr = run("evaluate", "maps", people, "--limit", 2).stderr
+    assert f"Left out unless named by --map, since they are expensive: {', '.join(expensive)}." in stderr
+    cheap = [name for name in MAP_METHODS if name not in expensive]
+    assert list(json.loads(Path("maps.json").read_text())["methods"]) == [*cheap, "random"]
+    assert "Left out" not in run("evaluate", "maps", people, "--limit", 2, "--map", "learned_order").stderr
+    assert list(json.loads(Path("maps.json").read_text())["methods"]) == ["learned_order", "random"]
 
 
 def test_masks_finds_black_squares_in_a_map_of_brightness(run, people):

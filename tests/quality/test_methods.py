@@ -8,8 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pfiq_jax import QUALITY_METHODS, Recognizer, pixel_quality
-from pfiq_jax.quality import supported_methods
+from pfiq_jax import QUALITY_METHODS, Recognizer, pixel_quality, ser_fiq_closed_form
+from pfiq_jax.quality import embeddings_and_scores, supported_methods
 
 METHODS = [name for name in QUALITY_METHODS if name != "cr_fiqa"]  # which needs a quality head
 
@@ -83,3 +83,12 @@ def test_one_trunk_serves_score_gradient_and_map(recognizer):
     apart = operations(pixel_quality) + operations(QUALITY_METHODS["grafiqs_block4"].compute)
     together = operations(functools.partial(pixel_quality, quality=QUALITY_METHODS["grafiqs_block4"].compute))
     assert together < 0.8 * apart
+
+
+def test_one_pass_gives_the_embedding_and_the_scores(recognizer):
+    images = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    embeddings, scores = embeddings_and_scores(recognizer, images, methods=("ser_fiq_closed_form", "magface"))
+    wanted = recognizer.embed(images)
+    np.testing.assert_allclose(embeddings, wanted, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(scores["magface"], np.linalg.norm(wanted, axis=1), rtol=1e-5)
+    np.testing.assert_allclose(scores["ser_fiq_closed_form"], ser_fiq_closed_form(recognizer, images), rtol=1e-5)

@@ -10,13 +10,13 @@ from pfiq_jax import PfiqError, Preprocessing, Recognizer, ser_fiq_closed_form
 from pfiq_jax.evaluation.controls import random_maps
 from pfiq_jax.evaluation.maps.deletion_insertion import (
     AREA_FRACTIONS,
-    BLUR_SIGMA,
     FRACTIONS,
     deletion_curve,
     filled,
     insertion_curve,
     pixel_ranks,
 )
+from pfiq_jax.maps.smoothing import FILL_SIGMA
 
 SIZE = 20  # 400 pixels: 5% are 20 of them
 
@@ -61,7 +61,7 @@ def test_deletion_takes_the_highest_first(pixels, images):
 
 def test_insertion_starts_from_the_blurred_image_and_ends_with_the_image(pixels, images):
     curve = insertion_curve(pixels, images, random_maps(0, images.shape[:3]))
-    blurred = np.stack([gaussian_filter(np.float64(image), (BLUR_SIGMA, BLUR_SIGMA, 0)) for image in images])
+    blurred = np.stack([gaussian_filter(np.float64(image), (FILL_SIGMA, FILL_SIGMA, 0)) for image in images])
     cosine = np.sum(images * blurred, (1, 2, 3)) / (
         np.sqrt(np.sum(np.float64(images) ** 2, (1, 2, 3)) * np.sum(blurred**2, (1, 2, 3)))
     )
@@ -108,7 +108,7 @@ def test_mean_fill_is_the_image_s_own(pixels, images):
 def test_score_is_the_raw_closed_form_of_the_disturbed_image(pixels, images):
     curve = deletion_curve(pixels, images, random_maps(0, images.shape[:3]), fill="mean", fractions=(0.0, 1.0))
     for step, disturbed in enumerate((images, np.broadcast_to(filled(images, "mean"), images.shape))):
-        wanted = ser_fiq_closed_form(pixels, disturbed, scaled=False)
+        wanted = ser_fiq_closed_form(pixels, disturbed)
         np.testing.assert_allclose(curve.score[step], wanted, atol=1e-6)
 
 

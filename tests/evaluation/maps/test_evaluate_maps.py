@@ -160,7 +160,9 @@ def test_the_library_s_maps_lead_random_orders_on_the_bundled_network(recognizer
     with Image.open(Path(pfiq_jax.__file__).parent / "bundled/demo_face.png") as image:
         face = np.asarray(image.convert("RGB"))
     images = np.stack([face, face[:, ::-1], np.roll(face, 4, 0)])
-    evaluation = evaluate_maps(recognizer, images, {name: MAP_METHODS[name] for name in ("plq", DEFAULT_MAP_METHOD)})
+    evaluation = evaluate_maps(
+        recognizer, images, {name: MAP_METHODS[name].compute for name in ("plq", DEFAULT_MAP_METHOD)}
+    )
     for name in ("plq", DEFAULT_MAP_METHOD):
         for lead in ("insertion_lead", "deletion_lead"):
             assert value(evaluation, name, lead) > 0.05

@@ -1,17 +1,13 @@
 import math
-from functools import partial
 
-import jax
 import numpy as np
 import pytest
 
-from pfiq_jax import PfiqError, Recognizer, ser_fiq_closed_form
+from pfiq_jax import PfiqError
 from pfiq_jax.evaluation.controls import random_scores
 from pfiq_jax.evaluation.scores.evaluate_scores import (
     SCORE_MEASURES,
-    embeddings_and_scores,
     evaluate_scores,
-    supported_methods,
 )
 
 
@@ -93,21 +89,3 @@ def test_without_errors_pauc_is_not_defined():
 def test_refuses(identities, scores, reason):
     with pytest.raises(PfiqError, match=reason):
         evaluate_scores(np.eye(3), identities, {"any": scores})
-
-
-def test_a_recogniser_without_a_quality_head_does_no_cr_fiqa(recognizer):
-    found = supported_methods(recognizer)
-    assert "ser_fiq_closed_form" in found and "cr_fiqa" not in found
-
-
-def test_one_pass_gives_the_embedding_and_the_scores(recognizer):
-    images = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
-    embeddings, scores = embeddings_and_scores(recognizer, images, methods=("ser_fiq_closed_form", "magface"))
-    wanted = jax.jit(Recognizer.embed)(recognizer, images)
-    np.testing.assert_allclose(embeddings, wanted, rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(scores["magface"], np.linalg.norm(wanted, axis=1), rtol=1e-5)
-    np.testing.assert_allclose(
-        scores["ser_fiq_closed_form"],
-        jax.jit(partial(ser_fiq_closed_form, scaled=False))(recognizer, images),
-        rtol=1e-5,
-    )
