@@ -1,4 +1,4 @@
-"""The text that `inspect` prints."""
+"""The text that `inspect` and `convert` print."""
 
 import dataclasses
 from pathlib import Path
@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from pfiq_jax import PfiqError
-from weights_convert.inspection import describe
+from pfiq_jax.recognizers.provenance import Provenance
+from weights_convert.inspection import describe, describe_origin
 from weights_convert.mappings import MAPPINGS
 from weights_convert.mappings.mapping import fit_names
 from weights_convert.readers import read
@@ -81,3 +82,34 @@ def test_the_second_file_is_named(data):
 def test_files_without_any_known_array():
     with pytest.raises(PfiqError, match="part of a known network"):
         describe(Source(Path("a.pt"), {"x": np.zeros(1)}))
+
+
+def test_the_origin_of_a_conversion(recognizer):
+    origin = Provenance(
+        source="model-0000.params",
+        source_sha256="12ab",
+        companion="model-symbol.json",
+        companion_sha256="34cd",
+        license="none given",
+        network="iresnet18",
+        also_fits=("magface_iresnet18", "other"),
+        assumed=("preprocessing",),
+        given=("epsilon",),
+        converter="weights_convert 1",
+    )
+    converted = dataclasses.replace(recognizer, provenance=origin, folded_batch_norms=True)
+    assert list(describe_origin(converted)) == [
+        "source: model-0000.params (SHA-256 12ab)",
+        "second file: model-symbol.json (SHA-256 34cd)",
+        "license: none given",
+        "network: iresnet18",
+        "equally good matches: magface_iresnet18, other; choose one of them with --network",
+        "preprocessing: published value, not stated by the source",
+        "epsilon: given on the command line",
+        "dropout rate: stated by the source",
+        "BatchNorms: folded into the previous layers by the exporter; their statistics are lost",
+        "converter: weights_convert 1",
+        "verified: no; `weights-convert verify` compares the output with its source",
+    ]
+    verified = dataclasses.replace(converted, provenance=dataclasses.replace(origin, verified="error: 1e-6"))
+    assert list(describe_origin(verified))[-1] == "verified: error: 1e-6"
