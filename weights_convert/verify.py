@@ -2,10 +2,12 @@
 
 import dataclasses
 import os
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -20,6 +22,7 @@ NUM_RANDOM_IMAGES = 4
 # 10 to 25 times the errors of correct conversions (4e-6 and 5e-4 with a hundred layers); a swapped array gives about 1.
 TOLERANCES = {"float32": 1e-4, "float16": 5e-3, "bfloat16": 4e-2}
 UNIT_TOLERANCE = 1e-3  # of the length of normalised embeddings: some exports end with a normalisation
+full_precision = partial(jax.default_matmul_precision, "highest")  # accelerators round more by default
 
 
 class Difference(NamedTuple):
@@ -83,8 +86,9 @@ def relative_error(expected: np.ndarray, found: np.ndarray) -> float:
 
 
 def embeddings(recognizer: Recognizer, images: np.ndarray) -> np.ndarray:
-    """Embeddings (batch, dim) of (batch, height, width, 3) images, computed one by one to compile for one shape."""
-    return np.stack([recognizer.embed(image) for image in images])
+    """Embeddings (batch, dim) of (batch, height, width, 3) images at full precision, one by one to compile once."""
+    with full_precision():
+        return np.stack([recognizer.embed(image) for image in images])
 
 
 def source_embeddings(source: Source, recognizer: Recognizer, images: np.ndarray) -> tuple[str, np.ndarray]:
@@ -114,9 +118,10 @@ def differences(source: Source, recognizer: Recognizer, images: np.ndarray) -> l
 
 
 def layer_outputs(recognizer: Recognizer, images: np.ndarray) -> dict[str, np.ndarray]:
-    """The output of each layer, by its name in the library, such as ``trunk.stem.conv``."""
+    """The output of each layer at full precision, by its name in the library, such as ``trunk.stem.conv``."""
     inputs = recognizer.preprocessing(jnp.asarray(images, jnp.float32))
-    layers = network_of(recognizer).layers(recognizer.parameters, inputs)
+    with full_precision():
+        layers = network_of(recognizer).layers(recognizer.parameters, inputs)
     return {name: np.asarray(layer.output) for name, layer in layers.items()}
 
 

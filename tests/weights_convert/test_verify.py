@@ -9,11 +9,20 @@ import pytest
 from PIL import Image
 
 from pfiq_jax import PfiqError
-from pfiq_jax.recognizers import ARCFACE_TORCH
+from pfiq_jax.recognizers import ARCFACE_TORCH, Architecture, Recognizer
 from pfiq_jax.recognizers.architecture import list_key
 from weights_convert.convert import convert
 from weights_convert.readers import read
-from weights_convert.verify import NUM_RANDOM_IMAGES, TOLERANCES, differences, relative_error, sample_images, verify
+from weights_convert.verify import (
+    NUM_RANDOM_IMAGES,
+    TOLERANCES,
+    differences,
+    embeddings,
+    layer_outputs,
+    relative_error,
+    sample_images,
+    verify,
+)
 
 pytestmark = pytest.mark.parity
 
@@ -91,6 +100,25 @@ def test_the_missing_extra_is_named(package, backbone, sface_source, monkeypatch
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(PfiqError, match=rf"requires {package}; pip install 'pfiq-jax\[verify\]'"):
         verify(source, convert(source), sample_images((112, 112)))
+
+
+def test_conversions_run_at_full_precision(backbone, monkeypatch):
+    recognizer, used = convert(backbone), []
+    embed, layers = Recognizer.embed, Architecture.layers
+
+    def recorded(function):
+        def record(*arguments):
+            used.append(jax.config.jax_default_matmul_precision)
+            return function(*arguments)
+
+        return record
+
+    monkeypatch.setattr(Recognizer, "embed", recorded(embed))
+    monkeypatch.setattr(Architecture, "layers", recorded(layers))
+    images = sample_images((112, 112))[:1]
+    embeddings(recognizer, images)
+    layer_outputs(recognizer, images)
+    assert used == ["highest", "highest"]
 
 
 def test_sample_images(tmp_path):
