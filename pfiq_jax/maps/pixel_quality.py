@@ -3,6 +3,27 @@
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021 (PLQ), and
 the code of its authors. A regressor that is linear in the embedding is made for one image, so that it returns this
 image's quality. The magnitude of its gradient by the pixels is the map. The default map here is smoothed.
+
+The regressor has weights w with w . e = Q: from its embedding e it returns the quality Q of this very image. With its
+gradient S by the pixels, the map is 1 - 1 / (1 + a s^b), where s is the saliency of a pixel. There are two regressors:
+
+- "published" (PLQ, exactly): equal weights Q / sum(e) on the normalised embedding, without the head's last BatchNorm.
+  The sum of an embedding may lie anywhere near 0, so the scale of S is arbitrary and the maps of two images cannot be
+  compared. On ten published MagFace embeddings it varies 37-fold, the map's argument 1300-fold.
+- "least_norm": of all weights with w . y = Q the shortest, w = Q y / |y|^2, on the embedding y as it is. They are
+  unique, they rotate with the embedding space and scale inversely with it, and S is Q times the gradient of log |y|:
+  the relative change of the embedding's length per grey level. The length of an ArcFace embedding is known to follow
+  quality (Meng et al., MagFace, CVPR 2021).
+
+And two saliencies:
+
+- "smoothed": the mean over RGB of |S|, smoothed by a Gaussian of 4 pixels, since gradients scatter from pixel to pixel
+  and utility does not. Where the image is flat there is nothing to recognise, whatever the gradient is, so s is
+  multiplied by d / (d + 1). Here d is the least standard deviation, in grey levels, of the 5x5 squares that contain
+  the pixel. By insertion and deletion this map leads random orders by half as much again as the published one
+  (``benchmarks/SCORES_AND_MAPS.md``).
+- "magnitude" (PLQ): the mean over RGB of |S|. For "least_norm" it is multiplied by sqrt(dim), the root mean square over
+  random directions of the ratio between the lengths of PLQ's weights and of these.
 """
 
 import math
@@ -77,54 +98,30 @@ def pixel_quality(
 ) -> PixelQuality | tuple[PixelQuality, Any]:
     """Quality and its pixel map, from one forward and one backward pass; higher is better in both.
 
-    The regressor has weights w with w . e = Q: from its embedding e it returns the quality Q of this very image. With
-    its gradient S by the pixels, the map is 1 - 1 / (1 + a s^b), where s is the ``saliency``.
-
-    - "published" (PLQ, exactly): equal weights Q / sum(e) on the normalised embedding, without the head's last
-      BatchNorm. The sum of an embedding may lie anywhere near 0, so the scale of S is arbitrary and the maps of two
-      images cannot be compared. On ten published MagFace embeddings it varies 37-fold, the map's argument 1300-fold.
-    - "least_norm": of all weights with w . y = Q the shortest, w = Q y / |y|^2, on the embedding y as it is. They are
-      unique, they rotate with the embedding space and scale inversely with it, and S is Q times the gradient of
-      log |y|: the relative change of the embedding's length per grey level. The length of an ArcFace embedding is
-      known to follow quality (Meng et al., MagFace, CVPR 2021).
-
-    The saliency s of a pixel is
-
-    - "smoothed": the mean over RGB of |S|, smoothed by a Gaussian of 4 pixels, since gradients scatter from pixel to
-      pixel and utility does not. Where the image is flat there is nothing to recognise, whatever the gradient is, so
-      s is multiplied by d / (d + 1). Here d is the least standard deviation, in grey levels, of the 5x5 squares that
-      contain the pixel. By insertion and deletion this map leads random orders by half as much again as the published
-      one (``benchmarks/SCORES_AND_MAPS.md``).
-    - "magnitude" (PLQ): the mean over RGB of |S|. For "least_norm" it is multiplied by sqrt(dim), the root mean square
-      over random directions of the ratio between the lengths of PLQ's weights and of these.
-
     Args:
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``. From a ``Forward`` the trunk runs again,
             since a backward pass needs what happened inside.
-        quality: ``(recognizer, forward) -> scores``, one score per image, which gets the forward pass that the map
-            needs anyway; every quality method is such a function. Or an array of scores. By default ``face_quality``;
-            with "published" SER-FIQ as PLQ has it (closed form, dropout 0.5, no last BatchNorm, the published
-            scale).
+        quality: ``(recognizer, forward) -> scores``, one score per image, from the forward pass that the map needs
+            anyway; every quality method is such a function. Or an array of scores. By default ``face_quality``, with
+            "published" ``plq_quality``.
         has_aux: whether ``quality`` returns ``(scores, aux)``, as in ``jax.grad``. Then this function returns
             ``(PixelQuality, aux)``, where aux is a pytree of arrays with one row per image.
-        regressor: how the weights follow from the score.
+        regressor: how the weights follow from the score; the module's docstring defines both.
         saliency: what the map shows of the gradient. By default "smoothed", with "published" "magnitude".
         a: scale of the map, in 1 / (s ** b). By default the published 10**7.5; with "least_norm" the value that gives
             the median pixel of LFW faces 0.5 on the bundled network.
         b: exponent of the map.
 
     Raises:
-        PfiqError: for images of another shape, dtype or range, another number of scores than images, and an unknown
-            option.
+        PfiqError: for images of another shape, dtype or range, another number of scores, and an unknown option.
 
     References:
         Terhörst et al. 2021, section 3 and figure 1; S and w have the same meaning there.
     """
     check_choice("regressor", regressor, ("least_norm", "published"))
     published = regressor == "published"
-    if saliency is None:
-        saliency = "magnitude" if published else "smoothed"
+    saliency = saliency or ("magnitude" if published else "smoothed")
     check_choice("saliency", saliency, ("smoothed", "magnitude"))
     if quality is None:
         quality = plq_quality if published else face_quality
@@ -143,15 +140,19 @@ def pixel_quality(
     if scores.shape != embedding.shape[:1]:
         raise PfiqError(f"quality has shape {scores.shape} for {embedding.shape[0]} images; give one score per image.")
     (gradient,) = pull_back((equal_weights if published else least_norm_weights)(embedding, scores))
-    strength = jnp.mean(jnp.abs(gradient), -1)
+    strength = _strength(gradient, pixels, smoothed=saliency == "smoothed")
     if not published:
         strength *= math.sqrt(embedding.shape[-1])
-    if saliency == "smoothed":
-        strength = (gaussian_blur(strength[..., None], MAP_SIGMA) * structure(pixels))[..., 0]
-    if a is None:
-        a = PUBLISHED_A if published else LEAST_NORM_A
-    found = PixelQuality(scores, gradient, squash(strength, a=a, b=b))
+    scale = a if a is not None else PUBLISHED_A if published else LEAST_NORM_A
+    found = PixelQuality(scores, gradient, squash(strength, a=scale, b=b))
     return (found, aux) if has_aux else found
+
+
+def _strength(
+    gradient: Float[Array, "batch height width 3"], pixels: Float[Array, "batch height width 3"], *, smoothed: bool
+) -> Float[Array, "batch height width"]:
+    strength = jnp.mean(jnp.abs(gradient), -1)
+    return (gaussian_blur(strength[..., None], MAP_SIGMA) * structure(pixels))[..., 0] if smoothed else strength
 
 
 def plq_quality(recognizer: Recognizer, images: Images) -> Float[Array, "*batch"]:

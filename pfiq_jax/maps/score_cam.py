@@ -3,6 +3,10 @@
 Source: Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks", CVPR workshops
 2020, and two programs of it. Fu and Damer ("Explainability of the Implications of Supervised and Unsupervised Face
 Image Quality Estimations Through Activation Map Variation Analyses", WACVW 2022, AMVA) made their maps this way.
+
+A mask multiplies the network's input, as in both programs: what it covers becomes the mean of the recogniser's
+preprocessing, mid-grey for ArcFace's. A network of one's own that takes pixels as they are (``PIXELS``) has the
+mean 0, so covered pixels are black; if it centres them itself, let a ``Preprocessing`` do that instead.
 """
 
 from typing import Literal
@@ -45,10 +49,6 @@ def score_cam(
       [0, 1], and the masked image 0..255, as in the published program.
     - "paper" (the program of the paper's authors): A_c scaled to 0..1, without channels that are flat; the sum is
       over A_c itself instead of M_c.
-
-    A mask multiplies the network's input, as in both programs: what it covers becomes the mean of the recogniser's
-    preprocessing, mid-grey for ArcFace's. A network of one's own that takes pixels as they are (``PIXELS``) has the
-    mean 0, so covered pixels are black; if it centres them itself, let a ``Preprocessing`` do that instead.
 
     The images pass through the network one by one, and masked copies in chunks. So an image's map is the same to the
     bit whatever else is in its batch, and memory grows neither with channels nor with images. Not meant to be

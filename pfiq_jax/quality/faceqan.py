@@ -2,6 +2,13 @@
 
 Source: Babnik, Peer, Štruc, "FaceQAN: Face Image Quality Assessment Through Adversarial Noise Exploration", ICPR 2022,
 and the code of its authors, whose defaults are used here.
+
+The published code departs from the paper in three places, and ``faceqan`` follows the code:
+
+- S holds the similarity before each step: it includes the start's, but not the one after the last step.
+- Steps are not held within epsilon of the face.
+- The code runs on pixels scaled to 0..1. So epsilon is in units of 255 grey levels whatever the network's own
+  scale, and copies are clipped at 255 and at -255.
 """
 
 import jax
@@ -31,13 +38,6 @@ def faceqan(
     S are the cosine similarities of the face's embedding to those of noisy copies, s the similarity to the embedding
     of the face's mirror image. Each copy starts with uniform noise in -epsilon..epsilon, and takes steps of epsilon in
     the direction (one sign per pixel and channel) in which the similarity falls (basic iterative method).
-
-    The published code departs from the paper in three places, and this function follows the code:
-
-    - S holds the similarity before each step: it includes the start's, but not the one after the last step.
-    - Steps are not held within epsilon of the face.
-    - The code runs on pixels scaled to 0..1. So epsilon is in units of 255 grey levels whatever the network's own
-      scale, and copies are clipped at 255 and at -255.
 
     All images of a batch see the same noise, which depends on the key alone, so an image's score does not depend on its
     batch. It takes ``num_starts * iterations`` forward and backward passes, and one forward pass for the mirror image.

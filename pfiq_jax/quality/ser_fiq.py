@@ -132,8 +132,7 @@ def ser_fiq(
         raise PfiqError(f"num_masks is {num_masks}; distances need at least 2 masks.")
     keep_rate = 1 - check_rate(variant.dropout_rate if dropout_rate is None else dropout_rate)
     units = recognizer.forward(images).units
-    if not variant.output_norm:
-        recognizer = without_output_norm(recognizer)
+    recognizer = recognizer if variant.output_norm else without_output_norm(recognizer)
     mask_shape = units.shape[1:] if variant.granularity == "unit" else (1,) * (units.ndim - 2) + units.shape[-1:]
 
     @jax.checkpoint  # the backward pass draws the masks again instead of keeping them all
