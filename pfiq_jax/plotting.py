@@ -1,5 +1,6 @@
 """Pictures of a face's quality."""
 
+import io
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,13 @@ def new_figure(width: float | int, height: float | int) -> Any:
     except ImportError as error:
         raise PfiqError("plots need matplotlib; install it with `pip install pfiq-jax[plot]`.") from error
     return Figure(figsize=(width, height), dpi=150, layout="constrained")
+
+
+def png_of(figure: Any) -> bytes:
+    """A matplotlib ``Figure`` as a PNG file: the same bytes under every version of matplotlib."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
 
 
 def plot_pixel_quality(

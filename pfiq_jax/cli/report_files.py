@@ -1,5 +1,6 @@
 """The three files of a report: values as JSON, a table in Markdown, and a picture."""
 
+import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 from pfiq_jax.cli.shared import STDOUT, check_writable
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.outputs import write_atomically, write_text
+from pfiq_jax.plotting import png_of
 
 
 class ReportFiles(NamedTuple):
@@ -64,5 +66,5 @@ def report_files(
 
 
 def save_picture(figure: Any, path: Path) -> None:
-    """Writes a matplotlib ``Figure`` as a PNG file: the same bytes under every version of matplotlib."""
-    write_atomically(path, lambda partial: figure.savefig(partial, format="png", metadata={"Software": None}))
+    """Writes a matplotlib ``Figure`` as a PNG file."""
+    write_atomically(path, functools.partial(Path.write_bytes, data=png_of(figure)))

@@ -34,7 +34,7 @@ def plot_statistics(high: Variation, low: Variation, region: Region) -> Any:
         PfiqError: if matplotlib is not installed.
 
     References:
-        Fu and Damer, WACVW 2022, figures of mean and variation maps.
+        Fu and Damer, WACVW 2022, pictures of mean and variation maps.
     """
     figure = new_figure(9, 2.6 * len(TITLES))
     axes = figure.subplots(len(TITLES), 3)
@@ -107,7 +107,7 @@ def plot_examples(examples: Sequence[Example], good: Variation) -> Any:
         PfiqError: if matplotlib is not installed.
 
     References:
-        Fu and Damer, WACVW 2022, figures of single images.
+        Fu and Damer, WACVW 2022, pictures of single images.
     """
     figure = new_figure(1.4 * len(examples) + 1, 5)
     axes = figure.subplots(3, len(examples), squeeze=False)

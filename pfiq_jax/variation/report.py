@@ -7,8 +7,9 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from pfiq_jax.plotting import png_of
 from pfiq_jax.variation.findings import findings_of
 from pfiq_jax.variation.pictures import plot_densities, plot_examples, plot_relation, plot_statistics
 from pfiq_jax.variation.study_files import FilesStudy
@@ -106,13 +107,6 @@ def html_page(
         "</body></html>",
     ]
     return "\n".join(lines) + "\n"
-
-
-def png_of(figure: Any) -> bytes:
-    """A figure as a PNG file: the same bytes under every version of matplotlib."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def _faces_csv(studied: FilesStudy) -> str:

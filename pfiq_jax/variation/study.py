@@ -40,7 +40,7 @@ class Study(NamedTuple):
     Attributes:
         high: statistics of the faces of high quality.
         low: statistics of the faces of low quality.
-        test: whether the latter vary more outside the central face.
+        test: whether the faces of low quality vary more outside the central face.
         others: indices of the single faces that were compared with ``high``.
         deviations: of these, from the mean map of ``high``.
     """
@@ -85,7 +85,7 @@ def study_maps(
 
     Args:
         maps_of: yields the index and the activation map of each of some faces, (height, width), in [0, 1]; it may leave
-            out faces that cannot be read. It is asked for each face once.
+            out faces that cannot be read. It is called once for each face.
         sets: from ``split``.
         region: the central face.
         metadata: descriptions for the statistics; "set" is added.

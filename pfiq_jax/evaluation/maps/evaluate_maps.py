@@ -137,11 +137,9 @@ def evaluate_maps(
             curve = deletion_curve(recognizer, images, of_method, fill=fill, fractions=AREA_FRACTIONS, advance=advance)
             of_face[f"deletion_{fill}"] = curve.area(curve.similarity)
         if name != RANDOM:
-            on_noise = explain_faces(methods[name], recognizer, noised).map
             on_shuffled = explain_faces(methods[name], shuffled, images).map
-            of_face["randomized_weights"] = rank_correlation(of_method, on_shuffled)
-            of_face["other_face"] = rank_correlation(of_method, np.roll(of_method, 1, 0))
-            of_face["noise"] = rank_correlation(of_method, on_noise)
+            on_noise = explain_faces(methods[name], recognizer, noised).map
+            of_face |= _correlations(of_method, on_shuffled, on_noise)
         values |= {(name, measure): each for measure, each in of_face.items()}
 
     estimates = mean_estimates(values, _with_leads, seed=seed, resamples=resamples)
@@ -168,6 +166,14 @@ def _areas(insertion: Curve, deletion: Curve, threshold: float) -> dict[str, np.
         areas[f"{name}_score"] = curve.area(curve.score)
         areas[f"{name}_fnmr"] = curve.area(curve.similarity < threshold)
     return areas | {"insertion_reversed": areas["deletion"], "deletion_reversed": areas["insertion"]}
+
+
+def _correlations(maps: np.ndarray, on_shuffled: np.ndarray, on_noise: np.ndarray) -> dict[str, np.ndarray]:
+    return {
+        "randomized_weights": rank_correlation(maps, on_shuffled),
+        "other_face": rank_correlation(maps, np.roll(maps, 1, 0)),
+        "noise": rank_correlation(maps, on_noise),
+    }
 
 
 def _with_leads(means: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:

@@ -117,12 +117,6 @@ def test_equal_pixels_come_in_reading_order():
     np.testing.assert_array_equal(pixel_ranks(maps), [[[2, 0], [1, 3]], [[0, 1], [2, 3]]])
 
 
-def test_random_maps_repeat():
-    first = random_maps(7, (2, 3, 3))
-    np.testing.assert_array_equal(first, random_maps(7, (2, 3, 3)))
-    assert (first != random_maps(8, (2, 3, 3))).all() and (first[0] != first[1]).all()
-
-
 @pytest.mark.parametrize("count", [1, 9])
 def test_batches_change_nothing_and_compile_once(images, monkeypatch, count):
     traced = []
