@@ -32,8 +32,8 @@ def images_with_specks(count: int) -> np.ndarray:
 def specks(recognizer, images, *, sign: int = 1) -> PixelQuality:
     """A map of what a blur takes away, by the recogniser's scale: about the perfect one."""
     pixels = recognizer.features(images)
-    map = sign * jnp.sum(jnp.abs(pixels - 128), -1)
-    return PixelQuality(jnp.mean(map, (1, 2)), pixels, map)
+    away = sign * jnp.sum(jnp.abs(pixels - 128), -1)
+    return PixelQuality(jnp.mean(away, (1, 2)), pixels, away)
 
 
 METHODS = {"plq": specks, "opposite": partial(specks, sign=-1), "better": specks}
