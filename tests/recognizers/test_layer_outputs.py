@@ -54,7 +54,7 @@ def test_layers_have_the_names_of_their_parameters():
 
 @pytest.fixture(scope="module")
 def inputs():
-    return np.random.default_rng(0).normal(size=(1, 112, 112, 3)).astype(np.float32)
+    return jax.random.normal(jax.random.key(0), (1, 112, 112, 3))
 
 
 def test_probes_change_nothing(recognizer, inputs):

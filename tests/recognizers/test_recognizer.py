@@ -149,21 +149,23 @@ def test_repr_is_one_line_and_equal_networks_share_their_graph(recognizer):
 
 
 def test_three_functions_put_dropout_behind_a_pooling(own):
-    """The same network, with its features pooled before the dropout."""
+    def trunk(parameters, images):
+        return jnp.tanh(images.reshape(-1, 4, 2, 4, 2, 3).mean((2, 4)) / 100 @ parameters["widen"])
 
     def units(parameters, features):
         return features.mean((1, 2))
 
     def project(parameters, units):
-        return units @ parameters["dense"][:3]
+        return units @ parameters["dense"]
 
-    pooled = Recognizer.from_functions(own_trunk, project, own.parameters, units=units, preprocessing=own.preprocessing)
+    keys = jax.random.split(jax.random.key(0))
+    parameters = {"widen": jax.random.normal(keys[0], (3, 200)), "dense": jax.random.normal(keys[1], (200, 64))}
+    pooled = Recognizer.from_functions(trunk, project, parameters, units=units, preprocessing=own.preprocessing)
     images = np.random.default_rng(0).uniform(0, 255, (3, 8, 8, 3))
     seen = pooled.forward(images)
-    assert seen.units.shape == (3, 3) and seen.features.shape == (3, 4, 4, 3)
+    assert seen.units.shape == (3, 200) and seen.features.shape == (3, 4, 4, 200)
     masks = pfiq_jax.ser_fiq(jax.random.key(0), pooled, images, num_masks=2000, dropout_rate=0.05)
-    np.testing.assert_allclose(pfiq_jax.ser_fiq_closed_form(pooled, images, dropout_rate=0.05), masks, atol=0.02)
-    assert pfiq_jax.relative_norm(pooled, images).shape == (3,)
+    np.testing.assert_allclose(pfiq_jax.ser_fiq_closed_form(pooled, images, dropout_rate=0.05), masks, atol=0.005)
 
 
 def test_descriptions_do_not_recompile_and_do_not_hinder_averages(recognizer, faces):
