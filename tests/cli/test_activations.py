@@ -35,16 +35,19 @@ def report(run, tmp_path_factory) -> Path:
         exit_code=1,
     )
     assert "6 faces of the highest and 6 of the lowest relative_norm" in result.stdout
-    assert "broken.png" in result.stderr and "1 of 25 files were left out" in result.stderr
+    assert "broken.png" in result.stderr
+    assert "1 of 25 files were left out" in result.stderr
     return folder / "report"
 
 
 def test_writes_arrays_figures_pictures_and_a_page_that_holds_all(report, recognizer):
     assert {path.name for path in report.iterdir()} == WRITTEN | PICTURES
     page = (report / "report.html").read_text()
-    assert page.count("data:image/png;base64,") == len(PICTURES) and "fa&amp;ces" in page
+    assert page.count("data:image/png;base64,") == len(PICTURES)
+    assert "fa&amp;ces" in page
     written = json.loads((report / "report.json").read_text())
-    assert written["faces"] == {"high": 6, "low": 6, "others": 18} and written["activations"] == "mean_activation"
+    assert written["faces"] == {"high": 6, "low": 6, "others": 18}
+    assert written["activations"] == "mean_activation"
     for finding in written["findings"]:
         assert finding in page.replace("&#x27;", "'")
 
@@ -57,7 +60,8 @@ def test_writes_arrays_figures_pictures_and_a_page_that_holds_all(report, recogn
 
     with (report / "faces.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 18 and float(rows[0]["score"]) < float(rows[-1]["score"])
+    assert len(rows) == 18
+    assert float(rows[0]["score"]) < float(rows[-1]["score"])
 
 
 def test_the_same_faces_give_the_same_bytes(run, report, tmp_path):
@@ -85,7 +89,8 @@ def test_splits_by_a_column_of_another_tool(run, report, tmp_path):
     assert "has no column none" in run("activations", faces, *options, "--column", "none", exit_code=1).stderr
     run("activations", faces, *options, "--column", "sharp")
     written = json.loads((tmp_path / "out/report.json").read_text())
-    assert written["score"] == "sharp" and written["faces"]["high"] == 4
+    assert written["score"] == "sharp"
+    assert written["faces"]["high"] == 4
     by_ours = load_variation(report / "high.npz").mean
     assert (
         np.abs(load_variation(tmp_path / "out/high.npz").mean - by_ours).max() < 0.2

@@ -44,7 +44,8 @@ def test_all_methods_and_others_scores(evaluate):
     assert "12 faces of 4 people: 12 mated and 54 non-mated pairs" in result.stdout
 
     report = json.loads(Path("out/here/scores.json").read_text())
-    assert report.keys() == {"default", "methods"} and report["default"] == DEFAULT_QUALITY_METHOD
+    assert report.keys() == {"default", "methods"}
+    assert report["default"] == DEFAULT_QUALITY_METHOD
     assert report["methods"].keys() == {*QUALITY_METHODS, "random", "blur"} - {"cr_fiqa", *ON_REQUEST}
     assert f"Left out unless named by --quality: {', '.join(ON_REQUEST)}." in result.stderr
     for figures in report["methods"].values():
@@ -58,7 +59,8 @@ def test_all_methods_and_others_scores(evaluate):
 def test_the_same_figures_again_and_json_on_stdout(evaluate):
     write_people(Path("faces"))
     first, again = (evaluate("faces", "--quality", "magface", "--quality", "random", "--json", "-") for _ in range(2))
-    assert first.stdout == again.stdout and list(json.loads(first.stdout)["methods"]) == ["magface", "random"]
+    assert first.stdout == again.stdout
+    assert list(json.loads(first.stdout)["methods"]) == ["magface", "random"]
     assert "| magface |" in first.stderr
     assert sorted(os.listdir()) == ["faces", "scores.md", "scores.png"]
 
@@ -75,7 +77,8 @@ def test_bad_files_are_listed_and_the_others_evaluated(evaluate):
     Path("other.csv").write_text("\n".join(["path,score", *rows]))
     result = evaluate("faces", "--quality", "random", "--scores", "other.csv", "--json", "figures.json", exit_code=1)
     assert "1 faces lie in no person's folder" in result.stderr
-    assert "bad.png: is damaged" in result.stderr and "empty.png: is empty" in result.stderr
+    assert "bad.png: is damaged" in result.stderr
+    assert "empty.png: is empty" in result.stderr
     assert "2 of 14 files were left out." in result.stderr
     assert "1 of 14 files were resized to 112x112" in result.stderr
     assert "12 faces of 4 people" in result.stdout

@@ -39,7 +39,8 @@ def test_legend_and_help_say_which_way_is_better():
 
 def test_help_is_wrapped_beside_the_names():
     _, first, second, *_ = help_text([Measure("name", "higher", 0, "word " * 40)]).splitlines()
-    assert first.startswith("name  word") and second.startswith("      word")
+    assert first.startswith("name  word")
+    assert second.startswith("      word")
     assert max(len(first), len(second)) <= HELP_WIDTH
 
 

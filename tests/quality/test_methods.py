@@ -18,7 +18,8 @@ METHODS = [name for name in QUALITY_METHODS if name != "cr_fiqa"]  # which needs
 def test_every_method_drives_pixel_quality(recognizer, name):
     images = jax.ShapeDtypeStruct((2, 112, 112, 3), np.uint8)
     result = jax.eval_shape(functools.partial(pixel_quality, quality=QUALITY_METHODS[name].compute), recognizer, images)
-    assert result.quality.shape == (2,) and result.map.shape == (2, 112, 112)
+    assert result.quality.shape == (2,)
+    assert result.map.shape == (2, 112, 112)
 
 
 def test_methods_that_run_the_trunk_again_score_the_same_beside_a_map(recognizer, faces):

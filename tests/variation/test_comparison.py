@@ -25,7 +25,8 @@ REGION = np.array([[True, False, False]])
 
 def test_the_central_face_holds_the_landmarks_and_leaves_the_border():
     region = central_face(ARCFACE_TORCH)
-    assert region.shape == (112, 112) and region.dtype == bool
+    assert region.shape == (112, 112)
+    assert region.dtype == bool
     for x, y in ARCFACE_TORCH.template:
         assert region[round(y), round(x)]
     rows, columns = np.flatnonzero(region.any(1)), np.flatnonzero(region.any(0))

@@ -75,7 +75,9 @@ def test_of_few_faces_all_permutations_are_taken():
 def test_faces_that_are_all_alike_are_no_evidence():
     flat = np.full((5, *SIZE), 0.3, np.float32)
     found = permutation_test(flat, flat, REGION, permutations=20)
-    assert found.difference == 0 and found.p_value == 1 and (found.cell_p_values == 1).all()
+    assert found.difference == 0
+    assert found.p_value == 1
+    assert (found.cell_p_values == 1).all()
 
 
 def test_cells_partly_in_the_region_count_in_part():

@@ -29,13 +29,15 @@ def falling(index):
 def test_sets_are_the_ends_of_the_scores_and_ties_go_by_order():
     scores = np.array([3.0, np.nan, 1.0, 1.0, 5.0, 4.0, 4.0, 2.0])
     sets = split(scores, quantile=0.3)
-    assert sets.low.tolist() == [2, 3] and sets.high.tolist() == [6, 4]
+    assert sets.low.tolist() == [2, 3]
+    assert sets.high.tolist() == [6, 4]
     assert sets.others.tolist() == [2, 3, 7, 0, 5]
 
 
 def test_a_limit_spaces_each_set_evenly():
     sets = split(np.arange(100.0), quantile=0.2, limit=4)
-    assert sets.low.tolist() == [0, 5, 10, 15] and sets.high.tolist() == [80, 85, 90, 95]
+    assert sets.low.tolist() == [0, 5, 10, 15]
+    assert sets.high.tolist() == [80, 85, 90, 95]
     assert sets.others.tolist() == [0, 20, 40, 60]
 
 
@@ -59,20 +61,27 @@ def test_finds_what_was_put_in():
         maps_of, sets, REGION, metadata=METADATA, done=lambda name, variation: done.append((name, variation))
     )
     assert sorted(asked) == list(range(100))  # each face once
-    assert [name for name, _ in done] == ["high", "low"] and done[0][1] is found.high
-    assert found.high.count == 20 and found.low.count == 19 and found.low.metadata == METADATA | {"set": "low"}
+    assert [name for name, _ in done] == ["high", "low"]
+    assert done[0][1] is found.high
+    assert found.high.count == 20
+    assert found.low.count == 19
+    assert found.low.metadata == METADATA | {"set": "low"}
     assert found.others.tolist() == [index for index in range(80) if index not in (7, 50)]
 
     findings = findings_of(found, scores[found.others], REGION)
     std = findings.means["std"]
-    assert std.low.outside > 2 * std.high.outside and findings.p_value < 0.01
+    assert std.low.outside > 2 * std.high.outside
+    assert findings.p_value < 0.01
     assert std.low.inside == std.high.inside == 0
     assert findings.deviation.statistic < -0.3
     assert all(": confirmed." in sentence for sentence in findings.sentences("s"))
-    assert {len(row) for row in findings.rows()} == {5} and len(findings.rows()) == 5
-    assert findings.rows()[2][3] == f"{std.high.outside:.4f}" and findings.rows()[2][4] == f"{std.low.outside:.4f}"
+    assert {len(row) for row in findings.rows()} == {5}
+    assert len(findings.rows()) == 5
+    assert findings.rows()[2][3] == f"{std.high.outside:.4f}"
+    assert findings.rows()[2][4] == f"{std.low.outside:.4f}"
     numbers = findings.numbers()
-    assert len(numbers) == 4 * 4 + 7 and numbers["std_outside_low"] == std.low.outside
+    assert len(numbers) == 4 * 4 + 7
+    assert numbers["std_outside_low"] == std.low.outside
     assert numbers["deviation_outside_correlation"] == findings.deviation_outside.statistic
 
 
@@ -92,5 +101,7 @@ def test_a_set_that_cannot_be_read_is_named():
 
 def test_page_holds_its_pictures_and_escapes_names():
     page = html_page("a <b>", ["x & y"], [["h", "1"], ["r", "2"]], {"cap": b"\x89PNG"})
-    assert "a &lt;b&gt;" in page and "x &amp; y" in page and "data:image/png;base64,iVBORw==" in page
+    assert "a &lt;b&gt;" in page
+    assert "x &amp; y" in page
+    assert "data:image/png;base64,iVBORw==" in page
     assert "http" not in page

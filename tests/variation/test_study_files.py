@@ -37,7 +37,9 @@ def test_studies_each_face_once_and_keeps_the_ends_as_examples():
         advance=done.append,
         done=lambda name, variation: saved.append(name),
     )
-    assert sorted(noted) == sorted(PATHS) and sum(done) == 40 and saved == ["high", "low"]
+    assert sorted(noted) == sorted(PATHS)
+    assert sum(done) == 40
+    assert saved == ["high", "low"]
     found = studied.found
     assert (found.high.count, found.low.count) == (9, 10)
     np.testing.assert_allclose(found.high.mean, np.mean([0, *range(2, 10)]) / 255, atol=1e-6)
@@ -45,7 +47,8 @@ def test_studies_each_face_once_and_keeps_the_ends_as_examples():
     assert set(studied.paths) == {*PATHS[10:]} - {*UNREADABLE}
     np.testing.assert_array_equal(studied.scores, [39 - int(path.stem) for path in studied.paths])
     best, worst = [39, 37, 36], [3, 2, 1, 0]  # the second best cannot be read
-    assert [example.score for example in studied.examples] == best + worst and EXAMPLES == 4
+    assert [example.score for example in studied.examples] == best + worst
+    assert EXAMPLES == 4
     for example in studied.examples:
         assert (example.image == 39 - example.score).all()
         np.testing.assert_allclose(example.activation, (39 - example.score) / 255, rtol=1e-6)

@@ -53,7 +53,8 @@ def test_torch_says_the_same(torch, count):
 @pytest.mark.parametrize("count", [2, 3, 10])
 def test_faces_that_are_alike_do_not_vary(count):
     found = summarize([np.broadcast_to(random_maps(0, 1), (count, 5, 4))])
-    assert not found.std.any() and not found.squared_deviation_spread.any()
+    assert not found.std.any()
+    assert not found.squared_deviation_spread.any()
 
 
 def test_by_hand():
@@ -123,7 +124,8 @@ def test_merging_is_summarizing_in_any_grouping(a, b, c):
 def test_a_process_without_faces_adds_nothing():
     some = summarize([random_maps(0, 5)])
     nothing = summarize([np.zeros((0, 5, 4), np.float32)])
-    assert nothing.count == 0 and same(merge([nothing, some]), some)
+    assert nothing.count == 0
+    assert same(merge([nothing, some]), some)
 
 
 def test_memory_does_not_grow_with_the_faces():
@@ -201,7 +203,8 @@ def saved(tmp_path):
 
 def test_saving_and_loading(saved, tmp_path):
     variation = load_variation(saved)
-    assert variation.metadata["method"] == "score_cam" and variation.metadata["broken"] == "\udc80"
+    assert variation.metadata["method"] == "score_cam"
+    assert variation.metadata["broken"] == "\udc80"
     assert same(variation, summarize([random_maps(0, 30)], metadata=variation.metadata))
     variation.save(tmp_path / "again")  # under just that name
     assert (tmp_path / "again").read_bytes() == saved.read_bytes()
@@ -249,7 +252,9 @@ def test_damaged_files_are_refused_in_one_sentence(saved, damage):
     with pytest.raises(PfiqError) as error:
         load_variation(saved)
     message = str(error.value)
-    assert message.startswith(f"{saved}: ") and message.endswith(".") and "\n" not in message
+    assert message.startswith(f"{saved}: ")
+    assert message.endswith(".")
+    assert "\n" not in message
 
 
 def test_files_that_would_fill_the_memory_are_refused(saved, monkeypatch):

@@ -137,7 +137,8 @@ def test_batches_change_nothing_and_compile_once(images, monkeypatch, count):
     told = []
     curve = deletion_curve(own, many, maps, fill="black", advance=told.append)
     assert len(traced) == 2  # the clean and the disturbed ones, whatever the fraction
-    assert len(set(traced)) == 1 and traced[0][0] <= 4
+    assert len(set(traced)) == 1
+    assert traced[0][0] <= 4
     assert sum(told) == len(FRACTIONS) * count
     alone = deletion_curve(own, many[-1:], maps[-1:], fill="black")
     np.testing.assert_allclose(curve.similarity[:, -1:], alone.similarity, atol=1e-6)

@@ -137,14 +137,19 @@ def test_mean_estimates_are_means_with_intervals():
 
 def test_table_json_and_picture(evaluation):
     text = maps_table(evaluation)
-    assert "|  | insertion + | deletion - |" in text and "| other_face | noise + |" in text
+    assert "|  | insertion + | deletion - |" in text
+    assert "| other_face | noise + |" in text
     for measure in MAP_MEASURES:
-        assert f" {measure.title} |" in text and f"- {measure.name}: {measure.definition}\n" in text
+        assert f" {measure.title} |" in text
+        assert f"- {measure.name}: {measure.definition}\n" in text
     of_plq = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| plq | ")]
-    assert len(of_plq) == 4 and of_plq[0].startswith(f"{value(evaluation, 'plq', 'insertion'):.3f} [")
-    assert f"FMR {FMR:g}" in text and text.endswith(f"Warning: {evaluation.warning}\n")
+    assert len(of_plq) == 4
+    assert of_plq[0].startswith(f"{value(evaluation, 'plq', 'insertion'):.3f} [")
+    assert f"FMR {FMR:g}" in text
+    assert text.endswith(f"Warning: {evaluation.warning}\n")
     report = json.loads(json.dumps(json_of("plq", evaluation.estimates), allow_nan=False))
-    assert list(report) == ["default", "methods"] and report["default"] == "plq"
+    assert list(report) == ["default", "methods"]
+    assert report["default"] == "plq"
     assert list(report["methods"]) == [*METHODS, RANDOM]
     assert list(report["methods"]["plq"]) == [measure.name for measure in MAP_MEASURES]
     assert report["methods"]["plq"]["insertion"] == evaluation.estimates["plq"]["insertion"]._asdict()

@@ -137,7 +137,8 @@ def test_two_faces_have_rows_of_their_occlusions_alone(small):
 
 def test_report(evaluation):
     text = inpainting_table(evaluation, "bright")
-    assert text.startswith("7 faces, one of each person; map: bright. In brackets") and "| scarf | 0." in text
+    assert text.startswith("7 faces, one of each person; map: bright. In brackets")
+    assert "| scarf | 0." in text
     report = json_of_rows("bright", evaluation.estimates)["methods"]["bright"]
     assert report["inside_gain_hand"] == evaluation.estimates["hand"]["inside_gain"]._asdict()
     axes = plot_inpainting(evaluation, "bright").axes

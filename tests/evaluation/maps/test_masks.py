@@ -31,7 +31,8 @@ def brightness(recognizer, images) -> PixelQuality:
 def test_squares_are_black_and_wholly_inside(size):
     masked = mask_squares(0, IMAGES, size)
     for image, clean, region, (row, column) in zip(masked.images, IMAGES, masked.regions, masked.corners, strict=True):
-        assert region.sum() == size**2 and region[row : row + size, column : column + size].all()
+        assert region.sum() == size**2
+        assert region[row : row + size, column : column + size].all()
         assert not image[region].any()
         np.testing.assert_array_equal(image[~region], clean[~region])
 
@@ -71,7 +72,8 @@ def test_squares_are_drawn_on_the_better_half_best_first(evaluation):
 def test_a_map_that_is_low_in_the_mask_finds_it(evaluation, size):
     estimates = {name: estimate.value for name, estimate in evaluation.estimates[str(size)].items()}
     assert list(estimates) == [measure.name for measure in MASK_MEASURES]
-    assert estimates["found"] == 1 and estimates["inside_after"] == 0
+    assert estimates["found"] == 1
+    assert estimates["inside_after"] == 0
     assert estimates["outside_after"] == pytest.approx(estimates["outside_before"], rel=1e-6)
     assert (evaluation.explained[size].quality < evaluation.clean.quality).all()
     assert estimates["quality_after"] == pytest.approx(evaluation.explained[size].quality.mean(), rel=1e-6)
@@ -100,9 +102,11 @@ def test_the_seed_decides(small, evaluation):
 def test_report(evaluation):
     text = masks_table(evaluation, "bright")
     assert text.startswith("4 good faces, one of each person; squares of so many pixels; map: bright. In brackets")
-    assert "| 10 | 1.000 [1.000, 1.000] |" in text and "- found: share of faces" in text
+    assert "| 10 | 1.000 [1.000, 1.000] |" in text
+    assert "- found: share of faces" in text
     report = json_of_rows("bright", evaluation.estimates)
-    assert report["default"] == "bright" and len(report["methods"]["bright"]) == 2 * len(MASK_MEASURES)
+    assert report["default"] == "bright"
+    assert len(report["methods"]["bright"]) == 2 * len(MASK_MEASURES)
     assert report["methods"]["bright"]["found_10"] == {"value": 1.0, "low": 1.0, "high": 1.0}
     axes = plot_masks(evaluation, "bright").axes
     assert [each.get_title() for each in axes[:3]] == [

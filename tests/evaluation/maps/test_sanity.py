@@ -37,7 +37,8 @@ def test_randomized_shuffles_the_trunk_and_leaves_the_head():
     assert shuffled["head"] is NUMBERS
     assert shuffled["trunk"]["kernel"].shape == (5, 10)
     for leaf in jax.tree.leaves(shuffled["trunk"]):
-        assert leaf.dtype == np.float32 and (np.ravel(leaf) != NUMBERS).any()
+        assert leaf.dtype == np.float32
+        assert (np.ravel(leaf) != NUMBERS).any()
         np.testing.assert_array_equal(np.sort(np.ravel(leaf)), NUMBERS)
     again, other = (randomized(seed, known).parameters["trunk"] for seed in (0, 1))
     np.testing.assert_array_equal(again["kernel"], shuffled["trunk"]["kernel"])
@@ -54,8 +55,10 @@ def test_randomized_shuffles_all_where_no_trunk_is_named(parameters):
 def test_noise_is_gaussian_and_stays_within_the_range():
     images = np.full((2, 100, 100, 3), 128, np.uint8)
     noise = noisy(0, images) - images
-    assert abs(noise.std() - NOISE_SIGMA) < 0.05 and abs(noise.mean()) < 0.05
+    assert abs(noise.std() - NOISE_SIGMA) < 0.05
+    assert abs(noise.mean()) < 0.05
     np.testing.assert_array_equal(noisy(0, images), noisy(0, images))
     for level in (0, 255):
         extreme = noisy(0, np.full((1, 10, 10, 3), level, np.uint8))
-        assert extreme.min() >= 0 and extreme.max() <= 255
+        assert extreme.min() >= 0
+        assert extreme.max() <= 255

@@ -63,8 +63,11 @@ def test_weights_repeat_pairs(rows):
 def test_steps_are_rates_from_none_to_all(rows):
     errors, qualities, _ = columns(rows)
     curve = error_versus_discard(errors, qualities)
-    assert curve.discard[0] == 0 and curve.discard[-1] == 1 and (np.diff(curve.discard) > 0).all()
-    assert curve.error[0] == errors.mean() and ((curve.error >= 0) & (curve.error <= 1)).all()
+    assert curve.discard[0] == 0
+    assert curve.discard[-1] == 1
+    assert (np.diff(curve.discard) > 0).all()
+    assert curve.error[0] == errors.mean()
+    assert ((curve.error >= 0) & (curve.error <= 1)).all()
     assert (curve.error >= perfect_error(errors.mean(), curve.discard) - 1e-12).all()
 
 
@@ -94,7 +97,8 @@ def test_random_scores_give_a_flat_curve_in_expectation():
 
 def test_without_errors_there_is_nothing_to_gain():
     curve = error_versus_discard(np.zeros(3, bool), np.arange(3.0))
-    assert partial_area(curve, 1.0) == 0 and np.isnan(normalized_partial_area(curve, 0.3))
+    assert partial_area(curve, 1.0) == 0
+    assert np.isnan(normalized_partial_area(curve, 0.3))
 
 
 @pytest.mark.parametrize("limit", [0.0, -0.1, 1.1, float("nan")])

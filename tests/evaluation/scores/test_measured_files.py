@@ -31,7 +31,8 @@ def test_rows_are_those_of_the_faces_that_can_be_read_in_order():
     np.testing.assert_array_equal(found.scores["first"], [1, 2, 3, 5, 6])
     np.testing.assert_array_equal(found.scores["negated"], [-1, -2, -3, -5, -6])
     np.testing.assert_array_equal(found.embeddings, found.scores["first"][:, None].repeat(3, 1))
-    assert list(noted) == PATHS and sum(done) == len(PATHS)
+    assert list(noted) == PATHS
+    assert sum(done) == len(PATHS)
     assert [path for path, face in noted.items() if isinstance(face, PfiqError)] == list(UNREADABLE)
 
 

@@ -33,7 +33,8 @@ def test_draws_a_curve_per_score_and_the_best(evaluation):
     curve = evaluation.curves["random"]
     np.testing.assert_array_equal(axes.lines[0].get_data(), curve)
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels[0].startswith("random, pAUC ") and labels[-1] == "theoretical best"
+    assert labels[0].startswith("random, pAUC ")
+    assert labels[-1] == "theoretical best"
     assert not pyplot.get_fignums()
 
 
@@ -55,7 +56,8 @@ def test_table_lists_the_best_first(evaluation):
     assert r"| a$\b$ \| c | " in text
     paucs = [estimates["pauc"].value for estimates in evaluation.estimates.values()]
     assert text.index(f"{min(paucs):.3f} [") < text.index(f"{max(paucs):.3f} [")
-    assert "The best possible pauc is 0." in text and legend(SCORE_MEASURES) in text
+    assert "The best possible pauc is 0." in text
+    assert legend(SCORE_MEASURES) in text
 
 
 def test_table_and_json_say_where_nothing_is_defined(without_errors):
@@ -66,7 +68,8 @@ def test_table_and_json_say_where_nothing_is_defined(without_errors):
 
 def test_json(evaluation):
     report = json.loads(json.dumps(json_of("random", evaluation.estimates), allow_nan=False))
-    assert report.keys() == {"default", "methods"} and report["default"] == "random"
+    assert report.keys() == {"default", "methods"}
+    assert report["default"] == "random"
     assert report["methods"].keys() == evaluation.estimates.keys()
     for name, figures in report["methods"].items():
         assert list(figures) == ["pauc", "fnmr", "rce"]
