@@ -1,6 +1,7 @@
 """Every public function: its form, its documentation, and the transformations and platforms it works under."""
 
 import functools
+import importlib.metadata
 import inspect
 from pathlib import Path
 
@@ -45,9 +46,20 @@ def close(left, right, tolerance=5e-3):
 
 
 def test_names_of_the_contract_are_there():
-    for name in ("load_recognizer", "Recognizer", "ser_fiq", "ser_fiq_closed_form", "pixel_quality", "PixelQuality"):
-        assert name in pfiq_jax.__all__
-    assert {"features", "head", "embed", "save"} <= set(dir(Recognizer))
+    scores = {
+        "face_quality",
+        "relative_norm",
+        "ser_fiq",
+        "ser_fiq_closed_form",
+        "magface",
+        "cr_fiqa",
+        "grafiqs",
+        "prefiqs",
+    }
+    others = {"load_recognizer", "Recognizer", "Forward", "Calibration", "pixel_quality", "PixelQuality", "align"}
+    assert scores | others | {"plot_pixel_quality", "PfiqError"} <= set(pfiq_jax.__all__)
+    assert pfiq_jax.__version__ == importlib.metadata.version("pfiq-jax")
+    assert {"forward", "features", "head", "embed", "save"} <= set(dir(Recognizer))
     assert pfiq_jax.PixelQuality._fields == ("quality", "gradient", "map")
 
 
