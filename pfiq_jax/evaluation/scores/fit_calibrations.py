@@ -1,0 +1,145 @@
+"""The meaning of several methods' scores on one recogniser, from faces of which some may have a known identity."""
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from pfiq_jax.calibration import Calibration
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.evaluation.scores.comparisons import FMR, compare_all_pairs, threshold_at_fmr
+from pfiq_jax.evaluation.scores.measured_files import measure_files
+from pfiq_jax.faces import Face, People
+from pfiq_jax.quality import embeddings_and_scores
+from pfiq_jax.recognizers import Recognizer
+
+
+class FittedCalibrations(NamedTuple):
+    """What ``fit_calibrations`` returns.
+
+    Attributes:
+        calibrations: one per method.
+        failures_unknown: why the probability that a comparison fails is not known, as one sentence; None if it is.
+    """
+
+    calibrations: list[Calibration]
+    failures_unknown: str | None
+
+
+class MatedOutcomes(NamedTuple):
+    """Mated comparisons at a working threshold.
+
+    Attributes:
+        pairs: the indices of the two faces.
+        failed: whether their similarity lies below the threshold.
+        threshold: the cosine that meets the false match rate.
+    """
+
+    pairs: Int[np.ndarray, "comparisons 2"]
+    failed: Bool[np.ndarray, " comparisons"]
+    threshold: float
+
+
+def calibrate_files(
+    recognizer: Recognizer,
+    people: People,
+    read: Callable[[Path], Face],
+    methods: Sequence[str],
+    *,
+    reference: str,
+    note: Callable[[Path, Face | PfiqError], object] = lambda path, face: None,
+    advance: Callable[[int], object] = lambda faces: None,
+) -> FittedCalibrations:
+    """Fits the meaning of several methods' scores to the faces in files.
+
+    Args:
+        recognizer: the one to calibrate; see ``Recognizer.calibrated``.
+        people: the files, as ``people_in`` returns them. Loose faces are scored, but not compared.
+        read: returns the face in a file, or raises PfiqError.
+        methods: names of ``QUALITY_METHODS``.
+        reference: what the faces are, in words; their number is added.
+        note: called with every path and its face, or with the reason why there is none.
+        advance: called with the number of faces done since the last call.
+
+    Raises:
+        PfiqError: as ``fit_calibrations``, and for a method for which the recogniser lacks something.
+    """
+    compute = functools.partial(embeddings_and_scores, recognizer, methods=tuple(methods))
+    paths = [*people.paths, *people.loose]
+    measured = measure_files(compute, paths, read, size=recognizer.preprocessing.size, note=note, advance=advance)
+    identities = [*people.identities, *[None] * len(people.loose)]
+    return fit_calibrations(
+        {name: measured.scores[name] for name in methods},
+        measured.embeddings,
+        [identity for identity, is_read in zip(identities, measured.is_read, strict=True) if is_read],
+        reference=f"{reference}, {len(measured.embeddings)} faces",
+    )
+
+
+def fit_calibrations(
+    scores: Mapping[str, Float[np.ndarray, " faces"]],
+    embeddings: Float[np.ndarray, "faces dim"],
+    identities: Sequence[str | None],
+    *,
+    reference: str,
+    fmr: float = FMR,
+) -> FittedCalibrations:
+    """Fits the scale of each method, its percentiles, and the probability that a comparison fails if it can be known.
+
+    Args:
+        scores: raw scores by the name of the method, higher is better.
+        embeddings: of the faces.
+        identities: of the faces; None if not known. Faces without one have no part in comparisons.
+        reference: what the faces are, in words.
+        fmr: the false match rate of the working threshold.
+
+    Raises:
+        PfiqError: for fewer than 20 faces, and for scores that are not finite or all equal.
+    """
+    outcomes = mated_outcomes(embeddings, identities, fmr=fmr)
+    reason = _why_unknown(outcomes)
+    failures: dict[str, Any] = (
+        {}
+        if outcomes is None or reason
+        else {"pairs": outcomes.pairs, "failed": outcomes.failed, "threshold": outcomes.threshold, "fmr": fmr}
+    )
+    fitted = [Calibration.fit(name, raw, reference=reference, **failures) for name, raw in scores.items()]
+    return FittedCalibrations(fitted, reason)
+
+
+def mated_outcomes(
+    embeddings: Float[np.ndarray, "faces dim"], identities: Sequence[str | None], *, fmr: float = FMR
+) -> MatedOutcomes | None:
+    """Compares all faces of known identity; None, without any comparison, if two people or mated pairs are missing."""
+    known = np.array([index for index, identity in enumerate(identities) if identity is not None], np.int64)
+    labels = [identity for identity in identities if identity is not None]
+    counts = Counter(labels)
+    if len(counts) < 2 or max(counts.values()) < 2:
+        return None
+    comparisons = compare_all_pairs(embeddings[known], labels, fmr=fmr)
+    threshold = threshold_at_fmr(comparisons, fmr)
+    return MatedOutcomes(known[comparisons.mated], comparisons.mated_similarity < threshold, threshold)
+
+
+def _why_unknown(outcomes: MatedOutcomes | None) -> str | None:
+    if outcomes is None:
+        return (
+            "The probability that a comparison fails is not known: that takes two people or more, and two faces of "
+            "one of them; give a folder for each person."
+        )
+    count = len(outcomes.failed)
+    if not outcomes.failed.any():
+        return (
+            f"The probability that a comparison fails is not known: none of the {count:,} comparisons of one person's "
+            "faces fails; add more faces, or worse ones."
+        )
+    if outcomes.failed.all():
+        return (
+            f"The probability that a comparison fails is not known: all of the {count:,} comparisons of one person's "
+            "faces fail; check that each folder shows one person."
+        )
+    return None
