@@ -1,4 +1,4 @@
-"""Scores of many image files, in order and batch by batch; and all there is to say about one face."""
+"""Scores of many image files, in order and batch by batch; and the explanation of one face."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -14,23 +14,25 @@ from pfiq_jax.maps import PixelQuality, pixel_quality
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
 from pfiq_jax.recognizers import Images, Recognizer, per_face
 
+RESIZED = "resized without alignment"
+
 
 class Score(NamedTuple):
-    """What became of one image file.
+    """The score of one image file, or why there is none. The fields are the columns of ``pfiq score``.
 
     Attributes:
         path: the file.
         quality: in (0, 1), higher is better; None for a file without a score, or a method without a scale.
-        raw_quality: the same before scaling; None for a file without a score.
-        squeezed: whether the image was resized without being aligned.
-        problem: why there is no score, as one sentence that names the file.
+        raw_quality: the score before scaling; None for a file without a score.
+        error: why there is no score, as one sentence that names the file.
+        warning: why the score may be unreliable.
     """
 
     path: Path
     quality: float | None = None
     raw_quality: float | None = None
-    squeezed: bool = False
-    problem: str | None = None
+    error: str | None = None
+    warning: str | None = None
 
 
 def score_files(
@@ -40,32 +42,36 @@ def score_files(
     *,
     method: str | None = None,
     batch_size: int | None = None,
+    note: Callable[[Path, Face | PfiqError], object] = lambda path, face: None,
 ) -> Iterator[list[Score]]:
-    """Scores image files, in order; while one batch is computed the next one is read.
+    """Scores image files, in order. It reads a batch of files while it computes another.
 
     Args:
-        recognizer: best the one that will be deployed.
+        recognizer: preferably the one that will be deployed.
         paths: of the files.
-        read: gives the face of a file, or raises PfiqError; called from several threads.
-        method: one of ``QUALITY_METHODS``; None for the recogniser's default.
-        batch_size: None for what suits the CPU or accelerator.
+        read: returns the face in a file, or raises PfiqError; called from several threads.
+        method: one of ``QUALITY_METHODS``; None for ``default_quality_method``.
+        batch_size: None for ``faces.batches.default_batch_size()``.
+        note: called with every path and its face, or with the reason why there is none.
 
     Yields:
-        The scores of one batch; a file that cannot be read has a ``problem`` in place of a score.
+        The scores of one batch; a file that cannot be read has an ``error`` in place of a score.
 
     Raises:
-        PfiqError: for a method that the recogniser cannot do.
+        PfiqError: for a method for which the recogniser lacks something.
     """
     name = method or default_quality_method(recognizer)
     compute = functools.partial(raw_and_scaled, recognizer, method=name)
-    size = recognizer.preprocessing.size
-    for batch in over_files(compute, paths, read, size=size, batch_size=batch_size):
-        yield [
-            Score(path, problem=str(face))
-            if isinstance(face, PfiqError)
-            else Score(path, None if row[1] is None else float(row[1]), float(row[0]), face.squeezed)
-            for path, face, row in batch
-        ]
+    for batch in over_files(compute, paths, read, size=recognizer.preprocessing.size, batch_size=batch_size):
+        scores = []
+        for path, face, (raw, scaled) in batch:
+            note(path, face)
+            if isinstance(face, PfiqError):
+                scores.append(Score(path, error=str(face)))
+            else:
+                quality = None if scaled is None else float(scaled)
+                scores.append(Score(path, quality, float(raw), warning=RESIZED if face.squeezed else None))
+        yield scores
 
 
 @per_face

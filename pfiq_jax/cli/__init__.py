@@ -9,8 +9,11 @@ SUBCOMMANDS = {
     "score": ("pfiq_jax.cli.score:score", "Score faces: files, folders with all below them, patterns."),
     "calibrate": ("pfiq_jax.cli.calibrate:calibrate", "Find out what the quality scores of a recogniser mean."),
     "sheet": ("pfiq_jax.cli.sheet:sheet", "Draw all faces of a folder in one picture."),
-    "activations": ("pfiq_jax.cli.activations:activations", "Show why faces are judged good or bad."),
-    "evaluate": ("pfiq_jax.cli.evaluate:evaluate", "Measure scores and maps on a folder of identity folders."),
+    "activations": (
+        "pfiq_jax.cli.activations:activations",
+        "Show where the recogniser looks in faces of high and of low quality.",
+    ),
+    "evaluate": ("pfiq_jax.cli.evaluate:evaluate", "Evaluate quality scores and pixel maps."),
 }
 
 

@@ -9,8 +9,11 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from pfiq_jax.cli.inputs import reader_of
+from pfiq_jax.cli.options import FILE, option_recognizer
 from pfiq_jax.cli.outcome import Outcome, outcome
-from pfiq_jax.cli.shared import FILE, check_writable, identity, option_recognizer, reader_of, start
+from pfiq_jax.cli.output_files import check_writable
+from pfiq_jax.cli.start import start
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.evaluation.scores.score_table import read_scores
@@ -21,6 +24,7 @@ from pfiq_jax.plotting import new_figure
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, embeddings_and_scores
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.variation import central_face
+from pfiq_jax.variation.reference import identity
 from pfiq_jax.variation.report import REPORT_FILES, report_of
 from pfiq_jax.variation.study import QUANTILE, SMALLEST_SET, Sets, split
 from pfiq_jax.variation.study_files import FilesStudy, study_files
@@ -69,7 +73,7 @@ def activations(
     quantile: float,
     limit: int,
     activation_method: str,
-    weights: Path | None,
+    recognizer_file: Path | None,
 ) -> None:
     """Show where the recogniser looks in faces of high and of low quality, and how much that varies.
 
@@ -95,10 +99,10 @@ def activations(
         raise click.UsageError("--column names a column of --scores; give the table too.")
     paths = expand_paths([folder])
     output.mkdir(parents=True, exist_ok=True)
-    inputs = [path for path in (*paths, table, weights) if path]
+    inputs = [path for path in (*paths, table, recognizer_file) if path]
     check_writable([output / name for name in (*REPORT_FILES, *VARIATION_FILES)], inputs)
     new_figure(1, 1)  # fails if matplotlib is not installed
-    recognizer = start(weights)
+    recognizer = start(recognizer_file)
     with outcome(recognizer, total=len(paths)) as seen:
         if table:
             score, scores = column_of(table, column, paths, folder)

@@ -1,99 +1,93 @@
 """``pfiq calibrate``: what the scores of a recogniser mean."""
 
+import functools
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
+from tqdm import tqdm
 
-from pfiq_jax.calibration import MIN_FACES, Calibration
-from pfiq_jax.cli.experiment import measure, tell_of_doubtful
-from pfiq_jax.cli.shared import FILE, check_writable, option_recognizer, reader_of, start
-from pfiq_jax.errors import PfiqError
-from pfiq_jax.evaluation.scores.comparisons import Comparisons, compare_all_pairs, threshold_at_fmr
-from pfiq_jax.faces import expand_paths
+from pfiq_jax.calibration import Calibration
+from pfiq_jax.cli.inputs import reader_of
+from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
+from pfiq_jax.cli.outcome import outcome
+from pfiq_jax.cli.output_files import check_writable
+from pfiq_jax.cli.start import start
+from pfiq_jax.evaluation.scores.fit_calibrations import calibrate_files
+from pfiq_jax.faces import people_in
 from pfiq_jax.quality import QUALITY_METHODS, supported_methods
+from pfiq_jax.recognizers import Recognizer
+from pfiq_jax.tables import markdown_table
 
-FMR = 1e-3
 EXAMPLES = (0.1, 0.5, 0.9)
-METHODS = tuple(name for name in QUALITY_METHODS if name != "ser_fiq")  # its closed form is its limit
-ONE_PASS = ("relative_norm", "ser_fiq_closed_form", "magface", "cr_fiqa")
+METHODS = {name: method for name, method in QUALITY_METHODS.items() if method.scale_of is None}
 
 
-@click.command()
+@click.command(epilog=method_list("--quality", METHODS))
 @click.argument("folder", type=FILE)
 @click.option(
     "-o", "--output", type=FILE, required=True, metavar="FILE.safetensors", help="Where the calibrated weights go."
 )
 @click.option(
-    "--method",
-    "methods",
+    "--quality",
+    "qualities",
     multiple=True,
-    type=click.Choice(METHODS),
-    help="What to calibrate. [default: all that take one pass]",
+    type=click.Choice(list(METHODS)),
+    metavar="METHOD",
+    help="What to calibrate; may be repeated. [default: all methods that take one pass]",
 )
 @click.option("--reference", metavar="TEXT", help="What the faces are, in words. [default: the folder's name]")
 @option_recognizer
 def calibrate(
-    folder: Path, output: Path, methods: tuple[str, ...], reference: str | None, weights: Path | None
+    folder: Path, output: Path, qualities: tuple[str, ...], reference: str | None, recognizer_file: Path | None
 ) -> None:
     """Find out what the quality scores of a recogniser mean, and write it into its weights.
 
-    FOLDER holds aligned faces, good and bad as they come, a few hundred or more. The scores of every method are put on
-    a scale on which these faces spread over 0 to 1, half of them below 0.5, and their percentiles are kept; what the
-    weights know of other methods stays. Where the faces lie in a folder for each person, the probability that a
-    comparison with another face of the person fails is fitted too, at the threshold of a false match rate of 0.001.
+    FOLDER contains aligned faces, good and bad as they come, a few hundred or more. The scores of every method are put
+    on a scale on which these faces spread over 0 to 1, half of them below 0.5, and their percentiles are kept. What
+    the weights state about other methods stays.
 
-    pfiq and pfiq_jax.load_recognizer use what is found where the calibrated weights are named.
+    If FOLDER contains a folder for each person, the probability that a comparison with another face of the person
+    fails is fitted too, at the threshold of a false match rate of 0.001. The person is the first folder below FOLDER;
+    faces that lie in FOLDER itself are scored, but not compared.
+
+    pfiq and pfiq_jax.load_recognizer use the result when the calibrated weights are named.
     """
-    paths = expand_paths([folder])
-    check_writable([output], [path for path in (*paths, weights) if path])
-    recognizer = start(weights)
-    methods = methods or supported_methods(recognizer, ONE_PASS)
+    people = people_in(folder)
+    paths = [*people.paths, *people.loose]
+    check_writable([output], [path for path in (*paths, recognizer_file) if path])
+    recognizer = start(recognizer_file)
+    methods = qualities or supported_methods(recognizer, [name for name in METHODS if METHODS[name].passes == 1])
+    for name in methods:
+        check_supported("--quality", name, METHODS, recognizer)
 
-    measured = measure(recognizer, paths, reader_of(recognizer, None), methods)
-    tell_of_doubtful(recognizer, measured)
-    count = len(measured.embeddings)
-    if count < MIN_FACES:
-        raise PfiqError(f"{folder}: {count} faces are too few to calibrate; give {MIN_FACES} or more.")
-
-    people = [str(path.parent) for path, is_read in zip(paths, measured.is_read, strict=True) if is_read]
-    comparisons = compare_all_pairs(measured.embeddings, people, fmr=FMR)
-    failures = _failures(comparisons)
-    words = f"{reference or folder.resolve().name}, {count} faces"
-    calibrations = [Calibration.fit(name, measured.scores[name], reference=words, **failures) for name in methods]
-    for calibration in calibrations:
-        recognizer = recognizer.calibrated(calibration)
-    recognizer.save(output)
-    click.echo(_table(calibrations))
-    if not failures:
-        click.echo("No two faces of one person fail to match, so the probability of that is not known.", err=True)
-    click.echo(f"-> {click.format_filename(output)}")
-    if measured.problems:
-        raise SystemExit(1)
+    with outcome(recognizer, total=len(paths)) as seen:
+        with tqdm(total=len(paths), unit="face", disable=None) as progress:
+            fitted = calibrate_files(
+                recognizer,
+                people,
+                reader_of(recognizer, None),
+                methods,
+                reference=reference or folder.resolve().name,
+                note=seen.note,
+                advance=progress.update,
+            )
+        functools.reduce(Recognizer.calibrated, fitted.calibrations, recognizer).save(output)
+        click.echo(f"{table(fitted.calibrations)}\n-> {click.format_filename(output)}")
+        if fitted.failures_unknown:
+            click.echo(fitted.failures_unknown, err=True)
 
 
-def _failures(comparisons: Comparisons) -> dict[str, Any]:
-    """The mated comparisons and which of them fail, as ``calibrate`` takes them; nothing if all or none do."""
-    if not (comparisons.non_mated_count and len(comparisons.mated)):
-        return {}
-    threshold = threshold_at_fmr(comparisons, FMR)
-    failed = comparisons.mated_similarity < threshold
-    if failed.all() or not failed.any():
-        return {}
-    return {"pairs": comparisons.mated, "failed": failed, "threshold": threshold, "fmr": FMR}
-
-
-def _table(calibrations: list[Calibration]) -> str:
-    """What a few scores mean, by every method."""
-    heads = [f"quality {example:g}" for example in EXAMPLES]
-    lines = ["| method | alpha | r | " + " | ".join(heads) + " |", "|---|---:|---:|" + "---|" * len(EXAMPLES)]
+def table(calibrations: Sequence[Calibration]) -> str:
+    """What a few scaled scores mean, by every method."""
+    rows = []
     for each in calibrations:
         cells = []
         for example in EXAMPLES:
             raw = each.r + np.log(example / (1 - example)) / each.alpha
-            cell = f"better than {each.percentile(raw):.0f}%"
             failure = each.failure_probability(raw)
-            cells.append(cell if failure is None else f"{cell}, fails {failure:.1%}")
-        lines.append(f"| {each.method} | {each.alpha:.4g} | {each.r:.4g} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            share = f"better than {each.percentile(raw):.0f}%"
+            cells.append(share if failure is None else f"{share}, fails {failure:.1%}")
+        rows.append([each.method, f"{each.alpha:.4g}", f"{each.r:.4g}", *cells])
+    return markdown_table(["method", "alpha", "r", *(f"quality {example:g}" for example in EXAMPLES)], rows)

@@ -7,9 +7,11 @@ from typing import Any
 import click
 from tqdm import tqdm
 
+from pfiq_jax.cli.inputs import reader_of
+from pfiq_jax.cli.options import FILE, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import ReportFiles, report_files
-from pfiq_jax.cli.shared import FILE, option_recognizer, reader_of, start
+from pfiq_jax.cli.start import start
 from pfiq_jax.evaluation.controls import RANDOM
 from pfiq_jax.evaluation.estimate import json_of
 from pfiq_jax.evaluation.maps.evaluate_maps import MAP_MEASURES, PASSES, evaluate_maps
@@ -83,11 +85,11 @@ def experiment(about: str, measures: tuple[Measure, ...], note: str = "") -> Cal
 
 
 def prepare(
-    folder: Path, limit: int, json_file: Path | None, name: str, weights: Path | None
+    folder: Path, limit: int, json_file: Path | None, name: str, recognizer_file: Path | None
 ) -> tuple[list[Path], ReportFiles]:
     """The faces to use and the files of the report; errors in either come before any work."""
     paths = one_face_each(people_in(folder), limit)
-    files = report_files(json_file, name, [*paths, *([weights] if weights else [])])
+    files = report_files(json_file, name, [*paths, *([recognizer_file] if recognizer_file else [])])
     new_figure(1, 1)  # fails if matplotlib is not installed
     return paths, files
 
@@ -104,10 +106,12 @@ def prepare(
     type=click.Choice((*MAP_METHODS, RANDOM)),
     help="[default: all that take at most 20 passes per face]",
 )
-def maps(folder: Path, limit: int, json_file: Path | None, weights: Path | None, map_methods: tuple[str, ...]) -> None:
+def maps(
+    folder: Path, limit: int, json_file: Path | None, recognizer_file: Path | None, map_methods: tuple[str, ...]
+) -> None:
     """Evaluates map methods by deletion, insertion and sanity checks."""
-    paths, files = prepare(folder, limit, json_file, "maps", weights)
-    recognizer = start(weights)
+    paths, files = prepare(folder, limit, json_file, "maps", recognizer_file)
+    recognizer = start(recognizer_file)
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
         names = map_methods or default_maps()
@@ -131,10 +135,10 @@ def default_maps() -> tuple[str, ...]:
     "Squares of 10 to 50 pixels are drawn at random places on the half of the faces with the highest quality.",
 )
 @option_map
-def masks(folder: Path, limit: int, json_file: Path | None, weights: Path | None, map_method: str) -> None:
+def masks(folder: Path, limit: int, json_file: Path | None, recognizer_file: Path | None, map_method: str) -> None:
     """Evaluates a map method on faces with black squares."""
-    paths, files = prepare(folder, limit, json_file, "masks", weights)
-    recognizer = start(weights)
+    paths, files = prepare(folder, limit, json_file, "masks", recognizer_file)
+    recognizer = start(recognizer_file)
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
         with tqdm(total=len(MASK_SIZES), unit="size", disable=None) as progress:
@@ -149,10 +153,10 @@ def masks(folder: Path, limit: int, json_file: Path | None, weights: Path | None
     "Sunglasses, a scarf or a hand are drawn on each face, then the covered pixels are estimated from other faces.",
 )
 @option_map
-def inpainting(folder: Path, limit: int, json_file: Path | None, weights: Path | None, map_method: str) -> None:
+def inpainting(folder: Path, limit: int, json_file: Path | None, recognizer_file: Path | None, map_method: str) -> None:
     """Evaluates a map method on faces that are occluded and restored."""
-    paths, files = prepare(folder, limit, json_file, "inpainting", weights)
-    recognizer = start(weights)
+    paths, files = prepare(folder, limit, json_file, "inpainting", recognizer_file)
+    recognizer = start(recognizer_file)
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
         with tqdm(total=len(STATES), unit="state", disable=None) as progress:

@@ -8,9 +8,11 @@ import click
 import numpy as np
 from tqdm import tqdm
 
+from pfiq_jax.cli.inputs import reader_of
+from pfiq_jax.cli.options import FILE, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import report_files
-from pfiq_jax.cli.shared import FILE, option_recognizer, reader_of, start
+from pfiq_jax.cli.start import start
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.controls import RANDOM, random_scores
 from pfiq_jax.evaluation.estimate import json_of
@@ -72,13 +74,13 @@ def scores(
     table: Path | None,
     json_file: Path | None,
     output: Path | None,
-    weights: Path | None,
+    recognizer_file: Path | None,
 ) -> None:
     """Evaluates quality scores by the errors of the recogniser."""
     people = known_people(folder)
-    inputs = [path for path in (*people.paths, table, weights) if path]
+    inputs = [path for path in (*people.paths, table, recognizer_file) if path]
     files = report_files(json_file, "scores", inputs, folder=output)
-    recognizer = start(weights)
+    recognizer = start(recognizer_file)
     read = reader_of(recognizer, None)
     methods = quality_methods or default_methods(recognizer)
     ours = tuple(name for name in methods if name != RANDOM)

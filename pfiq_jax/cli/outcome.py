@@ -1,11 +1,12 @@
 """What became of the files of a command: collected while it runs, summarised on stderr at its end."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
+import numpy as np
 
 from pfiq_jax.calibration import PUBLISHED_SER_FIQ
 from pfiq_jax.errors import PfiqError
@@ -62,10 +63,10 @@ class Outcome:
         elif face.squeezed:
             self.resized.append(path)
 
-    def note_qualities(self, method: str, qualities: Iterable[float]) -> None:
+    def note_qualities(self, method: str, qualities: Sequence[float] | np.ndarray) -> None:
         """Notes scaled scores, in [0, 1], of a quality method of this recogniser."""
-        for quality in qualities:
-            self._lowest, self._highest = min(self._lowest, quality), max(self._highest, quality)
+        self._lowest = min(self._lowest, *map(float, qualities), math.inf)
+        self._highest = max(self._highest, *map(float, qualities), -math.inf)
         self._scale_is_published |= find_calibration(self.recognizer, method) is PUBLISHED_SER_FIQ
 
     def summary(self) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from pfiq_jax.cli.shared import STDOUT, check_writable
+from pfiq_jax.cli.output_files import STDOUT, check_writable
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.outputs import write_atomically, write_text
 from pfiq_jax.plotting import png_of

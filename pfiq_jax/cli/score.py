@@ -1,4 +1,4 @@
-"""``pfiq score``: one number for each of many faces."""
+"""``pfiq score``: one number per face, for many faces."""
 
 import csv
 from pathlib import Path
@@ -7,67 +7,76 @@ import click
 from tqdm import tqdm
 
 from pfiq_jax import scoring
-from pfiq_jax.cli.shared import FILE, check_writable, landmarks_of, option_recognizer, reader_of, start, summarize
+from pfiq_jax.cli.inputs import landmarks_of, reader_of
+from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
+from pfiq_jax.cli.outcome import outcome
+from pfiq_jax.cli.output_files import check_writable
+from pfiq_jax.cli.start import start
 from pfiq_jax.faces import expand_paths
-from pfiq_jax.quality import QUALITY_METHODS, find_calibration
+from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
 
 
-@click.command()
+@click.command(epilog=method_list("--quality", QUALITY_METHODS))
 @click.argument("images", nargs=-1, required=True, metavar="PATH...")
 @click.option("-o", "--output", type=FILE, default="-", metavar="CSV", help="Where to. [default: stdout]")
-@click.option("--landmarks", type=FILE, metavar="CSV", help="Five points of every image to align by; see above.")
+@click.option("--landmarks", type=FILE, metavar="CSV", help="Five points per image to align by; see above.")
 @click.option(
-    "--method", type=click.Choice(list(QUALITY_METHODS)), help="[default: the best that the recogniser has a scale for]"
+    "--quality",
+    type=click.Choice(list(QUALITY_METHODS)),
+    metavar="METHOD",
+    help="See below. [default: relative_norm, or ser_fiq_closed_form if the recogniser has no scale for it]",
 )
 @option_recognizer
 def score(
-    images: tuple[str, ...], output: Path, landmarks: Path | None, method: str | None, weights: Path | None
+    images: tuple[str, ...], output: Path, landmarks: Path | None, quality: str | None, recognizer_file: Path | None
 ) -> None:
     """Score faces: files, folders with all below them, patterns.
 
-    Writes CSV with the columns path, quality, raw_quality, in the order given; what is done stays there if you
-    interrupt it. Files that cannot be scored are listed at the end, and make the exit code 1.
+    Writes CSV with one row per file, in the order given: path, quality, raw_quality, error, warning. A file that
+    cannot be scored has the reason in the column error, is listed at the end, and makes the exit code 1. Rows are
+    written as they are computed, so an interrupted run keeps its results.
 
     Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only. Raw quality
-    is the same before it was scaled by what `pfiq calibrate` found; of a method that was not calibrated for the
-    recogniser there is only that, and quality stays empty.
+    is the score before it was put on the scale that `pfiq calibrate` fitted. If a method has no scale for the
+    recogniser, quality stays empty.
 
     Images should be aligned faces of the recogniser's size, 112x112 pixels for most (ArcFace template). Others are
     aligned if you give --landmarks, a CSV file with the columns path,x1,y1,...,x5,y5: the person's right eye (left in
-    the image), left eye, nose, right and left corner of the mouth. Without it they are squeezed, with a warning.
+    the image), left eye, nose, right and left corner of the mouth. Without landmarks they are resized, with a warning.
     """
     paths = expand_paths(images)
     points = landmarks_of(landmarks, paths)
-    check_writable([output], [path for path in (*paths, landmarks, weights) if path])
-    recognizer = start(weights)
-    read = reader_of(recognizer, points)
-    if method and not find_calibration(recognizer, method):
-        click.echo(
-            f"Warning: {method} has no scale on this recogniser, so the column quality stays empty; fit one with "
-            f"`pfiq calibrate --method {method}`.",
-            err=True,
-        )
+    check_writable([output], [path for path in (*paths, landmarks, recognizer_file) if path])
+    recognizer = start(recognizer_file)
+    method = quality or default_quality_method(recognizer)
+    check_supported("--quality", method, QUALITY_METHODS, recognizer)
+    warn_without_scale(method, has_scale=find_calibration(recognizer, method) is not None)
 
-    squeezed, problems = [], []
+    read = reader_of(recognizer, points)
     with (
+        outcome(recognizer, total=len(paths)) as seen,
         click.open_file(output, "w", encoding="utf-8", errors="surrogateescape") as file,
         tqdm(total=len(paths), unit="face", disable=None) as progress,
     ):
         table = csv.writer(file, lineterminator="\n")
-        table.writerow(("path", "quality", "raw_quality"))
-        try:
-            for scores in scoring.score_files(recognizer, paths, read, method=method):
-                table.writerows(
-                    (each.path, "" if each.quality is None else f"{each.quality:.6g}", f"{each.raw_quality:.6g}")
-                    for each in scores
-                    if not each.problem
-                )
-                file.flush()  # an interrupted run keeps what it had
-                squeezed += [each.path for each in scores if each.squeezed]
-                problems += [each.problem for each in scores if each.problem]
-                progress.update(len(scores))
-        finally:
-            progress.close()
-            summarize(recognizer, len(paths), squeezed, problems)
-    if problems:
-        raise SystemExit(1)
+        table.writerow(scoring.Score._fields)
+        for scores in scoring.score_files(recognizer, paths, read, method=method, note=seen.note):
+            table.writerows(map(cells, scores))
+            file.flush()  # an interrupted run keeps its results
+            seen.note_qualities(method, [each.quality for each in scores if each.quality is not None])
+            progress.update(len(scores))
+
+
+def warn_without_scale(method: str, *, has_scale: bool) -> None:
+    """Warns on stderr if a method has no scale, so that there are raw scores alone."""
+    if not has_scale:
+        click.echo(
+            f"Warning: {method} has no scale on this recogniser, so the column quality stays empty; fit one with "
+            f"`pfiq calibrate --quality {method}`.",
+            err=True,
+        )
+
+
+def cells(score: scoring.Score) -> list[str | Path]:
+    """The cells of a file's row: numbers with six digits, empty for what there is not."""
+    return ["" if each is None else f"{each:.6g}" if isinstance(each, float) else each for each in score]

@@ -1,9 +1,15 @@
 from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
+import pfiq_jax
 from pfiq_jax import cli
+
+DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 
 
 @pytest.fixture(autouse=True)
@@ -24,3 +30,16 @@ def run() -> Callable[..., Result]:
         return result
 
     return invoke
+
+
+@pytest.fixture
+def photos() -> list[str]:
+    """Six faces: the demo face, more and more of it grey."""
+    face = np.asarray(Image.open(DEMO).convert("RGB"))
+    names = [f"photos/{name}.png" for name in "abcdef"]
+    Path("photos").mkdir()
+    for index, name in enumerate(names):
+        image = face.copy()
+        image[: 18 * index] = 128
+        Image.fromarray(image).save(name)
+    return names

@@ -4,20 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 import pfiq_jax
-from pfiq_jax import cli
+from pfiq_jax.evaluation.scores import fit_calibrations
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 
 
 @pytest.fixture
-def faces(tmp_path, monkeypatch) -> Path:
+def faces() -> Path:
     """24 spoiled copies of one face."""
-    monkeypatch.chdir(tmp_path)
     face = np.asarray(Image.open(DEMO).convert("RGB"), np.float32)
     Path("faces").mkdir()
     for index in range(24):
@@ -26,33 +24,51 @@ def faces(tmp_path, monkeypatch) -> Path:
     return Path("faces")
 
 
-def run(*arguments, exit_code=0):
-    result = CliRunner().invoke(cli.main, [str(argument) for argument in arguments])
-    assert result.exit_code == exit_code, result.output
-    return result
-
-
-def test_writes_weights_that_know_what_scores_mean(faces):
+def test_writes_weights_that_know_what_scores_mean(run, faces):
     (faces / "broken.png").write_bytes(b"no image")
     result = run("calibrate", faces, "-o", "mine.safetensors", exit_code=1)
     assert "| relative_norm |" in result.stdout and "fails" not in result.stdout
-    assert "broken.png" in result.stderr and "1 of 25 faces were left out" in result.stderr
-    assert "the probability of that is not known" in result.stderr
-    calibration = pfiq_jax.load_recognizer("mine.safetensors").calibration("relative_norm")
+    assert "broken.png" in result.stderr and "1 of 25 files were left out" in result.stderr
+    assert "not known: that takes two people or more" in result.stderr
+    calibration = pfiq_jax.load_recognizer("mine.safetensors").calibrations["relative_norm"]
     assert calibration.reference == "faces, 24 faces" and calibration.failure is None
     assert "of faces, 24 faces" in run("explain", DEMO, "--recognizer", "mine.safetensors").stdout
 
 
-def test_too_few_faces_are_refused(faces):
+def test_the_person_is_the_first_folder_and_loose_faces_are_not_compared(run, faces, monkeypatch):
+    """Ann and bob have two sessions each, 16 other faces lie next to their folders."""
+    for index, path in enumerate(sorted(faces.iterdir())[:8]):
+        folder = faces / ("ann", "bob")[index % 2] / ("2019", "2020")[index // 4]
+        folder.mkdir(parents=True, exist_ok=True)
+        path.rename(folder / path.name)
+    compared = []
+
+    def compare(embeddings, identities, *, fmr):
+        compared.extend(identities)
+        return compare_all_pairs(embeddings, identities, fmr=fmr)
+
+    compare_all_pairs = fit_calibrations.compare_all_pairs
+    monkeypatch.setattr(fit_calibrations, "compare_all_pairs", compare)
+    result = run("calibrate", faces, "-o", "mine.safetensors", "--quality", "relative_norm")
+    assert compared == ["ann"] * 4 + ["bob"] * 4
+    assert pfiq_jax.load_recognizer("mine.safetensors").calibrations["relative_norm"].reference == "faces, 24 faces"
+    assert "two people or more" not in result.stderr
+
+
+def test_too_few_faces_are_refused(run, faces):
     for path in sorted(faces.iterdir())[10:]:
         path.unlink()
     result = run("calibrate", faces, "-o", "mine.safetensors", exit_code=1)
-    assert "10 faces are too few to calibrate; give 20 or more" in result.stderr
+    assert "relative_norm has 10 scores; give 20 faces or more" in result.stderr
     assert not Path("mine.safetensors").exists()
 
 
-def test_a_named_method_joins_what_the_weights_know(faces):
-    result = run("calibrate", faces, "-o", "mine.safetensors", "--method", "prefiqs")
+def test_a_named_method_joins_what_the_weights_know(run, faces):
+    result = run("calibrate", faces, "-o", "mine.safetensors", "--quality", "prefiqs")
     assert "| prefiqs |" in result.stdout and "| relative_norm |" not in result.stdout
-    known = {calibration.method for calibration in pfiq_jax.load_recognizer("mine.safetensors").calibrations}
-    assert {"prefiqs", "relative_norm"} <= known
+    assert {"prefiqs", "relative_norm"} <= pfiq_jax.load_recognizer("mine.safetensors").calibrations.keys()
+
+
+def test_a_method_that_the_recogniser_does_not_support(run, faces):
+    stderr = run("calibrate", faces, "-o", "mine.safetensors", "--quality", "cr_fiqa", exit_code=1).stderr
+    assert "Error: --quality cr_fiqa: the recogniser has no quality head; " in stderr

@@ -35,7 +35,7 @@ def _small(monkeypatch):
         (),
         preprocessing=Preprocessing(size=(112, 112)),
     )
-    monkeypatch.setattr("pfiq_jax.cli.shared.load_recognizer", lambda _: own)
+    monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: own)
 
     def brightness(recognizer, images) -> PixelQuality:
         pixels = jnp.asarray(images, jnp.float32) / 255
@@ -124,7 +124,7 @@ def test_sheet_draws_all_faces(run, people):
     with Image.open("sheet.png") as picture:
         assert picture.format == "PNG"
     run("sheet", people / "ann", "-o", "ann.png")
-    assert "is no .png file" in run("sheet", people, "-o", "ann.jpg", exit_code=2).stderr
+    assert "is not a .png file" in run("sheet", people, "-o", "ann.jpg", exit_code=2).stderr
 
 
 def test_sheet_says_how_many_faces_are_left_out(run, people, monkeypatch):
@@ -181,7 +181,7 @@ def test_folders_without_faces(run, arguments):
 
 @pytest.mark.parametrize("verb", EXPERIMENTS)
 def test_finds_out_first_what_cannot_be_written(run, people, verb, monkeypatch):
-    monkeypatch.setattr("pfiq_jax.cli.shared.load_recognizer", lambda _: pytest.fail("computed first"))
+    monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: pytest.fail("computed first"))
     Path("file").touch()
     for json_file, reason in (
         ("file/figures.json", "file"),
@@ -194,7 +194,7 @@ def test_finds_out_first_what_cannot_be_written(run, people, verb, monkeypatch):
 
 @pytest.mark.parametrize("arguments", [*(("evaluate", verb) for verb in EXPERIMENTS), ("sheet",)])
 def test_finds_out_first_that_matplotlib_is_missing(run, people, arguments, monkeypatch):
-    monkeypatch.setattr("pfiq_jax.cli.shared.load_recognizer", lambda _: pytest.fail("computed first"))
+    monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: pytest.fail("computed first"))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert "pip install pfiq-jax[plot]" in run(*arguments, people, exit_code=1).stderr
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pfiq_jax import PfiqError, Preprocessing, Recognizer, SFace
-from pfiq_jax.cli.shared import reader_of
+from pfiq_jax.cli.inputs import reader_of
 from pfiq_jax.faces import read_image
 from pfiq_jax.faces.alignment import align
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE

@@ -1,0 +1,34 @@
+"""The faces that a command reads."""
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from pfiq_jax.faces import Face, parse_landmarks, read_face, read_landmarks
+from pfiq_jax.recognizers import Recognizer
+from pfiq_jax.recognizers.preprocessing import Points
+
+
+def reader_of(recognizer: Recognizer, landmarks: dict[str, Points] | None = None) -> Callable[[Path], Face]:
+    """A function that reads the face in a file, of the recogniser's size.
+
+    Args:
+        recognizer: its size and its landmark template are used.
+        landmarks: by absolute path, as ``landmarks_of`` returns them; None for faces that are aligned already.
+    """
+    wanted = recognizer.preprocessing
+    return lambda path: read_face(path, wanted.size, landmarks, wanted.template)
+
+
+def landmarks_of(option: str | Path | None, paths: Sequence[Path]) -> dict[str, Points] | None:
+    """Landmarks by absolute path, from ten numbers for the only image or from a table."""
+    if option is None:
+        return None
+    numbers = str(option).split(",")
+    if len(numbers) == 1 or os.path.exists(option):
+        return read_landmarks(Path(option))
+    if len(paths) > 1:
+        raise click.UsageError(f"--landmarks are of one image, but there are {len(paths)}; give a CSV file.")
+    return {os.path.abspath(paths[0]): parse_landmarks(numbers, "--landmarks")}

@@ -1,0 +1,72 @@
+"""``pfiq`` as a program of its own."""
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pfiq_jax.cli.outcome import MEANING
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def program(*arguments, **environment):
+    return subprocess.run(
+        [sys.executable, "-c", "from pfiq_jax.cli import main; main(prog_name='pfiq')", *arguments],
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_as_a_program_in_an_empty_folder(tmp_path):
+    """Its cache is not in the empty folder, which holds the picture alone after."""
+    (tmp_path / "work").mkdir()
+    os.chdir("work")
+    for _ in range(2):
+        result = program("explain", XDG_CACHE_HOME=str(tmp_path / "cache"))
+        assert result.returncode == 0
+        assert result.stderr.splitlines() == ["No image given: explaining the bundled demo face.", MEANING]
+    assert os.listdir() == ["demo_face_quality.png"]
+    entries = [path for path in (tmp_path / "cache/pfiq_jax").iterdir() if path.name.endswith("-cache")]
+    assert entries
+    for entry in entries:
+        entry.write_bytes(b"damaged")
+    result = program("explain", XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert (result.returncode, len(result.stderr.splitlines())) == (0, 2), result.stderr
+
+
+def test_as_a_program_without_a_cache_and_with_a_mistake(tmp_path):
+    Path("file").touch()
+    result = program("score", "none.png", XDG_CACHE_HOME=str(tmp_path / "file"))
+    assert result.returncode == 1
+    assert [list(row.values()) for row in rows(result.stdout)] == [
+        ["none.png", "", "", "none.png: no such file; give an image file.", ""]
+    ]
+    assert result.stderr.splitlines() == [
+        "Error: none.png: no such file; give an image file.",
+        "1 of 1 files were left out.",
+    ]
+
+
+@pytest.mark.parametrize("module", ["pfiq_jax.cli", "weights_convert.cli"])
+def test_help_is_there_before_anything_slow_is_imported(module):
+    """Within 0.3 s, unless jax or numpy are imported."""
+    code = f"""
+import sys
+from {module} import main
+main(["--help"], standalone_mode=False)
+slow = {{"jax", "flax", "numpy", "scipy", "PIL", "h5py", "onnx", "torch"}} & sys.modules.keys()
+assert not slow, slow
+"""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "Usage:" in result.stdout

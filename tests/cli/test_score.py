@@ -1,0 +1,133 @@
+"""``pfiq score`` as a user runs it."""
+
+import csv
+import dataclasses
+import io
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+import pfiq_jax
+from pfiq_jax import QUALITY_METHODS, Recognizer, face_quality, relative_norm, scoring
+from pfiq_jax.cli.outcome import MEANING
+from pfiq_jax.faces import Face, read_face, read_image
+
+DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
+scaled_score = jax.jit(face_quality)
+raw_score = jax.jit(relative_norm)
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_score_writes_what_the_library_returns_in_the_order_given(run, photos, recognizer):
+    result = run("score", photos[5], "photos", "-o", "scores.csv")
+    assert result.stdout == "" and MEANING in result.stderr
+    table = rows(Path("scores.csv").read_text())
+    assert list(table[0]) == ["path", "quality", "raw_quality", "error", "warning"]
+    assert [row["path"] for row in table] == [photos[5], *photos[:5]]
+    images = np.stack([read_image(row["path"]) for row in table])
+    for name, function in (("quality", scaled_score), ("raw_quality", raw_score)):
+        wanted = function(recognizer, images)
+        np.testing.assert_allclose([float(row[name]) for row in table], wanted, rtol=2e-4)
+
+
+def test_score_by_a_named_method(run, photos, recognizer):
+    row = rows(run("score", photos[0], "--quality", "ser_fiq_closed_form").stdout)[0]
+    image = read_image(photos[0])
+    wanted = face_quality(recognizer, image, method="ser_fiq_closed_form")
+    assert float(row["quality"]) == pytest.approx(float(wanted), abs=1e-4)
+    assert "has no quality head" in run("score", photos[0], "--quality", "cr_fiqa", exit_code=1).stderr
+
+
+def test_a_method_without_a_scale_gives_raw_scores(run, photos):
+    result = run("score", photos[0], "--quality", "grafiqs_block4")
+    assert "grafiqs_block4 has no scale on this recogniser" in result.stderr
+    assert "`pfiq calibrate --quality grafiqs_block4`" in result.stderr
+    row = rows(result.stdout)[0]
+    assert row["quality"] == "" and float(row["raw_quality"]) < 0
+
+
+def test_score_to_stdout_is_the_same_bytes_again(run, photos):
+    first = run("score", "photos/*.png")
+    assert len(rows(first.stdout)) == 6
+    assert first.stdout == run("score", *photos).stdout
+
+
+def test_score_agrees_with_explain(run, photos):
+    row = rows(run("score", photos[0]).stdout)[0]
+    record = json.loads(run("explain", photos[0], "--json", "-").stdout)[0]
+    assert float(row["quality"]) == pytest.approx(record["quality"], abs=1e-4)
+    assert float(row["raw_quality"]) == pytest.approx(record["raw_quality"], rel=1e-5)
+
+
+@pytest.mark.parametrize("number", [1, 3, 4, 5])
+def test_score_compiles_once(photos, recognizer, number):
+    traced = []
+
+    def trunk(scale, images):
+        traced.append(images.shape)
+        return images[:, ::16, ::16] * scale
+
+    own = Recognizer.from_functions(trunk, lambda _, features: features.reshape(len(features), -1), np.float32(1))
+    read = lambda path: read_face(path, (112, 112))  # noqa: E731
+    batches = list(scoring.score_files(own, [Path(name) for name in photos[:number]], read, batch_size=2))
+    assert [score.path for batch in batches for score in batch] == [Path(name) for name in photos[:number]]
+    assert set(traced) == {(2, 112, 112, 3)} and len(traced) == 1
+
+
+def test_score_lists_bad_files_and_scores_the_others(run, photos):
+    Path("empty.png").touch()
+    Path("cut.png").write_bytes(DEMO.read_bytes()[:5000])
+    Path("text.jpg").write_text("no image")
+    Image.fromarray(np.full((112, 112), np.nan, np.float32)).save("nan.tiff")
+    bad = {"empty.png": "is empty", "cut.png": "damaged", "text.jpg": "damaged", "nan.tiff": "nan to nan"}
+    bad["none.png"] = "no such file"
+    result = run("score", photos[0], *bad, photos[1], exit_code=1)
+    table = rows(result.stdout)
+    assert [row["path"] for row in table] == [photos[0], *bad, photos[1]]
+    for row in table:
+        assert bool(row["error"]) == (row["path"] in bad) == (row["quality"] == "") == (row["raw_quality"] == "")
+    complaints = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert complaints == [f"Error: {row['error']}" for row in table if row["error"]]
+    for complaint, (name, reason) in zip(complaints, bad.items(), strict=True):
+        assert complaint.startswith(f"Error: {name}: ") and reason in complaint and "; " in complaint
+    assert "5 of 7 files were left out." in result.stderr
+
+
+def test_score_keeps_what_it_had_when_interrupted(run, photos, monkeypatch):
+    def read(path, *_):
+        if path == Path(photos[5]):
+            raise KeyboardInterrupt
+        return Face(read_image(path), squeezed=False)
+
+    monkeypatch.setattr("pfiq_jax.cli.inputs.read_face", read)
+    result = run("score", *photos, "-o", "scores.csv", exit_code=1)
+    assert "Aborted!" in result.stderr
+    assert [row["path"] for row in rows(Path("scores.csv").read_text())] == photos[:4]
+
+
+def test_a_borrowed_scale_and_saturated_scores_are_named(run, photos, recognizer):
+    """Without a calibration there is only the published scale, of another network."""
+    dataclasses.replace(recognizer, calibrations={}).save("bare.safetensors")
+    stderr = run("score", *photos[:2], "--recognizer", "bare.safetensors").stderr
+    assert stderr.count("this recogniser has no scale of its own; quality uses SER-FIQ's published scale") == 1
+    assert "published scale" not in run("score", *photos[:2]).stderr
+    assert "published scale" in run("explain", photos[0], "--recognizer", "bare.safetensors").stderr
+
+
+def test_help_lists_every_method_with_its_summary_and_cost(run):
+    text = " ".join(run("score", "--help").stdout.split())
+    for name, method in QUALITY_METHODS.items():
+        assert f"{name} {method.summary}; {method.cost}" in text
+
+
+def test_a_resized_image_has_a_warning_in_its_row(run):
+    Image.open(DEMO).resize((150, 120)).save("large.png")
+    warnings = [row["warning"] for row in rows(run("score", DEMO, "large.png").stdout)]
+    assert warnings == ["", "resized without alignment"]
