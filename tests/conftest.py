@@ -2,7 +2,7 @@ import functools
 import importlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -40,6 +40,13 @@ def _compilation_cache(pytestconfig: pytest.Config) -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _free_compiled_programs() -> Iterator[None]:
+    """Those of all modules together take several GB. What another module shares comes from the compilation cache."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(scope="session")
 def data() -> Path:
     """What may not be copied into the project; see its own README for licences."""
@@ -56,19 +63,28 @@ def recognizer() -> pfiq_jax.Recognizer:
 
 
 @pytest.fixture(scope="session")
-def facenet() -> pfiq_jax.Recognizer:
+def random_parameters() -> Callable:
+    """A network's parameters with random kernels, made without compiling its layers' initialisers."""
+
+    def initialize(network: pfiq_jax.Architecture):
+        generator = np.random.default_rng(0)
+
+        def leaf(path, shape):
+            if path[-1].key == "kernel":
+                return generator.normal(0, (2 * shape.shape[-1] / shape.size) ** 0.5, shape.shape).astype(np.float32)
+            return np.full(shape.shape, path[-1].key in ("scale", "var"), np.float32)
+
+        return jax.device_put(jax.tree_util.tree_map_with_path(leaf, network.shapes()))
+
+    return initialize
+
+
+@pytest.fixture(scope="session")
+def facenet(random_parameters: Callable) -> pfiq_jax.Recognizer:
     """FaceNet with random kernels: a recogniser of another size, with a head that pools."""
-    generator = np.random.default_rng(0)
-
-    def initialize(path, leaf):
-        if path[-1].key == "kernel":
-            return generator.normal(0, (2 * leaf.shape[-1] / leaf.size) ** 0.5, leaf.shape).astype(np.float32)
-        return np.full(leaf.shape, path[-1].key in ("scale", "var"), np.float32)
-
     network = pfiq_jax.InceptionResNetV1()
-    parameters = jax.device_put(jax.tree_util.tree_map_with_path(initialize, network.shapes()))
     preprocessing = pfiq_jax.Preprocessing(size=(160, 160), mean=(127.5,) * 3, scale=(1 / 128,) * 3)
-    return pfiq_jax.Recognizer(parameters, network, preprocessing, dropout_rate=0.6)
+    return pfiq_jax.Recognizer(random_parameters(network), network, preprocessing, dropout_rate=0.6)
 
 
 @pytest.fixture(scope="session")

@@ -22,9 +22,9 @@ UNIFIED_SCORES = (38, 42, 60, 63, 75, 83, 85, 88, 90, 94)
 
 
 @pytest.fixture(scope="module")
-def with_quality_head() -> Recognizer:
+def with_quality_head(random_parameters) -> Recognizer:
     network = IResNet(18, dim=8, quality_head=True)
-    return Recognizer(network.initialize(jax.random.key(0)), network)
+    return Recognizer(random_parameters(network), network)
 
 
 def test_magnitudes_of_the_published_features(data):

@@ -35,7 +35,18 @@ def images(faces):
     return np.stack(list(faces.values()))
 
 
-def unit_embeddings(recognizer, image, *, num_masks, rate, channel, output_norm):
+@pytest.fixture(scope="module")
+def one(recognizer, faces) -> Forward:
+    """The forward pass of one face, so that a score of it compiles the head alone."""
+    return recognizer.forward(faces["pterhoer_serfiq/test_img"])
+
+
+@pytest.fixture(scope="module")
+def three(recognizer, images) -> Forward:
+    return recognizer.forward(images[:3])
+
+
+def unit_embeddings(recognizer, features, *, num_masks, rate, channel, output_norm):
     """(num_masks, 128) normalised embeddings under the masks of KEY, in NumPy and float64 from the features on."""
     head = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), recognizer.parameters["head"])
 
@@ -43,7 +54,7 @@ def unit_embeddings(recognizer, image, *, num_masks, rate, channel, output_norm)
         spread = np.sqrt(parameters["var"] + 2e-5)
         return (x - parameters["mean"]) / spread * parameters["scale"] + parameters["bias"]
 
-    units = norm(np.asarray(recognizer.features(image), np.float64), head["input_norm"])
+    units = norm(np.asarray(features, np.float64), head["input_norm"])
     embeddings = []
     for mask in range(num_masks):
         shape = (1, 1, 1024) if channel else units.shape
@@ -58,10 +69,10 @@ def unit_embeddings(recognizer, image, *, num_masks, rate, channel, output_norm)
 @pytest.mark.parametrize("channel", [False, True])
 @pytest.mark.parametrize("output_norm", [False, True])
 @pytest.mark.parametrize("rate", [0.4, 0.5])
-def test_equals_the_published_procedure(recognizer, faces, channel, output_norm, rate):
-    image, num_masks = faces["pterhoer_serfiq/test_img"], 7
+def test_equals_the_published_procedure(recognizer, one, channel, output_norm, rate):
+    num_masks = 7
     embeddings = unit_embeddings(
-        recognizer, image, num_masks=num_masks, rate=rate, channel=channel, output_norm=output_norm
+        recognizer, one.features, num_masks=num_masks, rate=rate, channel=channel, output_norm=output_norm
     )
     distances = [np.linalg.norm(a - b) for a, b in itertools.combinations(embeddings, 2)]
 
@@ -69,7 +80,7 @@ def test_equals_the_published_procedure(recognizer, faces, channel, output_norm,
         variant = SerFiqVariant(
             dropout_rate=rate, output_norm=output_norm, granularity="channel" if channel else "unit", **options
         )
-        return ser_fiq(KEY, recognizer, image, num_masks=num_masks, variant=variant)
+        return ser_fiq(KEY, recognizer, one, num_masks=num_masks, variant=variant)
 
     raw = 2 / (1 + np.exp(np.mean(distances)))
     np.testing.assert_allclose(score(), raw, atol=2e-6)
@@ -80,13 +91,12 @@ def test_equals_the_published_procedure(recognizer, faces, channel, output_norm,
     np.testing.assert_allclose(score(mean="upper_triangle", temperature=8.0), torch_port, atol=1e-5)
 
 
-def test_variants_of_the_published_programs(recognizer, faces):
-    image = faces["pterhoer_serfiq/test_img"]
-    scores = {name: float(ser_fiq(KEY, recognizer, image, variant=each)) for name, each in SER_FIQ_VARIANTS.items()}
+def test_variants_of_the_published_programs(recognizer, one):
+    scores = {name: float(ser_fiq(KEY, recognizer, one, variant=each)) for name, each in SER_FIQ_VARIANTS.items()}
     # without the last BatchNorm two of the authors' programs are the same, apart from the scaling
     assert scores["plq"] == scores["keras_2020"]
     assert len({round(score, 4) for score in scores.values()}) == 3
-    rate = ser_fiq(KEY, recognizer, image, dropout_rate=0.4)
+    rate = ser_fiq(KEY, recognizer, one, dropout_rate=0.4)
     np.testing.assert_array_equal(rate, scores["mxnet_2021"])
 
 
@@ -106,28 +116,26 @@ def test_score_does_not_depend_on_the_batch(recognizer, images):
     np.testing.assert_allclose(ser_fiq_closed_form(recognizer, images[4]), closed[4], atol=1e-4)
 
 
-def test_same_key_same_bytes_other_key_other_score(recognizer, images):
-    first, second = (np.asarray(masked(KEY, recognizer, images[:2])) for _ in range(2))
+def test_same_key_same_bytes_other_key_other_score(recognizer, three):
+    first, second = (np.asarray(masked(KEY, recognizer, three)) for _ in range(2))
     assert first.tobytes() == second.tobytes()
-    assert not np.array_equal(first, masked(jax.random.key(1), recognizer, images[:2]))
+    assert not np.array_equal(first, masked(jax.random.key(1), recognizer, three))
 
 
-def test_standard_error_is_the_spread_over_keys(recognizer, images):
-    seen = recognizer.forward(images[:6])
-
+def test_standard_error_is_the_spread_over_keys(recognizer, three):
     @jax.jit
     def score(key):
-        return ser_fiq(key, recognizer, seen, num_masks=30, return_standard_error=True)
+        return ser_fiq(key, recognizer, three, num_masks=30, return_standard_error=True)
 
     scores, errors = jax.lax.map(score, jax.random.split(KEY, 150))
     spread = jnp.std(scores, 0, ddof=1)
     np.testing.assert_allclose(jnp.sqrt(jnp.mean(errors**2, 0)), spread, rtol=0.25)
 
 
-def test_many_masks_in_groups_have_the_same_expectation(recognizer, images):
+def test_many_masks_in_groups_have_the_same_expectation(recognizer, three):
     grouped = functools.partial(ser_fiq, num_masks=450, return_standard_error=True)
-    scores, errors = jax.jit(grouped)(KEY, recognizer, images[:3])
-    closed = ser_fiq_closed_form(recognizer, images[:3])
+    scores, errors = jax.jit(grouped)(KEY, recognizer, three)
+    closed = ser_fiq_closed_form(recognizer, three)
     assert (jnp.abs(scores - closed) < 5 * errors).all()
 
 
@@ -206,9 +214,9 @@ def test_no_images_give_no_scores(recognizer):
     assert ser_fiq_closed_form(recognizer, none).shape == (0,)
 
 
-def test_old_and_new_keys_are_one(recognizer, images):
-    old = ser_fiq(jax.random.PRNGKey(0), recognizer, images[:1], num_masks=3)
-    np.testing.assert_array_equal(old, ser_fiq(KEY, recognizer, images[:1], num_masks=3))
+def test_old_and_new_keys_are_one(recognizer, one):
+    old = ser_fiq(jax.random.PRNGKey(0), recognizer, one, num_masks=3)
+    np.testing.assert_array_equal(old, ser_fiq(KEY, recognizer, one, num_masks=3))
 
 
 @pytest.mark.parametrize("options", [{"granularity": "pixel"}, {"mean": "median"}])
