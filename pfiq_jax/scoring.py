@@ -70,7 +70,7 @@ def score_files(
                 scores.append(Score(path, error=str(face)))
             else:
                 quality = None if scaled is None else float(scaled)
-                scores.append(Score(path, quality, float(raw), warning=RESIZED if face.squeezed else None))
+                scores.append(Score(path, quality, float(raw), warning=RESIZED if face.resized else None))
         yield scores
 
 

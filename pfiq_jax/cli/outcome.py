@@ -60,7 +60,7 @@ class Outcome:
         """Notes a file: its face, or why there is none."""
         if isinstance(face, PfiqError):
             self.errors.append(str(face))
-        elif face.squeezed:
+        elif face.resized:
             self.resized.append(path)
 
     def note_qualities(self, method: str, qualities: Sequence[float] | np.ndarray) -> None:

@@ -104,7 +104,7 @@ def _to_8_bit(pixels: np.ndarray) -> np.ndarray:
     low, high = float(pixels.min()), float(pixels.max())
     if pixels.dtype.kind != "f":
         limit = 65535  # older versions of Pillow read 16-bit files as 32-bit ones
-        if 0 <= low and 0 < high <= 255:
+        if low >= 0 and 0 < high <= 255:
             raise PfiqError(
                 f"has pixels from {low:g} to {high:g}, nearly black for {pixels.dtype.itemsize * 8} bits; "
                 "save it with 8 bits per channel."

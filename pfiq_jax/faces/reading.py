@@ -20,11 +20,11 @@ class Face(NamedTuple):
 
     Attributes:
         image: RGB, of the recogniser's size.
-        squeezed: whether an image of another size was resized without alignment.
+        resized: whether an image of another size was resized without alignment.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
-    squeezed: bool
+    resized: bool
 
 
 def read_face(
@@ -50,14 +50,14 @@ def read_face(
         if points is None:
             raise PfiqError(f"{path}: has no landmarks; add a row for it to the landmarks file.")
         try:
-            return Face(align(image, points, size=size, template=template), squeezed=False)
+            return Face(align(image, points, size=size, template=template), resized=False)
         except PfiqError as error:
             raise PfiqError(f"{path}: {error}") from error
     if image.shape[:2] == size:
-        return Face(image, squeezed=False)
+        return Face(image, resized=False)
     height, width = size
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)  # Pillow smooths first
-    return Face(np.asarray(resized), squeezed=True)
+    return Face(np.asarray(resized), resized=True)
 
 
 def face_or_error(path: Path, read: Callable[[Path], Face]) -> Face | PfiqError:

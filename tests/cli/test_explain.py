@@ -131,6 +131,6 @@ def test_faces_of_the_recognizers_own_size(photos):
         preprocessing=Preprocessing(size=(32, 48)),
     )
     face = read_face(Path(photos[0]), own.preprocessing.size)
-    assert face.image.shape == (32, 48, 3) and face.squeezed
+    assert face.image.shape == (32, 48, 3) and face.resized
     result, raw_quality = scoring.explain(own, face.image)
     assert result.map.shape == (32, 48) and raw_quality.shape == ()

@@ -27,10 +27,19 @@ def test_nothing_to_say(own, capsys):
 
 
 def test_files_that_failed_are_listed_and_make_the_exit_code_1(own, capsys):
-    with pytest.raises(SystemExit, match="1"), outcome(own, total=3) as seen:
-        seen.note(Path("a.png"), PfiqError("a.png: is empty; give an image."))
-        seen.note(Path("b.png"), Face(IMAGE, False))
-        seen.note(Path("c.png"), PfiqError("c.png: is damaged; give an image."))
+    faces = {
+        "a.png": PfiqError("a.png: is empty; give an image."),
+        "b.png": Face(IMAGE, False),
+        "c.png": PfiqError("c.png: is damaged; give an image."),
+    }
+
+    def command() -> None:
+        with outcome(own, total=3) as seen:
+            for name, face in faces.items():
+                seen.note(Path(name), face)
+
+    with pytest.raises(SystemExit, match="1"):
+        command()
     assert capsys.readouterr().err.splitlines() == [
         "Error: a.png: is empty; give an image.",
         "Error: c.png: is damaged; give an image.",
@@ -39,9 +48,13 @@ def test_files_that_failed_are_listed_and_make_the_exit_code_1(own, capsys):
 
 
 def test_an_exception_goes_on_after_the_summary(own, capsys):
-    with pytest.raises(KeyboardInterrupt), outcome(own, total=2) as seen:
-        seen.note(Path("a.png"), PfiqError("a.png: is empty; give an image."))
-        raise KeyboardInterrupt
+    def command() -> None:
+        with outcome(own, total=2) as seen:
+            seen.note(Path("a.png"), PfiqError("a.png: is empty; give an image."))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        command()
     assert "1 of 2 files were left out." in capsys.readouterr().err
 
 

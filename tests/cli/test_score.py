@@ -104,7 +104,7 @@ def test_score_keeps_what_it_had_when_interrupted(run, photos, monkeypatch):
     def read(path, *_):
         if path == Path(photos[5]):
             raise KeyboardInterrupt
-        return Face(read_image(path), squeezed=False)
+        return Face(read_image(path), resized=False)
 
     monkeypatch.setattr("pfiq_jax.cli.inputs.read_face", read)
     result = run("score", *photos, "-o", "scores.csv", exit_code=1)

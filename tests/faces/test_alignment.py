@@ -96,4 +96,4 @@ def test_a_recognisers_template_reaches_the_crop(tmp_path):
         recognizer = Recognizer({}, SFace(), Preprocessing(template=template))
         face = reader_of(recognizer, landmarks)(path)
         np.testing.assert_array_equal(face.image, image[40:152, left : left + 112])
-        assert not face.squeezed
+        assert not face.resized

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pfiq_jax import PfiqError
-from pfiq_jax.faces import expand_paths, image_files, read_image
+from pfiq_jax.faces import Face, expand_paths, face_or_error, image_files, read_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
 GREY = RGB[..., 0]
@@ -191,10 +191,10 @@ def test_damaged_files_are_read_or_refused(tmp_path, whole, data):
     for _ in range(data.draw(st.integers(0, 5)) if damaged else 0):
         damaged[data.draw(st.integers(0, min(len(damaged), 200) - 1))] = data.draw(st.integers(0, 255))
     (tmp_path / "face").write_bytes(damaged)
-    try:
-        assert read_image(tmp_path / "face").dtype == np.uint8
-    except PfiqError as error:
-        assert str(error).startswith(f"{tmp_path / 'face'}: ")
+    face = face_or_error(tmp_path / "face", lambda path: Face(read_image(path), resized=False))
+    assert (
+        str(face).startswith(f"{tmp_path / 'face'}: ") if isinstance(face, PfiqError) else face.image.dtype == np.uint8
+    )
 
 
 @pytest.fixture
