@@ -1,4 +1,4 @@
-"""Scores of many image files, in order and batch by batch; and the explanation of one face."""
+"""Scores of many image files, in order and batch by batch; and the score of one face with its map."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from jaxtyping import Array, Float
 
+from pfiq_jax.calibration import PUBLISHED_SER_FIQ
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.batches import over_files
 from pfiq_jax.faces.reading import Face
@@ -15,6 +16,7 @@ from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calib
 from pfiq_jax.recognizers import Images, Recognizer, per_face
 
 RESIZED = "resized without alignment"
+BORROWED = "scale of another network"
 
 
 class Score(NamedTuple):
@@ -62,6 +64,7 @@ def score_files(
     """
     name = method or default_quality_method(recognizer)
     compute = functools.partial(raw_and_scaled, recognizer, method=name)
+    borrowed = find_calibration(recognizer, name) is PUBLISHED_SER_FIQ
     for batch in over_files(compute, paths, read, size=recognizer.preprocessing.size, batch_size=batch_size):
         scores = []
         for path, face, (raw, scaled) in batch:
@@ -70,7 +73,8 @@ def score_files(
                 scores.append(Score(path, error=str(face)))
             else:
                 quality = None if scaled is None else float(scaled)
-                scores.append(Score(path, quality, float(raw), warning=RESIZED if face.resized else None))
+                warnings = [BORROWED] * borrowed + [RESIZED] * face.resized
+                scores.append(Score(path, quality, float(raw), warning="; ".join(warnings) or None))
         yield scores
 
 
@@ -84,8 +88,8 @@ def raw_and_scaled(
     return raw, None if calibration is None else calibration.scale(raw)
 
 
-def explain(recognizer: Recognizer, images: Images) -> tuple[PixelQuality, Float[Array, "*batch"]]:
-    """The pixel quality of images and their raw score by the default method; one forward, one backward pass."""
+def pixel_and_raw_quality(recognizer: Recognizer, images: Images) -> tuple[PixelQuality, Float[Array, "*batch"]]:
+    """The pixel quality of images and their raw score by the default method, from one forward and one backward pass."""
     return pixel_quality(recognizer, images, quality=_scaled_and_raw, has_aux=True)
 
 

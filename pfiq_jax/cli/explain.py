@@ -22,7 +22,7 @@ from pfiq_jax.faces import Face, expand_paths, face_or_error
 from pfiq_jax.maps import PixelQuality
 from pfiq_jax.outputs import write_atomically, write_text
 from pfiq_jax.plotting import draw_over, new_figure, plot_pixel_quality
-from pfiq_jax.quality import default_quality_method
+from pfiq_jax.quality import default_quality_method, find_calibration
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.variation import Variation
 from pfiq_jax.variation.reference import Compared, compare, load_reference
@@ -88,6 +88,8 @@ def explain(
     recognizer = start(recognizer_file)
     good = load_reference(reference, recognizer) if reference else None
     read = reader_of(recognizer, points)
+    method = default_quality_method(recognizer)
+    scale = calibration.reference if (calibration := find_calibration(recognizer, method)) else None
 
     records: list[dict[str, Any]] = []
     with outcome(recognizer, total=len(paths)) as seen:
@@ -98,11 +100,11 @@ def explain(
                 if isinstance(face, PfiqError):
                     continue
                 explanation = explain_face(recognizer, path, face, good)
-                seen.note_qualities(default_quality_method(recognizer), [float(explanation.pixels.quality)])
+                seen.note_qualities(method, [float(explanation.pixels.quality)])
                 save_picture(draw(explanation), picture)
                 if archive:
                     save_arrays(explanation, archive)
-                names = {"picture": str(picture), "recognizer": str(recognizer_file or "bundled")}
+                names = {"scale": scale, "picture": str(picture), "recognizer": str(recognizer_file or "bundled")}
                 records.append(numbers(explanation) | names)
                 click.echo(sentences(recognizer, explanation, picture, good), err=json_file == STDOUT)
         finally:
@@ -117,7 +119,7 @@ def demo_face() -> Path:
 
 def explain_face(recognizer: Recognizer, path: Path, face: Face, good: Variation | None) -> Explanation:
     """Explains one face, and compares it with good ones if there are any."""
-    pixels, raw_quality = jax.device_get(scoring.explain(recognizer, face.image))
+    pixels, raw_quality = jax.device_get(scoring.pixel_and_raw_quality(recognizer, face.image))
     return Explanation(path, face.image, pixels, raw_quality, compare(good, recognizer, face.image) if good else None)
 
 

@@ -49,6 +49,7 @@ def test_explain_writes_what_the_library_returns(run, photos, recognizer):
             "quality": pytest.approx(float(wanted.quality), abs=1e-5),
             "raw_quality": pytest.approx(float(raw_quality), rel=1e-5),
             "mean_pixel_quality": pytest.approx(float(wanted.map.mean()), abs=1e-5),
+            "scale": recognizer.calibrations["relative_norm"].reference,
             "picture": f"out/{Path(name).stem}_quality.png",
             "recognizer": "bundled",
         }
@@ -132,5 +133,5 @@ def test_faces_of_the_recognizers_own_size(photos):
     )
     face = read_face(Path(photos[0]), own.preprocessing.size)
     assert face.image.shape == (32, 48, 3) and face.resized
-    result, raw_quality = scoring.explain(own, face.image)
+    result, raw_quality = scoring.pixel_and_raw_quality(own, face.image)
     assert result.map.shape == (32, 48) and raw_quality.shape == ()

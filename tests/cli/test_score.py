@@ -115,10 +115,14 @@ def test_score_keeps_what_it_had_when_interrupted(run, photos, monkeypatch):
 def test_a_borrowed_scale_and_saturated_scores_are_named(run, photos, recognizer):
     """Without a calibration there is only the published scale, of another network."""
     dataclasses.replace(recognizer, calibrations={}).save("bare.safetensors")
-    stderr = run("score", *photos[:2], "--recognizer", "bare.safetensors").stderr
+    result = run("score", *photos[:2], "--recognizer", "bare.safetensors")
+    assert {row["warning"] for row in rows(result.stdout)} == {"scale of another network"}
+    stderr = result.stderr
     assert stderr.count("this recogniser has no scale of its own; quality uses SER-FIQ's published scale") == 1
     assert "published scale" not in run("score", *photos[:2]).stderr
-    assert "published scale" in run("explain", photos[0], "--recognizer", "bare.safetensors").stderr
+    explained = run("explain", photos[0], "--recognizer", "bare.safetensors", "--json", "-")
+    assert "published scale" in explained.stderr
+    assert "fitted to another network" in json.loads(explained.stdout)[0]["scale"]
 
 
 def test_help_lists_every_method_with_its_summary_and_cost(run):
