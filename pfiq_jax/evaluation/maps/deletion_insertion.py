@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from pfiq_jax.errors import PfiqError, check_choice
+from pfiq_jax.evaluation.maps.regions import Images, Maps
 from pfiq_jax.faces.batches import batches
 from pfiq_jax.maps.smoothing import FILL_SIGMA
 from pfiq_jax.quality.ser_fiq_closed_form import ser_fiq_closed_form
@@ -28,8 +29,6 @@ AREA_FRACTIONS: tuple[float, ...] = FRACTIONS[1::2]
 
 
 Fill = Literal["blur", "black", "mean"]
-Images = Shaped[np.ndarray, "faces height width 3"]
-Maps = Float[np.ndarray, "faces height width"]
 
 
 class Curve(NamedTuple):

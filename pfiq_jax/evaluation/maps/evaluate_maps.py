@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.bootstrap import RESAMPLES_OF_MEANS, mean_estimates
@@ -19,6 +18,7 @@ from pfiq_jax.evaluation.maps.deletion_insertion import (
     insertion_curve,
 )
 from pfiq_jax.evaluation.maps.explained import MapFunction, explain_faces
+from pfiq_jax.evaluation.maps.regions import Images, Maps
 from pfiq_jax.evaluation.maps.sanity import noisy, randomized, rank_correlation
 from pfiq_jax.evaluation.measure import Measure
 from pfiq_jax.evaluation.scores.comparisons import FMR, compare_all_pairs, support_warning, threshold_at_fmr
@@ -84,14 +84,14 @@ class MapsEvaluation(NamedTuple):
     estimates: dict[str, dict[str, Estimate]]
     insertion: dict[str, Curve]
     deletion: dict[str, Curve]
-    maps: dict[str, Float[np.ndarray, "faces height width"]]
+    maps: dict[str, Maps]
     threshold: float
     warning: str | None
 
 
 def evaluate_maps(
     recognizer: Recognizer,
-    images: Shaped[np.ndarray, "faces height width 3"],
+    images: Images,
     methods: Mapping[str, MapFunction],
     *,
     seed: int = 0,

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 
+from pfiq_jax.evaluation.maps.regions import Images, Maps
 from pfiq_jax.faces.batches import in_batches
 from pfiq_jax.maps.pixel_quality import PixelQuality
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -23,12 +24,10 @@ class Explained(NamedTuple):
     """
 
     quality: Float[np.ndarray, " faces"]
-    map: Float[np.ndarray, "faces height width"]
+    map: Maps
 
 
-def explain_faces(
-    method: MapFunction, recognizer: Recognizer, images: Shaped[np.ndarray, "faces height width 3"]
-) -> Explained:
+def explain_faces(method: MapFunction, recognizer: Recognizer, images: Images) -> Explained:
     """Scores and maps of faces, without the gradients, which would fill the memory.
 
     Args:

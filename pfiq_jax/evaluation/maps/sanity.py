@@ -10,13 +10,12 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, PyTree, Shaped
+from jaxtyping import Float, PyTree
 
+from pfiq_jax.evaluation.maps.regions import Images, Maps
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 NOISE_SIGMA = 2.0  # grey levels, as of a camera's sensor in good light; invisible
-
-Maps = Float[np.ndarray, "faces height width"]
 
 
 def randomized(seed: int, recognizer: Recognizer) -> Recognizer:
@@ -49,7 +48,7 @@ def rank_correlation(maps: Maps, others: Maps) -> Float[np.ndarray, " faces"]:
     return np.where(lengths > 0, np.sum(first * second, 1) / np.where(lengths > 0, lengths, 1), np.nan)
 
 
-def noisy(seed: int, images: Shaped[np.ndarray, "faces height width 3"]) -> Float[np.ndarray, "faces height width 3"]:
+def noisy(seed: int, images: Images) -> Float[np.ndarray, "faces height width 3"]:
     """The images with Gaussian noise of ``NOISE_SIGMA`` grey levels, clipped to 0..255."""
     noise = np.random.default_rng(seed).normal(0, NOISE_SIGMA, images.shape)
     return np.clip(images + noise, 0, 255).astype(np.float32)
