@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pfiq_jax.cli.inputs import reader_of
-from pfiq_jax.cli.options import FILE, option_recognizer
+from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
 from pfiq_jax.cli.outcome import Outcome, outcome
 from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.start import start
@@ -32,18 +32,20 @@ from pfiq_jax.variation.study_files import FilesStudy, study_files
 VARIATION_FILES = ("high.npz", "low.npz")
 
 
-@click.command()
+@click.command(
+    epilog=f"{method_list('--quality', QUALITY_METHODS)}\n\n{method_list('--activation', ACTIVATION_METHODS)}"
+)
 @click.argument("folder", type=FILE)
 @click.option(
     "-o", "--output", type=FILE, default="activations", metavar="REPORT", show_default=True, help="Folder to write to."
 )
 @click.option(
     "--quality",
-    "quality_method",
     type=click.Choice(list(QUALITY_METHODS)),
-    help="Score to split by. [default: as pfiq score]",
+    metavar="METHOD",
+    help="Score to split by; see below. [default: as pfiq score]",
 )
-@click.option("--scores", "table", type=FILE, metavar="CSV|PARQUET", help="Scores of another tool to split by.")
+@click.option("--scores", "scores_file", type=FILE, metavar="CSV|PARQUET", help="Scores of another tool to split by.")
 @click.option("--column", metavar="NAME", help="Column of --scores, if it has several.")
 @click.option(
     "--quantile",
@@ -57,22 +59,22 @@ VARIATION_FILES = ("high.npz", "low.npz")
 )
 @click.option(
     "--activation",
-    "activation_method",
     type=click.Choice(list(ACTIVATION_METHODS)),
     default=DEFAULT_ACTIVATION_METHOD,
+    metavar="METHOD",
     show_default=True,
-    help="Activation map.",
+    help="Activation map; see below.",
 )
 @option_recognizer
 def activations(
     folder: Path,
     output: Path,
-    quality_method: str | None,
-    table: Path | None,
+    quality: str | None,
+    scores_file: Path | None,
     column: str | None,
     quantile: float,
     limit: int,
-    activation_method: str,
+    activation: str,
     recognizer_file: Path | None,
 ) -> None:
     """Show where the recogniser looks in faces of high and of low quality, and how much that varies.
@@ -93,25 +95,26 @@ def activations(
 
     Files that cannot be read are listed at the end and make the exit code 1; all others are used.
     """
-    if quality_method and table:
+    if quality and scores_file:
         raise click.UsageError("--quality and --scores both name the score to split by; give one.")
-    if column and not table:
+    if column and not scores_file:
         raise click.UsageError("--column names a column of --scores; give the table too.")
     paths = expand_paths([folder])
     output.mkdir(parents=True, exist_ok=True)
-    inputs = [path for path in (*paths, table, recognizer_file) if path]
+    inputs = [path for path in (*paths, scores_file, recognizer_file) if path]
     check_writable([output / name for name in (*REPORT_FILES, *VARIATION_FILES)], inputs)
     new_figure(1, 1)  # fails if matplotlib is not installed
     recognizer = start(recognizer_file)
     with outcome(recognizer, total=len(paths)) as seen:
-        if table:
-            score, scores = column_of(table, column, paths, folder)
+        if scores_file:
+            score, scores = column_of(scores_file, column, paths, folder)
         else:
-            score = quality_method or default_quality_method(recognizer)
+            score = quality or default_quality_method(recognizer)
+            check_supported("--quality", score, QUALITY_METHODS, recognizer)
             scores = scores_of(recognizer, score, paths, seen)
         sets = split_faces(folder, scores, quantile, limit)
-        metadata = {"recognizer": identity(recognizer), "activations": activation_method, "score": score}
-        note = seen.note if table else only_errors(seen)  # otherwise the scores have noted all faces
+        metadata = {"recognizer": identity(recognizer), "activations": activation, "score": score}
+        note = seen.note if scores_file else only_errors(seen)  # otherwise the scores have noted all faces
         studied = study_faces(recognizer, paths, scores, sets, metadata, output, note)
         source = f"the {quantile:.0%} at either end of {np.isfinite(scores).sum():,} faces in {folder.resolve().name}"
         report = report_of(studied, metadata, source=source)
@@ -136,15 +139,15 @@ def scores_of(recognizer: Recognizer, method: str, paths: list[Path], seen: Outc
     return scores
 
 
-def column_of(table: Path, column: str | None, paths: list[Path], folder: Path) -> tuple[str, np.ndarray]:
+def column_of(scores_file: Path, column: str | None, paths: list[Path], folder: Path) -> tuple[str, np.ndarray]:
     """The name and the scores of a column of a table; NaN for faces without one."""
-    columns = read_scores(table, paths, folder, may_lack=lambda face: True)
+    columns = read_scores(scores_file, paths, folder, may_lack=lambda face: True)
     names = ", ".join(columns)
     if column is None and len(columns) > 1:
-        raise PfiqError(f"{table}: has the columns {names}; choose one with --column.")
+        raise PfiqError(f"{scores_file}: has the columns {names}; choose one with --column.")
     name = column or next(iter(columns))
     if name not in columns:
-        raise PfiqError(f"{table}: has no column {name} of numbers, only {names}; choose one with --column.")
+        raise PfiqError(f"{scores_file}: has no column {name} of numbers, only {names}; choose one with --column.")
     return name, columns[name]
 
 

@@ -8,7 +8,7 @@ import click
 from tqdm import tqdm
 
 from pfiq_jax.cli.inputs import reader_of
-from pfiq_jax.cli.options import FILE, option_recognizer
+from pfiq_jax.cli.options import FILE, method_list, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import ReportFiles, report_files
 from pfiq_jax.cli.start import start
@@ -31,6 +31,7 @@ from pfiq_jax.faces.people import one_face_each, people_in
 from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.plotting import new_figure
+from pfiq_jax.quality import default_quality_method
 
 SAMPLE = (
     "FOLDER contains a folder of aligned faces for each person. One face of each person is used; a face that lies in "
@@ -44,8 +45,9 @@ option_map = click.option(
     "map_method",
     type=click.Choice(tuple(MAP_METHODS)),
     default=DEFAULT_MAP_METHOD,
+    metavar="METHOD",
     show_default=True,
-    help="Pixel map.",
+    help="See below.",
 )
 
 
@@ -79,7 +81,8 @@ def experiment(about: str, measures: tuple[Measure, ...], note: str = "") -> Cal
             )
         ):
             function = option(function)
-        return click.command(name, help="\n\n".join(filter(None, paragraphs)))(function)
+        text = "\n\n".join(filter(None, paragraphs))
+        return click.command(name, help=text, epilog=method_list("--map", MAP_METHODS))(function)
 
     return decorate
 
@@ -104,7 +107,8 @@ def prepare(
     "map_methods",
     multiple=True,
     type=click.Choice((*MAP_METHODS, RANDOM)),
-    help="[default: all that take at most 20 passes per face]",
+    metavar="METHOD",
+    help=f"See below, or {RANDOM}; may be repeated. [default: all that take at most 20 passes]",
 )
 def maps(
     folder: Path, limit: int, json_file: Path | None, recognizer_file: Path | None, map_methods: tuple[str, ...]
@@ -143,6 +147,7 @@ def masks(folder: Path, limit: int, json_file: Path | None, recognizer_file: Pat
         images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
         with tqdm(total=len(MASK_SIZES), unit="size", disable=None) as progress:
             evaluation = evaluate_masks(recognizer, images, MAP_METHODS[map_method].compute, advance=progress.update)
+        seen.note_qualities(default_quality_method(recognizer), evaluation.clean.quality)
         files.write(json_of_rows(map_method, evaluation.estimates), masks_table(evaluation, map_method))
         files.write_picture(plot_masks(evaluation, map_method))
 
@@ -163,5 +168,6 @@ def inpainting(folder: Path, limit: int, json_file: Path | None, recognizer_file
             evaluation = evaluate_inpainting(
                 recognizer, images, MAP_METHODS[map_method].compute, advance=progress.update
             )
+        seen.note_qualities(default_quality_method(recognizer), evaluation.explained["clean"].quality)
         files.write(json_of_rows(map_method, evaluation.estimates), inpainting_table(evaluation, map_method))
         files.write_picture(plot_inpainting(evaluation, map_method))

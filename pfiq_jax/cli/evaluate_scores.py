@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pfiq_jax.cli.inputs import reader_of
-from pfiq_jax.cli.options import FILE, option_recognizer
+from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import report_files
 from pfiq_jax.cli.start import start
@@ -53,16 +53,19 @@ column `path` (relative to FOLDER, to the table or to the current folder), for w
 Files that cannot be read are listed at the end and make the exit code 1; all others are evaluated."""
 
 
-@click.command(help=HELP)
+@click.command(help=HELP, epilog=method_list("--quality", QUALITY_METHODS))
 @click.argument("folder", type=FILE)
 @click.option(
     "--quality",
-    "quality_methods",
+    "qualities",
     multiple=True,
     type=click.Choice((*QUALITY_METHODS, RANDOM)),
-    help="Score. [default: all that the recogniser supports, without the most expensive]",
+    metavar="METHOD",
+    help=f"See below, or {RANDOM}; may be repeated. [default: most that the recogniser supports]",
 )
-@click.option("--scores", "table", type=FILE, metavar="CSV|PARQUET", help="Also evaluate the scores of other tools.")
+@click.option(
+    "--scores", "scores_file", type=FILE, metavar="CSV|PARQUET", help="Also evaluate the scores of other tools."
+)
 @click.option(
     "--json", "json_file", type=FILE, metavar="FILE", help="Where the values go; - for stdout. [default: scores.json]"
 )
@@ -70,21 +73,23 @@ Files that cannot be read are listed at the end and make the exit code 1; all ot
 @option_recognizer
 def scores(
     folder: Path,
-    quality_methods: tuple[str, ...],
-    table: Path | None,
+    qualities: tuple[str, ...],
+    scores_file: Path | None,
     json_file: Path | None,
     output: Path | None,
     recognizer_file: Path | None,
 ) -> None:
     """Evaluates quality scores by the errors of the recogniser."""
     people = known_people(folder)
-    inputs = [path for path in (*people.paths, table, recognizer_file) if path]
+    inputs = [path for path in (*people.paths, scores_file, recognizer_file) if path]
     files = report_files(json_file, "scores", inputs, folder=output)
     recognizer = start(recognizer_file)
     read = reader_of(recognizer, None)
-    methods = quality_methods or default_methods(recognizer)
+    methods = qualities or default_methods(recognizer)
     ours = tuple(name for name in methods if name != RANDOM)
-    others = scores_of_others(table, people.paths, folder, read, methods) if table else {}
+    for name in ours:
+        check_supported("--quality", name, QUALITY_METHODS, recognizer)
+    others = scores_of_others(scores_file, people.paths, folder, read, methods) if scores_file else {}
     with outcome(recognizer, total=len(people.paths)) as seen:
         with tqdm(total=len(people.paths), unit="face", disable=None) as progress:
             measured = measure_files(
@@ -127,7 +132,7 @@ def default_methods(recognizer: Recognizer) -> tuple[str, ...]:
 
 
 def scores_of_others(
-    table: Path, paths: list[Path], folder: Path, read: Callable[[Path], Face], methods: tuple[str, ...]
+    scores_file: Path, paths: list[Path], folder: Path, read: Callable[[Path], Face], methods: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     """The scores of other tools; faces that cannot be read may lack one."""
 
@@ -138,9 +143,9 @@ def scores_of_others(
             return True
         return False
 
-    scores = read_scores(table, paths, folder, may_lack=is_unreadable)
+    scores = read_scores(scores_file, paths, folder, may_lack=is_unreadable)
     if taken := [name for name in scores if name in methods]:
-        raise PfiqError(f"{table}: column {taken[0]} has the name of a method of this library; rename it.")
+        raise PfiqError(f"{scores_file}: column {taken[0]} has the name of a method of this library; rename it.")
     return scores
 
 
