@@ -183,7 +183,7 @@ def _minimize(loss: Callable[[Array], Array], start: tuple[float, float]) -> tup
     solver = optax.lbfgs()
     value_and_grad = optax.value_and_grad_from_state(loss)
 
-    def step(carry, _):
+    def step(carry: tuple[Array, optax.OptState], _: None) -> tuple[tuple[Array, optax.OptState], None]:
         fit, state = carry
         value, gradient = value_and_grad(fit, state=state)
         updates, state = solver.update(gradient, state, fit, value=value, grad=gradient, value_fn=loss)

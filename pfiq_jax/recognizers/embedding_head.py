@@ -19,8 +19,8 @@ class EmbeddingHead(nnx.Module):
     the converters permute the flattened CHW order of torch, MXNet and ONNX once. With pooling, dropout acts on the one
     unit per channel that is left, and the kernel is (1, 1, channels, dim).
 
-    All products run in float32 at highest precision whatever the trunk's dtype, since SER-FIQ reads differences of a
-    few thousandths.
+    All products run in float32 at highest precision whatever the trunk's dtype, since SER-FIQ depends on differences
+    of a few thousandths.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class MeanPooling(nnx.Module):
 
 
 class DepthwisePooling(nnx.Module):
-    """One weight a place and channel of a 7x7 grid (MobileFaceNet's global depthwise convolution)."""
+    """One weight per place and channel of a 7x7 grid (MobileFaceNet's global depthwise convolution)."""
 
     def __init__(self, channels: int, rngs: nnx.Rngs):
         initial = nnx.initializers.lecun_normal(in_axis=(0, 1), out_axis=2)

@@ -1,9 +1,9 @@
-"""Inception-ResNet-v1 (Szegedy et al. 2017, figures 7 and 10 to 15) with FaceNet's head, as facenet-pytorch has it.
+"""Inception-ResNet-v1 (Szegedy et al. 2017, figures 7 and 10 to 15) with FaceNet's head, as in facenet-pytorch.
 
-The layers keep the names that they have there and in the TensorFlow graph before it.
+The layers have the same names as there, and as in the TensorFlow graph that it follows.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jaxtyping import Array
 
 from pfiq_jax.recognizers.architecture import Architecture, list_key
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
@@ -18,7 +19,7 @@ from pfiq_jax.recognizers.layers import norm, pointwise
 
 
 class Conv(NamedTuple):
-    """What tells one convolution from another."""
+    """The options in which the convolutions differ."""
 
     width: int
     size: tuple[int, int] = (1, 1)
@@ -28,7 +29,7 @@ class Conv(NamedTuple):
 
 halve = partial(Conv, size=(3, 3), stride=2, padding="VALID")
 
-# The branches of each block; those of the mixed ones have a max pooling beside them.
+# The branches of each block. The mixed blocks also have a max pooling.
 Branches = tuple[tuple[Conv, ...], ...]
 BLOCK35 = ((Conv(32),), (Conv(32), Conv(32, (3, 3))), (Conv(32), Conv(32, (3, 3)), Conv(32, (3, 3))))
 MIXED_6A = ((halve(384),), (Conv(192), Conv(192, (3, 3)), halve(256)))
@@ -43,9 +44,9 @@ FEATURES = 1792
 class InceptionResNetV1(Architecture):
     """FaceNet: (batch, 160, 160, 3) to features (batch, 3, 3, 1792) to (batch, dim).
 
-    The features are the map before the mean over its places, which belongs to the head: so they still show where in
-    the face they are, which activation maps need. SER-FIQ's dropout acts on the 1792 means, where the network was
-    trained with dropout (at a rate of 0.6). It was trained on upright boxes of a face detector, with a margin.
+    The mean over places belongs to the head, so the features still show where in the face they are, as activation maps
+    require. SER-FIQ's dropout acts on the 1792 means, where the network was trained with dropout (at a rate of 0.6).
+    The network was trained on upright boxes of a face detector, with a margin.
     """
 
     dim: int = 512
@@ -89,7 +90,7 @@ class InceptionResNetV1Trunk(nnx.Module):
         self.repeat_3 = nnx.List(block(FEATURES, BLOCK8, scale=0.2) for _ in range(REPEATS["repeat_3"]))
         self.block8 = block(FEATURES, BLOCK8, scale=1.0, activation=False)
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         x = self.conv2d_2b(self.conv2d_2a(self.conv2d_1a(x)))
         x = self.conv2d_4a(self.conv2d_3b(max_pool(x)))
         x = apply(self.repeat_1, self.conv2d_4b(x))
@@ -109,13 +110,13 @@ class Branched(nnx.Module):
             for branch in branches
         )
 
-    def each(self, x):
-        """What each branch gives."""
+    def each(self, x: Array) -> list[Array]:
+        """The output of each branch."""
         return [apply(branch, x) for branch in self.branches]
 
 
 class ResidualBlock(Branched):
-    """Branches, joined and projected by a 1x1 convolution, added by a small factor to what they come from; ReLU?"""
+    """Branches, joined and projected by a 1x1 convolution, added to their input with a small factor; ReLU?"""
 
     def __init__(
         self,
@@ -132,7 +133,7 @@ class ResidualBlock(Branched):
         self.scale = scale
         self.activation = activation
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         x = x + self.scale * self.projection(jnp.concatenate(self.each(x), axis=-1))
         return jax.nn.relu(x) if self.activation else x
 
@@ -140,7 +141,7 @@ class ResidualBlock(Branched):
 class Reduction(Branched):
     """Branches and a max pooling, all of which halve height and width, joined."""
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         return jnp.concatenate([*self.each(x), max_pool(x)], axis=-1)
 
 
@@ -155,17 +156,17 @@ class ConvReLU(nnx.Module):
             self.conv = nnx.Conv(channels, width, size, strides=stride, padding=padding, use_bias=False, rngs=rngs)
         self.norm = norm(width, epsilon, rngs)
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         return jax.nn.relu(self.norm(self.conv(x)))
 
 
-def apply(layers: Iterable[nnx.Module], x):
+def apply(layers: Iterable[Callable[[Array], Array]], x: Array) -> Array:
     """One layer after the other."""
     for layer in layers:
         x = layer(x)
     return x
 
 
-def max_pool(x):
+def max_pool(x: Array) -> Array:
     """The maxima of 3x3 windows, two pixels apart."""
     return nnx.max_pool(x, (3, 3), (2, 2))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
+from pfiq_jax.errors import check_choice
 from pfiq_jax.recognizers.architecture import Architecture, list_key
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, PReLU, conv3x3, norm, pointwise
@@ -33,9 +34,9 @@ class IResNet(Architecture):
         depth: 18, 34, 50, 100 or 200.
         dim: length of the embedding.
         epsilon: of every BatchNorm: 1e-5 in torch's networks, 2e-5 in MXNet's and MagFace's.
-        pooled_shortcut: the first shortcut, which need not widen, takes every other pixel as it is (AdaFace) instead
-            of a convolution of it.
-        squeeze_excitation: each block weighs its channels (Hu et al. 2018).
+        pooled_shortcut: the first shortcut, which need not widen, takes every other pixel as it is (AdaFace), instead
+            of a convolution.
+        squeeze_excitation: whether each block weights its channels (Hu et al. 2018).
         quality_head: a dense layer predicts quality from the embedding (CR-FIQA).
     """
 
@@ -47,8 +48,7 @@ class IResNet(Architecture):
     quality_head: bool = False
 
     def __post_init__(self) -> None:
-        if self.depth not in BLOCKS_PER_STAGE:
-            raise ValueError(f"depth is {self.depth}; choose one of {', '.join(map(str, BLOCKS_PER_STAGE))}")
+        check_choice("depth", self.depth, BLOCKS_PER_STAGE)
 
     @property
     def blocks(self) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ class IResNetTrunk(nnx.Module):
             for blocks, channels, width in zip(BLOCKS_PER_STAGE[network.depth], inputs, WIDTHS, strict=True)
         )
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         x = self.stem(x)
         for stage in self.stages:
             for block in stage:
@@ -107,7 +107,7 @@ class Block(nnx.Module):
         projects = shrink and not (network.pooled_shortcut and channels == width)
         self.shortcut = Shortcut(channels, width, epsilon=epsilon, rngs=rngs) if projects else None
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         y = self.prelu(self.norm2(self.conv1(self.norm1(x))))
         y = self.norm3(self.conv2(y))
         if self.excitation is not None:
@@ -118,13 +118,13 @@ class Block(nnx.Module):
 
 
 class SqueezeExcitation(nnx.Module):
-    """Channels weighed by what their means say (Hu et al. 2018, eq. 2 to 4)."""
+    """Channels weighted by a function of their means (Hu et al. 2018, eq. 2 to 4)."""
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs):
         self.squeeze = nnx.Linear(channels, channels // REDUCTION, use_bias=False, rngs=rngs)
         self.excite = nnx.Linear(channels // REDUCTION, channels, use_bias=False, rngs=rngs)
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         means = jnp.mean(x, (1, 2), keepdims=True)
         return x * jax.nn.sigmoid(self.excite(jax.nn.relu(self.squeeze(means))))
 
@@ -136,5 +136,5 @@ class Shortcut(nnx.Module):
         self.conv = pointwise(channels, width, rngs)
         self.norm = norm(width, epsilon, rngs)
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         return self.norm(self.conv(x))

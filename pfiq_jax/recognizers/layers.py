@@ -8,6 +8,8 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from pfiq_jax.errors import PfiqError
+
 
 class PReLU(nnx.Module):
     """Parametric ReLU with one slope per channel (He et al. 2015, eq. 1)."""
@@ -25,7 +27,7 @@ class DepthwiseConv(nnx.Module):
 
     def __init__(self, channels: int, *, stride: int = 1, rngs: nnx.Rngs):
         if stride not in (1, 2):
-            raise ValueError(f"stride must be 1 or 2, got {stride}")
+            raise PfiqError(f"stride is {stride}; choose one of 1, 2.")
         self.stride = stride
         initial = nnx.initializers.lecun_normal(in_axis=(0, 1), out_axis=2)
         self.kernel = nnx.Param(initial(rngs.params(), (3, 3, channels)))
@@ -50,7 +52,7 @@ class ConvLayer(nnx.Module):
 
 
 def conv3x3(channels: int, width: int, *, stride: int = 1, rngs: nnx.Rngs) -> nnx.Conv:
-    """3x3 convolution without bias; padded by hand, since at stride 2 "SAME" would pad the far side only."""
+    """3x3 convolution without bias, padded explicitly: at stride 2 "SAME" would pad the far side only."""
     return nnx.Conv(channels, width, (3, 3), strides=stride, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
 
 
@@ -60,13 +62,13 @@ def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
 
 
 def pointwise(channels: int, width: int, rngs: nnx.Rngs) -> nnx.Linear:
-    """A 1x1 convolution is a matrix product, which XLA runs faster under that name."""
+    """A 1x1 convolution, as a matrix product, which XLA runs faster."""
     return nnx.Linear(channels, width, use_bias=False, rngs=rngs)
 
 
-# XLA's grouped convolution is several times slower on CPUs than nine shifted multiply-adds, and JAX's own
-# gradient of those (nine padded adds) costs six times the forward: hence a backward of the same form.
-# The price is reverse mode only (of any order), since jax.jvp does not pass through a custom_vjp.
+# On CPUs, XLA's grouped convolution is several times slower than nine shifted multiply-adds. JAX's own gradient of
+# these (nine padded adds) costs six times the forward pass, so the backward pass has the same form as the forward pass.
+# The price is that only reverse mode works (of any order), since jax.jvp does not support custom_vjp.
 @partial(jax.custom_vjp, nondiff_argnums=(2,))
 def depthwise_conv(
     x: Float[Array, "batch height width channels"], kernel: Float[Array, "3 3 channels"], stride: int
@@ -99,7 +101,7 @@ def _depthwise_backward(
         x_gradient = depthwise_conv(gradient, kernel[::-1, ::-1], 1)
     else:
         x_gradient = _transposed_stride_2(gradient, kernel)
-    # JAX's own, which also knows what to sum over under shard_map.
+    # JAX's own gradient, which also sums over the right axes under shard_map.
     (kernel_gradient,) = jax.vjp(lambda kernel: _sum_of_taps(x, kernel, stride), kernel)[1](gradient)
     return x_gradient, kernel_gradient
 

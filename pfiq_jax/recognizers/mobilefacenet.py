@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from flax import nnx
+from jaxtyping import Array
 
 from pfiq_jax.recognizers.architecture import Architecture, list_key
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
@@ -19,8 +20,8 @@ FEATURES = 512
 class MobileFaceNet(Architecture):
     """MobileFaceNet: (batch, 112, 112, 3) to features (batch, 7, 7, 512) to (batch, 128).
 
-    The global depthwise convolution belongs to the head, so that the features still show where in the face they are.
-    SER-FIQ's dropout acts on the 512 units behind it; the network was trained without.
+    The global depthwise convolution belongs to the head, so the features still show where in the face they are.
+    SER-FIQ's dropout acts on the 512 units that it computes; the network was trained without dropout.
     """
 
     dim: int = 128
@@ -61,7 +62,7 @@ class MobileFaceNetTrunk(nnx.Module):
         self.stages = nnx.List(stages)
         self.last = ConvLayer(pointwise(channels, FEATURES, rngs), FEATURES, epsilon=epsilon, rngs=rngs)
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         x = self.depthwise(self.stem(x))
         for stage in self.stages:
             for block in stage:
@@ -79,6 +80,6 @@ class Bottleneck(nnx.Module):
         self.project = ConvLayer(pointwise(expanded, width, rngs), width, epsilon=epsilon, activation=False, rngs=rngs)
         self.residual = stride == 1
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         y = self.project(self.depthwise(self.expand(x)))
         return x + y if self.residual else y

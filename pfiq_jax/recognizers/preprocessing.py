@@ -1,10 +1,12 @@
-"""What a network wants done to its pixels; it travels with the weights."""
+"""What a network expects to be done to pixels; it travels with the weights."""
 
 from dataclasses import dataclass, field
 from typing import Literal
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from pfiq_jax.errors import PfiqError
 
 Points = tuple[tuple[float, float], ...]
 
@@ -34,8 +36,8 @@ class Preprocessing:
         mean: of the three channels, in the network's order, in grey levels.
         scale: of the three channels, in the network's order, per grey level.
         channel_order: of the network's input. The library's own order is always RGB.
-        template: where the five landmarks lay in the crops that the network was trained on, as in
-            ``ARCFACE_TEMPLATE``; None where that is unknown, or where it was trained on a detector's boxes.
+        template: where the five landmarks lay in the crops that the network was trained on, in
+            the form of ``ARCFACE_TEMPLATE``; None if that is unknown, or if it was trained on a detector's boxes.
     """
 
     size: tuple[int, int] = (112, 112)
@@ -44,13 +46,13 @@ class Preprocessing:
     channel_order: Literal["RGB", "BGR"] = "RGB"
     template: Points | None = field(default=None, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         lengths = [len(self.size), len(self.mean), len(self.scale)]
         numbers = [*self.size, *self.mean, *self.scale]
         if lengths != [2, 3, 3] or not all(isinstance(number, int | float) for number in numbers):
-            raise ValueError(f"{self}: size needs two numbers, mean and scale three each")
+            raise PfiqError(f"{self}: has size, mean or scale of another form; give two, three and three numbers.")
         if self.channel_order not in ("RGB", "BGR"):
-            raise ValueError(f"channel_order is {self.channel_order!r}; it must be 'RGB' or 'BGR'")
+            raise PfiqError(f"channel_order is {self.channel_order!r}; choose one of 'RGB', 'BGR'.")
 
     def __call__(self, images: Float[Array, "batch height width 3"]) -> Float[Array, "batch height width 3"]:
         """Preprocessed images."""
@@ -64,7 +66,7 @@ PIXELS = Preprocessing()
 """RGB in 0..255, as they are."""
 
 ARCFACE_TORCH = Preprocessing(mean=(127.5,) * 3, scale=(1 / 127.5,) * 3, template=ARCFACE_TEMPLATE)
-"""Of insightface's ``arcface_torch``: (x / 255 - 0.5) / 0.5."""
+"""The preprocessing of insightface's ``arcface_torch``: (x / 255 - 0.5) / 0.5."""
 
 ARCFACE_MXNET = Preprocessing(mean=(127.5,) * 3, scale=(1 / 128,) * 3, template=ARCFACE_TEMPLATE)
-"""Of insightface's MXNet symbols and of SFace, which do it inside the network."""
+"""The preprocessing of insightface's MXNet symbols and of SFace, which do it inside the network."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from flax import nnx
+from jaxtyping import Array
 
 from pfiq_jax.recognizers.architecture import Architecture, list_key
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
@@ -51,7 +52,7 @@ class SFaceTrunk(nnx.Module):
             channels = width
         self.layers = nnx.List(layers)
 
-    def __call__(self, x):
+    def __call__(self, x: Array) -> Array:
         for layer in self.layers:
             x = layer(x)
         return x
