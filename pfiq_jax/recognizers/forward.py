@@ -52,8 +52,6 @@ def per_face(function: Callable[P, R]) -> Callable[P, R]:
     signature = inspect.signature(function)
 
     def run(before: tuple[Any, ...], images: Any, options: tuple[tuple[str, Any], ...], arrays: dict[str, Any]) -> Any:
-        if not isinstance(images, Forward):
-            images = images.astype(jnp.float32)
         return function(*before, images, **dict(options), **arrays)
 
     run.__name__ = run.__qualname__ = function.__name__  # names the compiled program in profiles
@@ -64,7 +62,8 @@ def per_face(function: Callable[P, R]) -> Callable[P, R]:
         bound = signature.bind(*arguments, **keywords)
         *before, images = bound.args
         if not isinstance(images, Forward):
-            images = check_images(images, before[-1].preprocessing.size)
+            # Converted outside: pixels of any dtype then run the same program, and give the same bits.
+            images = jnp.asarray(check_images(images, before[-1].preprocessing.size)).astype(jnp.float32)
         is_single = jnp.ndim(images.images if isinstance(images, Forward) else images) == 3
         if is_single:
             images = jax.tree.map(lambda leaf: leaf[None], images)
