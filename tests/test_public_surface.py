@@ -25,7 +25,14 @@ SCORES = {
     "pixel_quality": pixel_quality,
     "pixel_quality_published": functools.partial(pixel_quality, regressor="published"),
 }
-functions = pytest.mark.parametrize("function", SCORES.values(), ids=SCORES)
+FAST = ("ser_fiq", "pixel_quality")  # what these two go through, the others go through too
+functions = pytest.mark.parametrize(
+    "function",
+    [
+        pytest.param(function, id=name, marks=() if name in FAST else pytest.mark.slow)
+        for name, function in SCORES.items()
+    ],
+)
 PUBLIC = [getattr(pfiq_jax, name) for name in pfiq_jax.__all__]
 PUBLIC_FUNCTIONS = [item for item in PUBLIC if inspect.isfunction(item)]
 
@@ -36,6 +43,16 @@ def images():
     with Image.open(DEMO_FACE) as image:
         face = np.asarray(image.convert("RGB"), np.float32)
     return np.stack([np.roll(face, shift, 1) * gain for shift in (0, 5, 10, 15) for gain in (1, 0.5)])
+
+
+@pytest.fixture(scope="module")
+def small() -> Recognizer:
+    """A recogniser that compiles in no time."""
+    return Recognizer.from_functions(
+        lambda parameters, images: jnp.tanh(images[:, ::16, ::16] / 128 - 1),
+        lambda parameters, features: features.reshape(len(features), -1) @ parameters,
+        jax.random.normal(KEY, (7 * 7 * 3, 8)),
+    )
 
 
 def close(left, right, tolerance=5e-3):
@@ -126,6 +143,7 @@ def test_shard_map_over_eight_devices(function, recognizer, images):
     close(jax.jit(mapped)(recognizer, images), jax.jit(function)(recognizer, images))
 
 
+@pytest.mark.slow
 def test_vmap_over_keys_and_over_recognisers(recognizer, images):
     keys = jax.random.split(KEY, 3)
     over_keys = jax.vmap(functools.partial(ser_fiq, num_masks=3), (0, None, None))
@@ -142,15 +160,15 @@ def test_lowers_for_cpu_cuda_and_tpu(function, recognizer, images):
     assert exported.platforms == ("cpu", "cuda", "tpu")
 
 
-@functions
-def test_traced_once_a_shape(function, recognizer, images):
+@pytest.mark.parametrize("function", SCORES.values(), ids=SCORES)
+def test_traced_once_a_shape(function, small, images):
     traces = []
 
     @jax.jit
-    def counted(recognizer, images):
+    def counted(small, images):
         traces.append(images.shape)
-        return function(recognizer, images)
+        return function(small, images)
 
     for batch in (images[:2], images[2:4], images[:1], images[1:2]):
-        counted(recognizer, batch)
+        counted(small, batch)
     assert traces == [images[:2].shape, images[:1].shape]

@@ -32,6 +32,7 @@ def evaluate(run):
     return functools.partial(run, "evaluate", "scores")
 
 
+@pytest.mark.slow
 def test_all_methods_and_others_scores(evaluate):
     write_people(Path("faces"))
     rows = [f"{path.relative_to('faces')},{path.stem},blurred" for path in Path("faces").rglob("*.png")]

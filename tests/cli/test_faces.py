@@ -89,6 +89,7 @@ def test_another_recognizer(run, photos, recognizer, command, tmp_path):
     assert run(command, photos[0], "--recognizer", "own.safetensors").stdout == run(command, photos[0]).stdout
 
 
+@pytest.mark.slow
 def test_a_recognizer_of_another_size(run, facenet):
     facenet.save("facenet.safetensors")
     own = ("--recognizer", "facenet.safetensors")

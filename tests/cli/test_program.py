@@ -26,6 +26,7 @@ def program(*arguments, **environment):
     )
 
 
+@pytest.mark.slow
 def test_as_a_program_in_an_empty_folder(tmp_path):
     """Its cache is not in the empty folder, which holds the picture alone after."""
     (tmp_path / "work").mkdir()

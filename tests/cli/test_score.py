@@ -37,6 +37,7 @@ def test_score_writes_what_the_library_returns_in_the_order_given(run, photos, r
         np.testing.assert_allclose([float(row[name]) for row in table], wanted, rtol=2e-4)
 
 
+@pytest.mark.slow
 def test_score_by_a_named_method(run, photos, recognizer):
     row = rows(run("score", photos[0], "--quality", "ser_fiq_closed_form").stdout)[0]
     image = read_image(photos[0])

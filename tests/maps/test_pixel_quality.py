@@ -146,6 +146,7 @@ def test_default_map_does_not_depend_on_the_embeddings_scale(recognizer, images)
     np.testing.assert_allclose(pixel_quality(stretched, images[0], quality=one).map, result.map, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_maps_can_be_compared_where_the_published_ones_cannot(recognizer, faces):
     """Spread over good faces of one scene kind: the default's scale stays, the published one's is arbitrary."""
     images = np.stack([face for name, face in faces.items() if name.startswith(("face_recognition", "insightface"))])
@@ -166,6 +167,7 @@ def test_covered_faces_lose_quality_where_they_are_covered(recognizer, images):
     assert mask[lower].mean() < 0.6 * clean[lower].mean()
 
 
+@pytest.mark.slow
 def test_quality_is_a_function_or_scores(recognizer, images):
     default = pixel_quality(recognizer, images)
     np.testing.assert_allclose(default.quality, face_quality(recognizer, images), atol=1e-4)
@@ -197,6 +199,7 @@ def test_one_image_equals_its_place_in_a_batch(recognizer, images):
     np.testing.assert_allclose(one.map, batch.map[1], atol=1e-3)
 
 
+@pytest.mark.slow
 def test_map_is_differentiable(recognizer, images):
     gradient = jax.grad(lambda pixels: pixel_quality(recognizer, pixels).map.mean())(np.float32(images[0]))
     assert jnp.isfinite(gradient).all() and jnp.abs(gradient).max() > 0

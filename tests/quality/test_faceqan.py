@@ -69,6 +69,7 @@ def test_an_image_scores_the_same_in_any_batch_and_from_a_forward(own, images):
     assert not np.allclose(faceqan(jax.random.key(1), own, images), scores, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_blurred_faces_score_lower(recognizer, faces):
     face = faces["skimage/astronaut"].astype(np.float32)
     score = jax.jit(functools.partial(faceqan, iterations=2, num_starts=2))

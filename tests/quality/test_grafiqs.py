@@ -61,6 +61,7 @@ def test_spoiled_faces_score_lower(recognizer, spoiled):
     assert score(recognizer, worse) < score(recognizer, face) < 0
 
 
+@pytest.mark.slow
 def test_the_gradient_of_the_score_is_finite(recognizer, faces):
     image = faces["skimage/astronaut"].astype(np.float32)
     gradient = jax.jit(jax.grad(grafiqs, 1))(recognizer, image)

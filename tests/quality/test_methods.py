@@ -22,6 +22,7 @@ def test_every_method_drives_pixel_quality(recognizer, name):
     assert result.map.shape == (2, 112, 112)
 
 
+@pytest.mark.slow
 def test_methods_that_run_the_trunk_again_score_the_same_beside_a_map(recognizer, faces):
     image = faces["skimage/astronaut"]
     methods = {name: QUALITY_METHODS[name].compute for name in ("prefiqs", "grafiqs")}
@@ -74,6 +75,7 @@ def test_a_forward_pass_takes_the_place_of_images(recognizer, faces):
         np.testing.assert_allclose(compute(recognizer, one), compute(recognizer, images)[1], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_one_trunk_serves_score_gradient_and_map(recognizer):
     """Inside one ``jax.jit`` XLA merges the forward pass of GraFIQs with the one that the features come from."""
     image = jax.ShapeDtypeStruct((1, 112, 112, 3), np.float32)

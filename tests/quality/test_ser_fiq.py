@@ -91,6 +91,7 @@ def test_equals_the_published_procedure(recognizer, one, channel, output_norm, r
     np.testing.assert_allclose(score(mean="upper_triangle", temperature=8.0), torch_port, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_variants_of_the_published_programs(recognizer, one):
     scores = {name: float(ser_fiq(KEY, recognizer, one, variant=each)) for name, each in SER_FIQ_VARIANTS.items()}
     # without the last BatchNorm two of the authors' programs are the same, apart from the scaling
@@ -122,6 +123,7 @@ def test_same_key_same_bytes_other_key_other_score(recognizer, three):
     assert not np.array_equal(first, masked(jax.random.key(1), recognizer, three))
 
 
+@pytest.mark.slow
 def test_standard_error_is_the_spread_over_keys(recognizer, three):
     @jax.jit
     def score(key):
