@@ -13,10 +13,12 @@ from pfiq_jax.quality import find_calibration
 def test_scale_recovers_a_logistic_distribution():
     raw = np.random.default_rng(0).logistic(700, 50, 20_000)
     calibration = Calibration.fit("relative_norm", raw, reference="drawn")
-    assert calibration.alpha == pytest.approx(1 / 50, rel=0.03) and calibration.r == pytest.approx(700, abs=2)
+    assert calibration.alpha == pytest.approx(1 / 50, rel=0.03)
+    assert calibration.r == pytest.approx(700, abs=2)
     share = np.histogram(calibration.scale(raw), 10, (0, 1))[0] / len(raw)
     np.testing.assert_allclose(share, 0.1, atol=0.01)
-    assert calibration.failure is None and calibration.failure_probability(raw[:3]) is None
+    assert calibration.failure is None
+    assert calibration.failure_probability(raw[:3]) is None
 
 
 def test_failures_recover_a_logistic_regression():
@@ -28,7 +30,8 @@ def test_failures_recover_a_logistic_regression():
         "magface", raw, reference="drawn", pairs=pairs, failed=failed, threshold=0.4, fmr=1e-3
     )
     intercept, slope = calibration.failure
-    assert intercept == pytest.approx(-2, abs=0.1) and slope * calibration.alpha == pytest.approx(-1.5, abs=0.1)
+    assert intercept == pytest.approx(-2, abs=0.1)
+    assert slope * calibration.alpha == pytest.approx(-1.5, abs=0.1)
     assert calibration.failure_probability(-2.0) > calibration.failure_probability(2.0)
 
 
@@ -100,7 +103,8 @@ def test_a_program_serves_other_fits_and_other_words(recognizer, faces):
     old = recognizer.calibrations["relative_norm"]
     other = dataclasses.replace(old, r=np.float32(old.r) + 10, reference="other faces")
     second = quality(recognizer.calibrated(other), face)
-    assert len(traces) == 1 and second < first
+    assert len(traces) == 1
+    assert second < first
     np.testing.assert_allclose(second, face_quality(recognizer.calibrated(other), face), rtol=1e-6)
 
 

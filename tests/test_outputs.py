@@ -38,7 +38,8 @@ def test_an_existing_file_keeps_its_permissions(tmp_path):
     (tmp_path / "a").touch()
     (tmp_path / "a").chmod(0o640)
     write_text(tmp_path / "a", "new")
-    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640 and (tmp_path / "a").read_text() == "new"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+    assert (tmp_path / "a").read_text() == "new"
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
@@ -53,7 +54,8 @@ def test_a_failure_leaves_the_old_file(tmp_path, error):
     assert isinstance(error, KeyboardInterrupt) or str(caught.value) == (
         f"{tmp_path / 'a.csv'}: cannot be written (No space left on device); choose another output."
     )
-    assert os.listdir(tmp_path) == ["a.csv"] and (tmp_path / "a.csv").read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.csv"]
+    assert (tmp_path / "a.csv").read_text() == "old"
 
 
 def test_the_writer_sees_the_targets_suffix(tmp_path):
@@ -73,7 +75,8 @@ def test_a_link_is_followed(tmp_path):
     (tmp_path / "link").symlink_to("folder/target")
     for text in ("first", "second"):  # the target does not exist at first
         write_text(tmp_path / "link", text)
-        assert (tmp_path / "link").is_symlink() and (tmp_path / "folder/target").read_text() == text
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "folder/target").read_text() == text
 
 
 @pytest.mark.parametrize(

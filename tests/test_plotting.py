@@ -19,14 +19,16 @@ def test_draws_the_map_on_its_own_scale():
     np.testing.assert_array_equal(face.images[0].get_array(), IMAGE)
     np.testing.assert_array_equal(alone.images[0].get_array(), MAP)
     assert alone.images[0].get_clim() == overlay.images[1].get_clim() == (0, 1)
-    assert "0.750" in face.get_xlabel() and "higher is better" in face.get_xlabel()
+    assert "0.750" in face.get_xlabel()
+    assert "higher is better" in face.get_xlabel()
 
 
 def test_draws_into_given_axes():
     figure = Figure()
     given = figure.subplots(1, 3)
     drawn, axes = plot_pixel_quality(IMAGE, 0.75, MAP, axes=given)
-    assert drawn is figure and axes is given
+    assert drawn is figure
+    assert axes is given
 
 
 def test_leaves_pyplot_alone():

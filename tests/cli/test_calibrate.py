@@ -27,11 +27,14 @@ def faces() -> Path:
 def test_writes_weights_that_know_what_scores_mean(run, faces):
     (faces / "broken.png").write_bytes(b"no image")
     result = run("calibrate", faces, "-o", "mine.safetensors", exit_code=1)
-    assert "| relative_norm |" in result.stdout and "fails" not in result.stdout
-    assert "broken.png" in result.stderr and "1 of 25 files were left out" in result.stderr
+    assert "| relative_norm |" in result.stdout
+    assert "fails" not in result.stdout
+    assert "broken.png" in result.stderr
+    assert "1 of 25 files were left out" in result.stderr
     assert "not known: that takes two people or more" in result.stderr
     calibration = pfiq_jax.load_recognizer("mine.safetensors").calibrations["relative_norm"]
-    assert calibration.reference == "faces, 24 faces" and calibration.failure is None
+    assert calibration.reference == "faces, 24 faces"
+    assert calibration.failure is None
     assert "of faces, 24 faces" in run("explain", DEMO, "--recognizer", "mine.safetensors").stdout
 
 
@@ -65,7 +68,8 @@ def test_too_few_faces_are_refused(run, faces):
 
 def test_a_named_method_joins_what_the_weights_know(run, faces):
     result = run("calibrate", faces, "-o", "mine.safetensors", "--quality", "prefiqs")
-    assert "| prefiqs |" in result.stdout and "| relative_norm |" not in result.stdout
+    assert "| prefiqs |" in result.stdout
+    assert "| relative_norm |" not in result.stdout
     assert {"prefiqs", "relative_norm"} <= pfiq_jax.load_recognizer("mine.safetensors").calibrations.keys()
 
 

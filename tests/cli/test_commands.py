@@ -16,7 +16,8 @@ def test_help_lists_the_subcommands_by_how_their_own_help_starts(run):
     for name, (_, summary) in SUBCOMMANDS.items():
         assert f"{name} {summary}" in listed
         subcommand = main.get_command(click.Context(main), name)
-        assert subcommand.name == name and subcommand.help.startswith(summary.rstrip("."))
+        assert subcommand.name == name
+        assert subcommand.help.startswith(summary.rstrip("."))
 
 
 def test_usage(run):

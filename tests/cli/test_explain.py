@@ -26,10 +26,13 @@ def rows(text: str) -> list[dict[str, str]]:
 
 def test_explain_without_image_explains_the_demo_face(run):
     result = run("explain")
-    assert "bundled demo face" in result.stderr and MEANING in result.stderr
-    assert "demo_face.png: quality 0." in result.stdout and "higher is better" in result.stdout
+    assert "bundled demo face" in result.stderr
+    assert MEANING in result.stderr
+    assert "demo_face.png: quality 0." in result.stdout
+    assert "higher is better" in result.stdout
     with Image.open("demo_face_quality.png") as picture:
-        assert picture.format == "PNG" and picture.width > 1000
+        assert picture.format == "PNG"
+        assert picture.width > 1000
     assert os.listdir() == ["demo_face_quality.png"]
 
 
@@ -99,7 +102,8 @@ def test_explain_is_the_same_bytes_again(run):
 def test_explain_lists_a_bad_file_and_explains_the_others(run, photos):
     Path("bad.png").write_bytes(b"no image")
     result = run("explain", photos[0], "bad.png", photos[1], "--json", "scores.json", exit_code=1)
-    assert "Error: bad.png: is damaged" in result.stderr and "1 of 3 files were left out." in result.stderr
+    assert "Error: bad.png: is damaged" in result.stderr
+    assert "1 of 3 files were left out." in result.stderr
     assert [record["path"] for record in json.loads(Path("scores.json").read_text())] == photos[:2]
 
 
@@ -132,6 +136,8 @@ def test_faces_of_the_recognizers_own_size(photos):
         preprocessing=Preprocessing(size=(32, 48)),
     )
     face = read_face(Path(photos[0]), own.preprocessing.size)
-    assert face.image.shape == (32, 48, 3) and face.resized
+    assert face.image.shape == (32, 48, 3)
+    assert face.resized
     result, raw_quality = scoring.pixel_and_raw_quality(own, face.image)
-    assert result.map.shape == (32, 48) and raw_quality.shape == ()
+    assert result.map.shape == (32, 48)
+    assert raw_quality.shape == ()

@@ -26,7 +26,8 @@ def rows(text: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("command", ["explain", "score"])
 def test_says_what_a_score_means(run, command):
     text = " ".join(run(command, "--help").stdout.split())
-    assert MEANING in text and "112x112" in text
+    assert MEANING in text
+    assert "112x112" in text
 
 
 @pytest.mark.parametrize("command", ["explain", "score"])
@@ -37,7 +38,8 @@ def test_warns_of_an_image_resized_without_landmarks(run, command):
     assert "resized" not in run(command, DEMO).stderr
     stderr = run(command, *(names if command == "score" else names[:1])).stderr
     assert "files were resized to 112x112 pixels without alignment" in stderr
-    assert "0.png" in stderr and "Give landmarks or aligned faces" in stderr
+    assert "0.png" in stderr
+    assert "Give landmarks or aligned faces" in stderr
     assert ("and 2 more" in stderr) == (command == "score")
 
 
@@ -59,7 +61,8 @@ def test_finds_out_first_that_an_output_cannot_be_written(run, monkeypatch, argu
     Path("a.png").write_bytes(DEMO.read_bytes())
     Path("folder").mkdir()
     stderr = run(*arguments, exit_code=1).stderr
-    assert stderr.startswith("Error: ") and arguments[-1].removeprefix("./").split("/")[0] in stderr
+    assert stderr.startswith("Error: ")
+    assert arguments[-1].removeprefix("./").split("/")[0] in stderr
     assert Path("a.png").read_bytes() == DEMO.read_bytes()
 
 
@@ -71,7 +74,8 @@ def test_no_input_is_overwritten(run, monkeypatch, photos, command, output, opti
     Path("link").symlink_to("input")
     for name in ("input", "./photos/../input", "link"):
         stderr = run(command, photos[0], option, "input", output, name, exit_code=1).stderr
-        assert stderr.startswith("Error: ") and "is an input and would be overwritten; name another output" in stderr
+        assert stderr.startswith("Error: ")
+        assert "is an input and would be overwritten; name another output" in stderr
         assert "-o" in stderr
     assert Path("input").read_text() == HEADER
 
@@ -112,7 +116,8 @@ def test_nothing_found(run, photos, command):
     Path("empty").mkdir()
     name = "x" * 300
     result = run(command, photos[0], "empty", "*.webp", name, photos[1], exit_code=1)
-    assert photos[0] in result.stdout and photos[1] in result.stdout
+    assert photos[0] in result.stdout
+    assert photos[1] in result.stdout
     assert [line for line in result.stderr.splitlines() if line.startswith("Error: ")] == [
         "Error: empty: contains no images; give image files, or folders that contain some.",
         "Error: *.webp: no such file; give an image file.",

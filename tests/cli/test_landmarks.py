@@ -69,7 +69,8 @@ def test_bad_landmark_files(run, photos, command, table, complaint):
     if table is not None:
         Path("landmarks.csv").write_text(table)
     result = run(command, photos[0], "--landmarks", "landmarks.csv", exit_code=1)
-    assert "Error: " in result.stderr and complaint in result.stderr
+    assert "Error: " in result.stderr
+    assert complaint in result.stderr
 
 
 @pytest.mark.parametrize("numbers", ["1,2,3", f"{POINTS},1", POINTS.replace("9", "x")])

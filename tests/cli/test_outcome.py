@@ -65,7 +65,8 @@ def test_resized_files_are_counted_and_the_first_ones_named(own, capsys, number)
             seen.note(Path(f"{index}.png"), Face(IMAGE, True))
     (line,) = capsys.readouterr().err.splitlines()
     assert f"{number} of 20 files were resized to 112x112 pixels without alignment" in line
-    assert f"{min(number, NAMED) - 1}.png" in line and f", {NAMED}.png" not in line
+    assert f"{min(number, NAMED) - 1}.png" in line
+    assert f", {NAMED}.png" not in line
     assert (" and 2 more" in line) == (number > NAMED)
 
 
@@ -76,7 +77,8 @@ def test_a_borrowed_scale_is_named(own, recognizer, capsys, method):
             seen.note_qualities(method, [0.2, 0.7])
             seen.note_qualities(method, [0.3])
         lines = capsys.readouterr().err.splitlines()
-        assert lines[0] == MEANING and len(lines) == 1 + is_borrowed
+        assert lines[0] == MEANING
+        assert len(lines) == 1 + is_borrowed
         assert not is_borrowed or "no scale of its own; quality uses SER-FIQ's published scale" in lines[1]
 
 

@@ -27,7 +27,8 @@ def rows(text: str) -> list[dict[str, str]]:
 
 def test_score_writes_what_the_library_returns_in_the_order_given(run, photos, recognizer):
     result = run("score", photos[5], "photos", "-o", "scores.csv")
-    assert result.stdout == "" and MEANING in result.stderr
+    assert result.stdout == ""
+    assert MEANING in result.stderr
     table = rows(Path("scores.csv").read_text())
     assert list(table[0]) == ["path", "quality", "raw_quality", "error", "warning"]
     assert [row["path"] for row in table] == [photos[5], *photos[:5]]
@@ -51,7 +52,8 @@ def test_a_method_without_a_scale_gives_raw_scores(run, photos):
     assert "grafiqs_block4 has no scale on this recogniser" in result.stderr
     assert "`pfiq calibrate --quality grafiqs_block4`" in result.stderr
     row = rows(result.stdout)[0]
-    assert row["quality"] == "" and float(row["raw_quality"]) < 0
+    assert row["quality"] == ""
+    assert float(row["raw_quality"]) < 0
 
 
 def test_score_to_stdout_is_the_same_bytes_again(run, photos):
@@ -79,7 +81,8 @@ def test_score_compiles_once(photos, recognizer, number):
     read = lambda path: read_face(path, (112, 112))  # noqa: E731
     batches = list(scoring.score_files(own, [Path(name) for name in photos[:number]], read, batch_size=2))
     assert [score.path for batch in batches for score in batch] == [Path(name) for name in photos[:number]]
-    assert set(traced) == {(2, 112, 112, 3)} and len(traced) == 1
+    assert set(traced) == {(2, 112, 112, 3)}
+    assert len(traced) == 1
 
 
 def test_score_lists_bad_files_and_scores_the_others(run, photos):
@@ -97,7 +100,9 @@ def test_score_lists_bad_files_and_scores_the_others(run, photos):
     complaints = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     assert complaints == [f"Error: {row['error']}" for row in table if row["error"]]
     for complaint, (name, reason) in zip(complaints, bad.items(), strict=True):
-        assert complaint.startswith(f"Error: {name}: ") and reason in complaint and "; " in complaint
+        assert complaint.startswith(f"Error: {name}: ")
+        assert reason in complaint
+        assert "; " in complaint
     assert "5 of 7 files were left out." in result.stderr
 
 

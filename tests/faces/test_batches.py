@@ -15,7 +15,8 @@ def test_batches_take_each_face_once_and_have_one_size(count, size):
     assert [row for rows, real in parts for row in rows[:real]] == list(range(count))
     assert len({len(rows) for rows, _ in parts}) <= 1
     for rows, real in parts:
-        assert len(rows) <= (size or default_batch_size()) and set(rows[real:]) <= {count - 1}
+        assert len(rows) <= (size or default_batch_size())
+        assert set(rows[real:]) <= {count - 1}
         assert size is None or len(rows) == size
 
 

@@ -47,8 +47,10 @@ def images() -> np.ndarray:
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_finds_what_the_network_looks_at(looks_at_the_left, images, method):
     result = jax.jit(method)(looks_at_the_left, images)
-    assert result.map.shape == (2, 112, 112) and result.gradient.shape == (2, 112, 112, 3)
-    assert (result.map >= 0).all() and (result.map <= 1).all()
+    assert result.map.shape == (2, 112, 112)
+    assert result.gradient.shape == (2, 112, 112, 3)
+    assert (result.map >= 0).all()
+    assert (result.map <= 1).all()
     strength = np.abs(np.asarray(result.map) - np.asarray(result.map)[:, :, 100:].mean((1, 2), keepdims=True))
     assert strength[:, :, :48].mean() > 3 * strength[:, :, 72:].mean()
 
@@ -56,14 +58,15 @@ def test_finds_what_the_network_looks_at(looks_at_the_left, images, method):
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_an_image_does_not_depend_on_its_batch(looks_at_the_left, images, method):
     alone, among = method(looks_at_the_left, images[1]), method(looks_at_the_left, images)
-    assert alone.map.shape == (112, 112) and alone.quality.shape == ()
+    assert alone.map.shape == (112, 112)
+    assert alone.quality.shape == ()
     np.testing.assert_allclose(alone.map, among.map[1], atol=1e-4)
 
 
 def test_every_named_map_runs_on_a_network_of_ones_own(looks_at_the_left, images):
     for name, method in MAP_METHODS.items():
-        map = jax.eval_shape(method.compute, looks_at_the_left, images).map
-        assert map.shape == (2, 112, 112), name
+        result = jax.eval_shape(method.compute, looks_at_the_left, images)
+        assert result.map.shape == (2, 112, 112), name
 
 
 def test_smoothing_is_scipys(images):
@@ -82,5 +85,5 @@ def test_smoothing_is_scipys(images):
 def test_flat_places_have_no_quality(recognizer, faces):
     face = faces["skimage/astronaut"].copy()
     face[40:70, 30:60] = 90
-    map = np.asarray(MAP_METHODS["smoothed"].compute(recognizer, face).map)
-    assert map[40:70, 30:60].max() < 0.01 < np.delete(map, np.s_[40:70], 0).mean()
+    quality = np.asarray(MAP_METHODS["smoothed"].compute(recognizer, face).map)
+    assert quality[40:70, 30:60].max() < 0.01 < np.delete(quality, np.s_[40:70], 0).mean()

@@ -195,14 +195,17 @@ def test_trunk_runs_once(recognizer, images):
 def test_one_image_equals_its_place_in_a_batch(recognizer, images):
     batch = pixel_quality(recognizer, images)
     one = pixel_quality(recognizer, images[1])
-    assert one.map.shape == (112, 112) and one.gradient.shape == (112, 112, 3) and one.quality.shape == ()
+    assert one.map.shape == (112, 112)
+    assert one.gradient.shape == (112, 112, 3)
+    assert one.quality.shape == ()
     np.testing.assert_allclose(one.map, batch.map[1], atol=1e-3)
 
 
 @pytest.mark.slow
 def test_map_is_differentiable(recognizer, images):
     gradient = jax.grad(lambda pixels: pixel_quality(recognizer, pixels).map.mean())(np.float32(images[0]))
-    assert jnp.isfinite(gradient).all() and jnp.abs(gradient).max() > 0
+    assert jnp.isfinite(gradient).all()
+    assert jnp.abs(gradient).max() > 0
 
 
 @pytest.mark.parametrize("regressor", ["published", "least_norm"])

@@ -45,7 +45,8 @@ def images() -> np.ndarray:
 @methods
 def test_range_jit_and_batch(small, images, method):
     maps = method(small, images)
-    assert maps.shape == (3, 112, 112) and maps.dtype == jnp.float32
+    assert maps.shape == (3, 112, 112)
+    assert maps.dtype == jnp.float32
     np.testing.assert_array_equal(np.min(maps, (1, 2)), 0)
     assert ((np.max(maps, (1, 2)) <= 1) & (np.max(maps, (1, 2)) > 1 - 1e-6)).all()
     np.testing.assert_allclose(jax.jit(method)(small, images.astype(np.float32)), maps, atol=1e-5)

@@ -45,7 +45,7 @@ def test_published_map_is_a_grid_made_large(data):
         np.testing.assert_allclose(activation_map(jnp.asarray(3 * grid + 1, jnp.float32), (112, 112)), ours, atol=2e-6)
 
 
-@pytest.mark.parametrize("grid, size", [((7, 7), (112, 112)), ((3, 3), (160, 160)), ((5, 4), (112, 96))])
+@pytest.mark.parametrize(("grid", "size"), [((7, 7), (112, 112)), ((3, 3), (160, 160)), ((5, 4), (112, 96))])
 def test_upsampling_is_torchs(torch, grid, size):
     grids = np.random.default_rng(0).normal(size=(4, *grid)).astype(np.float32)
     theirs = torch.nn.functional.interpolate(torch.tensor(grids)[None], size, mode="bilinear", align_corners=False)
@@ -99,7 +99,7 @@ def slow_score_cams(torch, features, embed, image, variant):
             weights = function(embeddings)[:, None, None]
             totals[score] += (weights * (masks if variant == "amva" else large)[:, 0]).sum(0)
     positive = {score: torch.relu(total) for score, total in totals.items()}
-    return {score: ((map - map.min()) / (map.max() - map.min())).numpy() for score, map in positive.items()}
+    return {score: ((total - total.min()) / (total.max() - total.min())).numpy() for score, total in positive.items()}
 
 
 @pytest.mark.parity
@@ -146,7 +146,8 @@ def images() -> np.ndarray:
 def test_range_and_jit_for_every_option(small, images, variant, score):
     function = functools.partial(score_cam, variant=variant, score=score)
     maps = function(small, images)
-    assert maps.shape == (3, 112, 112) and maps.dtype == jnp.float32
+    assert maps.shape == (3, 112, 112)
+    assert maps.dtype == jnp.float32
     np.testing.assert_array_equal(np.min(maps, (1, 2)), 0)
     assert ((np.max(maps, (1, 2)) <= 1) & (np.max(maps, (1, 2)) > 1 - 1e-6)).all()
     np.testing.assert_allclose(jax.jit(function)(small, images.astype(np.float32)), maps, atol=1e-5)
@@ -185,8 +186,9 @@ def test_another_size_of_images_and_features(facenet):
 
     weights = jax.random.normal(jax.random.key(0), (3, 5))
     coarse = Recognizer.from_functions(coarse_trunk, pooling_head, weights, preprocessing=facenet.preprocessing)
-    map = score_cam(coarse, image)
-    assert map.shape == (160, 160) and np.ptp(map) == pytest.approx(1, abs=1e-6)
+    activation = score_cam(coarse, image)
+    assert activation.shape == (160, 160)
+    assert np.ptp(activation) == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

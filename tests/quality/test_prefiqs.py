@@ -74,7 +74,8 @@ def test_score_by_hand_and_from_a_forward(own, images):
 
 def test_differentiable_also_where_nothing_moves(own, images):
     gradient = jax.grad(lambda images: jnp.sum(prefiqs(own, images)))(jnp.asarray(images, jnp.float32))
-    assert jnp.isfinite(gradient).all() and jnp.abs(gradient).max() > 0
+    assert jnp.isfinite(gradient).all()
+    assert jnp.abs(gradient).max() > 0
     still = jax.grad(lambda image: prefiqs(own, image, amount=1e-4))(jnp.asarray(images[0], jnp.float32))
     assert jnp.isfinite(still).all()  # a length of rounding errors, or 0
 

@@ -28,4 +28,6 @@ def test_spoiled_faces_score_lower(recognizer, spoiled):
 def test_pooled_heads_have_one_place(facenet):
     image = np.full((160, 160, 3), 100, np.uint8)
     score = relative_norm(facenet, image)
-    assert score.shape == () and jnp.isfinite(score) and score > 0
+    assert score.shape == ()
+    assert jnp.isfinite(score)
+    assert score > 0

@@ -30,7 +30,9 @@ NETWORKS = [
     (MobileFaceNet(), (7, 7, 512), 128),
     (InceptionResNetV1(), (3, 3, 1792), 512),
 ]
-networks = pytest.mark.parametrize("network, features, dim", NETWORKS, ids=[str(network) for network, *_ in NETWORKS])
+networks = pytest.mark.parametrize(
+    ("network", "features", "dim"), NETWORKS, ids=[str(network) for network, *_ in NETWORKS]
+)
 
 
 def shape_of(network):

@@ -83,4 +83,5 @@ def test_an_offset_is_added_to_a_layers_output(recognizer, inputs):
     plain, shifted = (jax.jit(features)(offset) for offset in (zeros, zeros + 2))
     np.testing.assert_allclose(shifted - plain, 2, atol=1e-5)
     gradient = jax.jit(jax.grad(lambda offset: features(offset)[0, 3, 4, 5]))(zeros)
-    assert gradient[0, 3, 4, 5] == 1 and jnp.sum(jnp.abs(gradient)) == 1
+    assert gradient[0, 3, 4, 5] == 1
+    assert jnp.sum(jnp.abs(gradient)) == 1

@@ -73,7 +73,7 @@ def test_trunk_in_bfloat16_head_in_float32(recognizer, faces):
     assert jnp.linalg.norm(embedding - reference) < 0.1 * jnp.linalg.norm(reference)
 
 
-@pytest.mark.parametrize("depth, parameters", [(18, 24_025_600), (50, 43_590_848), (100, 65_156_160)])
+@pytest.mark.parametrize(("depth", "parameters"), [(18, 24_025_600), (50, 43_590_848), (100, 65_156_160)])
 def test_parameter_counts_are_the_published_ones(depth, parameters):
     """Counts of insightface's arcface_torch networks: trainable parameters, without running statistics."""
     shapes = jax.eval_shape(IResNet(depth).initialize, jax.random.key(0))
@@ -144,7 +144,8 @@ def test_scores_do_not_depend_on_the_scale_of_the_embedding(own, scale):
 
 
 def test_repr_is_one_line_and_equal_networks_share_their_graph(recognizer):
-    assert len(repr(recognizer)) < 300 and "9,667," in repr(recognizer)
+    assert len(repr(recognizer)) < 300
+    assert "9,667," in repr(recognizer)
     assert SFace()._abstract("trunk") is SFace()._abstract("trunk")
 
 
@@ -163,7 +164,8 @@ def test_three_functions_put_dropout_behind_a_pooling(own):
     pooled = Recognizer.from_functions(trunk, project, parameters, units=units, preprocessing=own.preprocessing)
     images = np.random.default_rng(0).uniform(0, 255, (3, 8, 8, 3))
     seen = pooled.forward(images)
-    assert seen.units.shape == (3, 200) and seen.features.shape == (3, 4, 4, 200)
+    assert seen.units.shape == (3, 200)
+    assert seen.features.shape == (3, 4, 4, 200)
     masks = pfiq_jax.ser_fiq(jax.random.key(0), pooled, images, num_masks=2000, dropout_rate=0.05)
     np.testing.assert_allclose(pfiq_jax.ser_fiq_closed_form(pooled, images, dropout_rate=0.05), masks, atol=0.005)
 
@@ -213,7 +215,8 @@ def test_pickles(recognizer, library):
 def test_trainable_leaves_out_statistics_and_calibrations(recognizer):
     mask = recognizer.trainable()
     names = [name for name, is_weight in named_leaves(mask.parameters) if not is_weight]
-    assert names and all(name.endswith((".mean", ".var")) for name in names)
+    assert names
+    assert all(name.endswith((".mean", ".var")) for name in names)
     assert not any(jax.tree.leaves(mask.calibrations))
     frozen = optax.masked(optax.set_to_zero(), jax.tree.map(lambda is_weight: not is_weight, mask))
     ones = jax.tree.map(jnp.ones_like, recognizer)
