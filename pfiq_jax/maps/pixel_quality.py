@@ -123,8 +123,7 @@ def pixel_quality(
     published = regressor == "published"
     saliency = saliency or ("magnitude" if published else "smoothed")
     check_choice("saliency", saliency, ("smoothed", "magnitude"))
-    if quality is None:
-        quality = plq_quality if published else face_quality
+    quality = (plq_quality if published else face_quality) if quality is None else quality
 
     def embed(pixels: Float[Array, "batch height width 3"]) -> tuple[Float[Array, "batch dim"], Forward]:
         seen = recognizer.forward(pixels)
@@ -134,8 +133,8 @@ def pixel_quality(
 
     pixels = images.images if isinstance(images, Forward) else jnp.asarray(images)
     embedding, pull_back, seen = jax.vjp(embed, pixels, has_aux=True)
-    result = quality(recognizer, seen) if callable(quality) else quality
-    scores, aux = result if has_aux else (result, None)
+    found = quality(recognizer, seen) if callable(quality) else quality
+    scores, aux = found if has_aux else (found, None)
     scores = jnp.ravel(jnp.asarray(scores, jnp.float32))
     if scores.shape != embedding.shape[:1]:
         raise PfiqError(f"quality has shape {scores.shape} for {embedding.shape[0]} images; give one score per image.")
@@ -144,8 +143,8 @@ def pixel_quality(
     if not published:
         strength *= math.sqrt(embedding.shape[-1])
     scale = a if a is not None else PUBLISHED_A if published else LEAST_NORM_A
-    found = PixelQuality(scores, gradient, squash(strength, a=scale, b=b))
-    return (found, aux) if has_aux else found
+    result = PixelQuality(scores, gradient, squash(strength, a=scale, b=b))
+    return (result, aux) if has_aux else result
 
 
 def _strength(
