@@ -5,6 +5,8 @@ from pathlib import Path
 
 import jax
 
+from benchmarks.methods import all_tables
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -21,6 +23,11 @@ def test_own_network_takes_under_ten_lines():
     text = (ROOT / "README.md").read_text().split("### A network of your own")[1]
     block = re.search(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL).group(1)
     assert len([line for line in block.splitlines() if line.strip()]) < 10
+
+
+def test_tables_of_methods_are_those_of_the_records():
+    """After a change of a record: `python -m benchmarks.methods -o benchmarks/results/methods.md`."""
+    assert (ROOT / "benchmarks/results/methods.md").read_text() == all_tables()
 
 
 def test_map_of_the_project_is_true():
