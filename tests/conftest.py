@@ -21,6 +21,7 @@ install_import_hook("pfiq_jax", "beartype.beartype")  # before the first import 
 import pfiq_jax  # noqa: E402
 
 REQUIRED = os.environ.get("PFIQ_REQUIRE", "").split()  # "data", "parity": what must not be missing, see .ci/run
+MEMORY = 2 * 10**9  # bytes, from which on compiled programs are freed
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -42,9 +43,11 @@ def _compilation_cache(pytestconfig: pytest.Config) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def _free_compiled_programs() -> Iterator[None]:
-    """Those of all modules together take several GB. What another module shares comes from the compilation cache."""
+    """Those of all modules together take several GB. What later modules share comes from the compilation cache."""
     yield
-    jax.clear_caches()
+    pages = Path("/proc/self/statm")
+    if not pages.exists() or int(pages.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > MEMORY:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
