@@ -136,8 +136,7 @@ def test_batches_change_nothing_and_compile_once(images, monkeypatch, count):
     monkeypatch.setattr("pfiq_jax.faces.batches.CPU_BATCH_SIZE", 4)
     told = []
     curve = deletion_curve(own, many, maps, fill="black", advance=told.append)
-    assert len(traced) == 2  # the clean and the disturbed ones, whatever the fraction
-    assert len(set(traced)) == 1
+    assert len(traced) == 1  # for the clean and the disturbed ones, whatever the fraction
     assert traced[0][0] <= 4
     assert sum(told) == len(FRACTIONS) * count
     alone = deletion_curve(own, many[-1:], maps[-1:], fill="black")
