@@ -64,6 +64,7 @@ def test_writes_arrays_figures_pictures_and_a_page_that_holds_all(report, recogn
     assert float(rows[0]["score"]) < float(rows[-1]["score"])
 
 
+@pytest.mark.slow
 def test_the_same_faces_give_the_same_bytes(run, report, tmp_path):
     arguments = ["--activation", "mean_activation", "--quantile", "0.25"]
     run("activations", report.parent / "fa&ces", "-o", tmp_path / "again", *arguments, exit_code=1)

@@ -139,6 +139,7 @@ def test_sheet_keeps_both_ends_of_a_long_name():
     assert shortened(Path("Alejandro_Toledo_0003.png")) == "Alejandr…do_0003"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", EXPERIMENTS)
 def test_the_same_bytes_again(run, people, verb):
     for folder in ("1", "2"):

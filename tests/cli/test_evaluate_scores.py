@@ -57,6 +57,7 @@ def test_all_methods_and_others_scores(evaluate):
         assert picture.format == "PNG"
 
 
+@pytest.mark.slow
 def test_the_same_figures_again_and_json_on_stdout(evaluate):
     write_people(Path("faces"))
     first, again = (evaluate("faces", "--quality", "magface", "--quality", "random", "--json", "-") for _ in range(2))

@@ -76,6 +76,7 @@ def test_mean_activation_takes_a_forward(small, images):
     np.testing.assert_array_equal(mean_activation(small, small.forward(images)), mean_activation(small, images))
 
 
+@pytest.mark.slow
 def test_near_score_cam_on_a_real_face(recognizer, faces):
     """On 12 faces as they are and 6 disturbed the least correlations were 0.98 and 0.78."""
     face = faces["skimage/astronaut"]

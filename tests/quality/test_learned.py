@@ -60,6 +60,7 @@ def test_the_quality_head_is_saved(with_quality_head, tmp_path):
     assert cr_fiqa(load_recognizer(tmp_path / "a.safetensors"), image) == cr_fiqa(with_quality_head, image)
 
 
+@pytest.mark.slow
 def test_both_drive_pixel_quality(with_quality_head, faces):
     image = faces["skimage/astronaut"]
     for method in (cr_fiqa, magface):

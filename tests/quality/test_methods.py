@@ -51,6 +51,7 @@ def test_every_other_method_has_a_scale_of_its_own_or_names_a_method():
         assert record.scale_of is None or record.scale_of in QUALITY_METHODS
 
 
+@pytest.mark.slow
 def test_passes_are_those_of_the_compiled_program(recognizer):
     """Of the methods that take few; a forward or backward pass is as many operations as the trunk's forward."""
     image = jax.ShapeDtypeStruct((1, 112, 112, 3), np.float32)

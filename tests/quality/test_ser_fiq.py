@@ -149,6 +149,7 @@ def test_memory_is_flat_in_the_number_of_masks(recognizer, images):
     assert temporaries(20_000) < 1.1 * temporaries(100)
 
 
+@pytest.mark.slow
 def test_gradient_memory_is_flat_too():
     """On a network so small that nothing else takes memory."""
 

@@ -49,6 +49,7 @@ def test_vmap(facenet, seen, images):
     np.testing.assert_allclose(mapped, seen.features, rtol=1e-4, atol=1e-4 * float(seen.features.max()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", [ser_fiq_closed_form, functools.partial(ser_fiq, jax.random.key(0), num_masks=6)])
 def test_gradients_of_scores_are_finite(function, facenet, seen):
     def total(recognizer, features):
