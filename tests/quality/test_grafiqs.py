@@ -48,6 +48,7 @@ def test_equals_torch_at_the_image_and_the_four_layers(torch, random_iresnet, fa
     np.testing.assert_allclose(-np.stack(score(recognizer, images), 1), expected, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_an_image_scores_the_same_in_any_batch_and_with_a_forward(recognizer, faces):
     images = np.stack(list(faces.values())[:2])
     score = jax.jit(grafiqs)

@@ -68,7 +68,7 @@ def unit_embeddings(recognizer, features, *, num_masks, rate, channel, output_no
 
 @pytest.mark.parametrize("channel", [False, True])
 @pytest.mark.parametrize("output_norm", [False, True])
-@pytest.mark.parametrize("rate", [0.4, 0.5])
+@pytest.mark.parametrize("rate", [0.4, pytest.param(0.5, marks=pytest.mark.slow)])
 def test_equals_the_published_procedure(recognizer, one, channel, output_norm, rate):
     num_masks = 7
     embeddings = unit_embeddings(
