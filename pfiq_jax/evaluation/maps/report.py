@@ -30,7 +30,7 @@ def maps_table(evaluation: MapsEvaluation) -> str:
 
 def masks_table(evaluation: MasksEvaluation, method: str) -> str:
     """All estimates of a map method in Markdown, a row per size, with a legend."""
-    about = f"{len(evaluation.images)} good faces, one of each person; squares of so many pixels; map: {method}."
+    about = f"{len(evaluation.images)} good faces, one of each person; squares by side in pixels; map: {method}."
     return _tables(about, MASK_MEASURES, evaluation.estimates)
 
 

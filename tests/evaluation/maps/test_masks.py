@@ -101,7 +101,7 @@ def test_the_seed_decides(small, evaluation):
 
 def test_report(evaluation):
     text = masks_table(evaluation, "bright")
-    assert text.startswith("4 good faces, one of each person; squares of so many pixels; map: bright. In brackets")
+    assert text.startswith("4 good faces, one of each person; squares by side in pixels; map: bright. In brackets")
     assert "| 10 | 1.000 [1.000, 1.000] |" in text
     assert "- found: share of faces" in text
     report = json_of_rows("bright", evaluation.estimates)
