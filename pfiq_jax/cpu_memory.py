@@ -10,7 +10,7 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 def keep_freed_memory() -> bool:
     """Makes glibc keep freed memory, for the whole process. Call it before JAX computes anything.
 
-    XLA allocates the temporary arrays of a call, tens of megabytes, anew each time. By default glibc maps blocks of
+    XLA allocates the temporary arrays of a call, tens of megabytes, again each time. By default glibc maps blocks of
     that size from the kernel and returns them when they are freed, so that every call touches fresh pages, with one
     page fault per 4 KiB. On two cores, such a call took 1.1 to 1.6 times as long as one that reuses its memory. The
     price is that the process keeps its largest size.

@@ -1,4 +1,4 @@
-"""The record of a method: what there is to know of it before it is called."""
+"""The record of a method: its function, cost and requirements."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

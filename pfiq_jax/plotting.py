@@ -12,7 +12,7 @@ GREY = np.array((0.299, 0.587, 0.114), np.float32)  # shares of red, green and b
 
 
 def new_figure(width: float | int, height: float | int) -> Any:
-    """A matplotlib ``Figure`` of a size in inches, which pyplot does not know.
+    """A matplotlib ``Figure`` of a size in inches, which is not registered with pyplot.
 
     Raises:
         PfiqError: if matplotlib is not installed.
@@ -36,8 +36,8 @@ def plot_pixel_quality(
 ) -> tuple[Any, Any]:
     """Draws a face, the map of its pixels' quality, and the map over the face, side by side.
 
-    Global state is not changed: pyplot does not know the figure. Save it with ``figure.savefig``, or return it from
-    the cell of a notebook.
+    Global state is not changed: the figure is not registered with pyplot. Save it with ``figure.savefig``, or
+    return it from the cell of a notebook.
 
     Args:
         image: (height, width, 3), RGB, 0..255.

@@ -82,7 +82,7 @@ def score_files(
 def raw_and_scaled(
     recognizer: Recognizer, images: Images, *, method: str
 ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"] | None]:
-    """The raw scores of a method, and the scaled ones; None instead of these if the method has no scale."""
+    """The raw scores of a method, and the scaled ones; None instead if the method has no scale."""
     raw = QUALITY_METHODS[method].compute(recognizer, images)
     calibration = find_calibration(recognizer, method)
     return raw, None if calibration is None else calibration.scale(raw)

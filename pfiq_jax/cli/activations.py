@@ -178,7 +178,7 @@ def study_faces(
     output: Path,
     note: Callable[[Path, Face | PfiqError], object],
 ) -> FilesStudy:
-    """``study_files`` with a progress bar; saves the statistics of each set as soon as they are known."""
+    """``study_files`` with a progress bar; saves the statistics of each set as soon as they are computed."""
     compute = functools.partial(ACTIVATION_METHODS[metadata["activations"]].compute, recognizer)
     with tqdm(total=len({*sets.high, *sets.low, *sets.others}), unit="face", disable=None) as progress:
         return study_files(

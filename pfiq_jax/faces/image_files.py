@@ -60,7 +60,7 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     A folder is replaced by the images in it and below it, recognised by their suffixes and sorted, without hidden
     files. A pattern is a path with ``*``, ``?`` or ``[`` that is not itself a file; some shells leave patterns to the
     program. All other paths stay as they are, whether or not the file exists, as do patterns and folders in which
-    nothing is found and folders that may not be read. For each of these ``read_image`` raises the reason.
+    nothing is found and folders that may not be read. For each such path ``read_image`` raises the reason.
     """
     found: dict[str, Path] = {}
     for path in [os.fspath(path) for path in paths]:

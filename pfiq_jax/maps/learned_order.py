@@ -14,7 +14,7 @@ from pfiq_jax.vectors import TINY, normalize
 PATCHES = 28  # per side
 RATE = 0.15  # of Adam, in standard deviations of the order
 SOFTNESS = 0.1  # of a mask's edge, in the same unit
-INSERTION_WEIGHT = 0.75  # deletion is learned faster, so it weighs the rest
+INSERTION_WEIGHT = 0.75  # deletion is learned faster, so it gets the smaller weight, 1 - 0.75
 LEAST_SHARE, MOST_SHARE = 0.05, 0.95  # of the patches that a step takes
 GOLDEN_RATIO = 0.618034  # its multiples modulo 1 are spread evenly, for any number of steps
 

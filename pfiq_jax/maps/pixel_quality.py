@@ -20,10 +20,10 @@ And two saliencies:
 - "smoothed": the mean over RGB of |S|, smoothed by a Gaussian of 4 pixels, since gradients scatter from pixel to pixel
   and utility does not. Where the image is flat there is nothing to recognise, whatever the gradient is, so s is
   multiplied by d / (d + 1). Here d is the least standard deviation, in grey levels, of the 5x5 squares that contain
-  the pixel. By insertion and deletion this map leads random orders by half as much again as the published one
-  (``benchmarks/SCORES_AND_MAPS.md``).
+  the pixel. By insertion and deletion this map leads random orders by about 1.5 times as much as the published
+  one (``benchmarks/SCORES_AND_MAPS.md``).
 - "magnitude" (PLQ): the mean over RGB of |S|. For "least_norm" it is multiplied by sqrt(dim), the root mean square over
-  random directions of the ratio between the lengths of PLQ's weights and of these.
+  random directions of the ratio between the lengths of PLQ's weights and of least_norm's.
 """
 
 import math

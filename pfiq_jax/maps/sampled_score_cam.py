@@ -1,6 +1,6 @@
 """Score-CAM from a sample of the channels: 65 forward passes instead of one per channel.
 
-Introduced here. In Score-CAM every channel counts, and the weights of most are alike: on the networks measured their
+Introduced here. In Score-CAM every channel counts, and the weights of most are similar: on the networks measured their
 mean is two to three times their spread. So the map is mainly the sum of all masks, and of the weights it needs only
 how they change with the mask. Maps that follow gradients (Grad-CAM, LayerCAM, gradient times activation), or only the
 channels of most energy or of the greatest weight, show other things (``benchmarks/activation_maps.py``).

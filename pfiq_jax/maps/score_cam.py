@@ -5,7 +5,7 @@ Source: Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolut
 Image Quality Estimations Through Activation Map Variation Analyses", WACVW 2022, AMVA) made their maps this way.
 
 A mask multiplies the network's input, as in both programs: what it covers becomes the mean of the recogniser's
-preprocessing, mid-grey for ArcFace's. A network of one's own that takes pixels as they are (``PIXELS``) has the
+preprocessing, mid-grey for ArcFace's. A custom network that takes pixels as they are (``PIXELS``) has the
 mean 0, so covered pixels are black; if it centres them itself, let a ``Preprocessing`` do that instead.
 """
 
@@ -21,7 +21,7 @@ from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import norm, normalize
 
-CHUNK_SIZE = 32  # masked images at a time: more are no faster on CPUs
+CHUNK_SIZE = 32  # masked images at a time; larger chunks are not faster on CPUs
 
 Grids = Float[Array, "channels rows columns"]
 Variant = Literal["amva", "paper"]

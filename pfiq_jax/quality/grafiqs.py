@@ -48,7 +48,7 @@ def grafiqs(recognizer: Recognizer, images: Images, *, block: Block = 1) -> Floa
         One number per image, 0 or less, on a scale of its own for each network and block.
 
     Raises:
-        PfiqError: for a network of one's own, whose BatchNorms are not known, and for one that was converted from a
+        PfiqError: for a custom network, whose BatchNorms cannot be identified, and for one that was converted from a
             file with its BatchNorms folded into the convolutions, whose statistics are lost; for an unknown block, and
             for images of another shape, dtype or range.
 

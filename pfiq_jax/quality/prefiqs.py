@@ -52,7 +52,7 @@ def pruned(recognizer: Recognizer, *, amount: float = AMOUNT) -> Recognizer:
     stay. Equal weights are pruned together.
 
     Args:
-        recognizer: any, also of a network of one's own.
+        recognizer: any, also of a custom network.
         amount: share of the weights, in (0, 1).
 
     Raises:

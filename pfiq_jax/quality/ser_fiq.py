@@ -71,7 +71,7 @@ SER_FIQ_VARIANTS: Mapping[str, SerFiqVariant] = MappingProxyType(
 ``keras_2020`` is the authors' first release and ``mxnet_2021`` their present one; ``plq`` is the one inside the code
 for pixel-level quality; ``pytorch`` is Kolf's port with the options of its demonstration, which uses 10 masks. The
 first and the third meant to repeat the last BatchNorm too, but never loaded its weights. After the L2 normalisation
-this amounts to leaving it out. All but ``pytorch`` and ``keras_2020`` return the published scale of the score.
+this amounts to leaving it out. Except for ``pytorch`` and ``keras_2020`` all return the published scale of the score.
 """
 
 
@@ -162,7 +162,7 @@ def raw_score(mean_distance: Float[Array, " batch"]) -> Float[Array, " batch"]:
 def without_output_norm(recognizer: Recognizer) -> Recognizer:
     """This recogniser without its head's last BatchNorm, up to a factor common to all dimensions.
 
-    So the first SER-FIQ program and the PLQ program have it. The head of a network of one's own stays as it is.
+    So the first SER-FIQ program and the PLQ program have it. The head of a custom network stays as it is.
     """
     if not isinstance(recognizer.network, Architecture):
         return recognizer

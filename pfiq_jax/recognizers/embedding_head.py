@@ -65,7 +65,7 @@ class EmbeddingHead(nnx.Module):
     def squared_gains(self) -> Float[Array, "rows columns channels"]:
         """Squared length of the change of the embedding when one unit grows by 1; ``project`` in closed form."""
         norm = self.output_norm
-        assert norm.scale is not None  # for the type checker: it has a scale unless asked to leave it out
+        assert norm.scale is not None  # for the type checker: it has a scale unless use_scale is False
         scale = norm.scale[...].astype(jnp.float32) * jax.lax.rsqrt(norm.var[...].astype(jnp.float32) + norm.epsilon)
         kernel = self.kernel[...].astype(jnp.float32)
         return jnp.sum(jnp.square(kernel * jnp.expand_dims(scale, (0, 1, 2))), axis=-1)

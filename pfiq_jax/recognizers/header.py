@@ -29,7 +29,7 @@ def header_of(recognizer: Recognizer) -> dict[str, Any]:
     """The static fields and the descriptions of a recogniser, as JSON holds them.
 
     Raises:
-        PfiqError: for a network of one's own, whose functions cannot be written.
+        PfiqError: for a custom network, whose functions cannot be written.
     """
     network = recognizer.network
     names = {kind: name for name, kind in ARCHITECTURES.items()}

@@ -1,7 +1,7 @@
 """What the layers of a Flax module get and give while it runs.
 
-A freshly merged module is only ours, so each of its children is replaced by a probe that calls it and keeps what went
-in and came out. Networks need not know of it, and a run without probes is not changed in any way.
+A freshly merged module is not shared, so each of its children is replaced by a probe that calls it and records its
+inputs and outputs. Networks need no code for this, and a run without probes is not changed in any way.
 """
 
 from collections.abc import Mapping

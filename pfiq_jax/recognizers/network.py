@@ -34,7 +34,7 @@ def as_they_are(parameters: PyTree, features: Features) -> Units:
 
 @dataclass(frozen=True)
 class Functions:
-    """A network of one's own, given as its functions.
+    """A custom network, given as its functions.
 
     Attributes:
         own_trunk: ``(parameters, images) -> features``.

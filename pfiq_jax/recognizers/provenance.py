@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Provenance:
-    """What is known about the origin of weights. It describes them, and never changes what is computed.
+    """The origin of weights. It describes them, and never changes what is computed.
 
     Attributes:
         source: name of the file that was converted.

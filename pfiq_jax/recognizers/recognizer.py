@@ -64,7 +64,7 @@ class Recognizer:
         preprocessing: Preprocessing = PIXELS,
         dropout_rate: float = 0.0,
     ) -> "Recognizer":
-        """A recogniser from a network of one's own: two functions, or three.
+        """A recogniser from a custom network, given as two or three functions.
 
         Args:
             trunk: ``(parameters, images) -> features``; images (batch, height, width, 3) as ``preprocessing`` leaves
@@ -140,7 +140,7 @@ class Recognizer:
         """Writes a ``.safetensors`` file that ``load_recognizer`` reads back, bit for bit, as float32 values.
 
         Raises:
-            PfiqError: for a network of one's own, whose functions no file can hold; for parameters that
+            PfiqError: for a custom network, whose functions no file can hold; for parameters that
                 ``load_recognizer`` would refuse; and for a file that cannot be written.
         """
         from pfiq_jax.recognizers.weights_file import save_recognizer  # which imports this module

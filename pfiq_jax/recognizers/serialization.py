@@ -18,7 +18,7 @@ from pfiq_jax.recognizers.recognizer import DESCRIPTIONS, STATIC, Recognizer
 
 
 def register() -> None:
-    """Tells ``jax.export`` how to write the pytrees of this package."""
+    """Registers the pytrees of this package with ``jax.export``."""
     export.register_namedtuple_serialization(Forward, serialized_name="pfiq_jax.Forward")
     export.register_pytree_node_serialization(
         Calibration,

@@ -15,7 +15,7 @@ PAIRS = (
     (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2),
     (512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1),
 )  # fmt: skip
-# Of the stem and the layers of these pairs: the last at 56x56, 28x28, 14x14 and 7x7 places.
+# Of the stem and the layer pairs: the last at 56x56, 28x28, 14x14 and 7x7 places.
 LAST_LAYERS = (6, 10, 22, 26)
 
 

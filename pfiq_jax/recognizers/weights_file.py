@@ -159,7 +159,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
                     f"{path}: was written in format version {header['format_version']}; this release reads only "
                     f"version {FORMAT_VERSION}. Upgrade pfiq_jax or convert the source weights again."
                 )
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (safetensors.SafetensorError, OSError) as error:
         raise PfiqError(f"{path}: is truncated or not a .safetensors file ({error}); {fix}") from error
     except (KeyError, TypeError, json.JSONDecodeError) as error:

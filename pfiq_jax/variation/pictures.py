@@ -94,7 +94,7 @@ def plot_densities(high: Variation, low: Variation, region: Region) -> Any:
 
 
 def plot_examples(examples: Sequence[Example], good: Variation) -> Any:
-    """Faces, their activation maps, and the deviations of these from the mean map of good faces, over each face.
+    """Faces, their activation maps, and the maps' deviations from the mean map of good faces, over each face.
 
     Args:
         examples: one or more faces; their scores are the titles. Deviations are drawn on one scale.

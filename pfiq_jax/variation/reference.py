@@ -48,7 +48,7 @@ def load_reference(path: Path, recognizer: Recognizer) -> Variation:
     if good.metadata.get("activations") not in ACTIVATION_METHODS:
         raise PfiqError(f"{path}: does not name the activation map it was made by; make it with `pfiq activations`.")
     if (other := good.metadata.get("recognizer")) != identity(recognizer):
-        raise PfiqError(f"{path}: was made with another recogniser, {other}; give that one, or make the file anew.")
+        raise PfiqError(f"{path}: was made with another recogniser, {other}; give that one, or make the file again.")
     return good
 
 

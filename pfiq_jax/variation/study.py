@@ -42,7 +42,7 @@ class Study(NamedTuple):
         low: statistics of the faces of low quality.
         test: whether the faces of low quality vary more outside the central face.
         others: indices of the single faces that were compared with ``high``.
-        deviations: of these, from the mean map of ``high``.
+        deviations: of the faces in ``others``, from the mean map of ``high``.
     """
 
     high: Variation
@@ -89,7 +89,7 @@ def study_maps(
         sets: from ``split``.
         region: the central face.
         metadata: descriptions for the statistics; "set" is added.
-        done: called with "high", then "low", and the statistics, as soon as these are known.
+        done: called with "high", then "low", and the statistics, as soon as they are computed.
 
     Raises:
         PfiqError: if a set has fewer than two faces.

@@ -75,7 +75,7 @@ def study_files(
         metadata: descriptions for the statistics.
         note: called with each path that is used and its face, or with the reason why there is none.
         advance: called with 1 after each face.
-        done: called with "high", then "low", and the statistics, as soon as these are known.
+        done: called with "high", then "low", and the statistics, as soon as they are computed.
 
     Raises:
         PfiqError: if fewer than two faces of a set can be read.

@@ -72,7 +72,7 @@ class _Cursor:
         return int(self.take(dtype, 1)[0])
 
     def count(self, smallest: int) -> int:
-        """The number of records that follow, each of which has at least ``smallest`` bytes."""
+        """The number of records that follow, where each record has at least ``smallest`` bytes."""
         count = self.number("<u8")
         if count * smallest > len(self.rest):
             raise ValueError("it ends too early")

@@ -117,7 +117,7 @@ def threshold_at_fmr(
         comparisons: with at least one non-mated pair.
         fmr: false match rate, at most the one that ``compare_all_pairs`` was given.
         weights: how often each image counts, 0 or more; a pair counts as often as the product of its images' weights.
-            If the threshold of such a sample lies below all kept pairs, the lowest similarity of these is returned.
+            If the threshold of such a sample lies below all kept pairs, the lowest kept similarity is returned.
 
     Raises:
         PfiqError: where there are no non-mated pairs, and for a rate outside (0, 1).
@@ -182,7 +182,7 @@ def _compare(
 
     Returns:
         All similarities; which pairs are mated; the similarities of non-mated pairs and -inf for others; the highest
-        of these in each row, and in each column.
+        non-mated similarity in each row, and in each column.
     """
     similarity = jnp.clip(jnp.matmul(left, right.T, precision="highest"), -1, 1)
     real = (left_labels >= 0)[:, None] & (right_labels >= 0)[None, :]

@@ -85,7 +85,7 @@ def evaluate_scores(
     """Measures scores against the errors of a recogniser on all pairs of the images.
 
     The quality of a pair is that of its worse image. The threshold is computed from all non-mated pairs before
-    anything is discarded, and anew in each resample of the bootstrap.
+    anything is discarded, and again in each resample of the bootstrap.
 
     Args:
         embeddings: (n, dim), of any length.

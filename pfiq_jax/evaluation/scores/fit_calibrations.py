@@ -1,4 +1,4 @@
-"""The meaning of several methods' scores on one recogniser, from faces of which some may have a known identity."""
+"""The meaning of several methods' scores on one recogniser, from faces that may have known identities."""
 
 import functools
 from collections import Counter
@@ -23,7 +23,7 @@ class FittedCalibrations(NamedTuple):
 
     Attributes:
         calibrations: one per method.
-        failures_unknown: why the probability that a comparison fails is not known, as one sentence; None if it is.
+        failures_unknown: why the probability of a failure cannot be estimated, as one sentence; None if it can.
     """
 
     calibrations: list[Calibration]
@@ -88,7 +88,7 @@ def fit_calibrations(
     reference: str,
     fmr: float = FMR,
 ) -> FittedCalibrations:
-    """Fits the scale of each method, its percentiles, and the probability that a comparison fails if it can be known.
+    """Fits the scale of each method, its percentiles, and the probability that a comparison fails if possible.
 
     Args:
         scores: raw scores by the name of the method, higher is better.
