@@ -132,7 +132,7 @@ def randomize(torch: ModuleType) -> Callable:
                 uniform(module.weight, 0.05, 0.4)
             elif isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
                 if module.affine:
-                    # residual branches as small as in trained networks: else a hundred of them explode
+                    # residual branches as small as in trained networks; otherwise a hundred of them explode
                     closes_branch = re.search(r"bn3$|res_layer\.[45]$", name)
                     uniform(module.weight, *((0.1, 0.3) if closes_branch else (0.5, 1.5)))
                     uniform(module.bias, -0.5, 0.5)

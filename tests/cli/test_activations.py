@@ -21,7 +21,7 @@ PICTURES = {"statistics.png", "densities.png", "faces.png", "deviations.png"}
 
 @pytest.fixture(scope="module")
 def report(run, tmp_path_factory) -> Path:
-    """What the command wrote of 24 spoiled copies of one face, a file that is none, and a name for HTML to escape."""
+    """The output for 24 spoiled copies of a face, a file that is not an image, and a name that HTML must escape."""
     folder = tmp_path_factory.mktemp("activations")
     face = np.asarray(Image.open(DEMO).convert("RGB"), np.float32)
     (folder / "fa&ces").mkdir()

@@ -141,7 +141,7 @@ def test_without_matplotlib_all_but_the_picture_is_written(evaluate, monkeypatch
 
 
 def test_degraded_faces_of_real_people(evaluate, data, recognizer):
-    """The magnitude and the closed form on a tenth of the people, by the verb and by hand."""
+    """The magnitude and the closed form on a tenth of the people, by the subcommand and by hand."""
     folder = data / "lfw_dev_degraded"
     people = sorted(path for path in folder.iterdir() if path.is_dir())[::10]
     for person in people:

@@ -176,7 +176,7 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
         raise PermissionError
 
     (tmp_path / "face.png").write_bytes(png())
-    for step in ("open", "is_file"):  # the latter in a folder that may not be looked into
+    for step in ("open", "is_file"):  # is_file fails in a folder that may not be read
         with monkeypatch.context() as patch:
             patch.setattr(f"pathlib.Path.{step}", refuse)
             with pytest.raises(PfiqError, match=r"face\.png: may not be read; change its permissions"):

@@ -22,7 +22,7 @@ METHODS = {
 
 @pytest.fixture(scope="module")
 def looks_at_the_left() -> Recognizer:
-    """A network that sees the left half of its image only, at 16 x 16 pixels."""
+    """A network that depends on the left half of its image only, at 16 x 16 pixels."""
 
     def trunk(parameters, images):
         left = images.at[:, :, 56:].set(0)

@@ -1,4 +1,4 @@
-"""Score-CAM beside a plain one in torch, the published map, and what holds for every network."""
+"""Score-CAM compared with a plain one in torch and the published map, and what holds for every network."""
 
 import functools
 import inspect
@@ -125,7 +125,7 @@ def head(parameters, features):
 
 @pytest.fixture(scope="module")
 def small() -> Recognizer:
-    """A network of one's own with 10 channels, of which one is nowhere 0 and one is flat."""
+    """A custom network with 10 channels; one is nowhere 0, and one is flat."""
     keys = jax.random.split(jax.random.key(0))
     parameters = {
         "trunk": jax.random.normal(keys[0], (3, 10)).at[:, 4].set(0),
@@ -174,7 +174,7 @@ def test_masks_darken_to_the_preprocessings_mean(small):
 
 
 def test_another_size_of_images_and_features(facenet):
-    """FaceNet's 1792 masked images take a minute, so it is only traced; a network of its sizes is run."""
+    """FaceNet's 1792 masked images take a minute, so they are only traced. A small network is run."""
     image = np.random.default_rng(0).integers(0, 256, (160, 160, 3), np.uint8)
     assert jax.eval_shape(score_cam, facenet, image).shape == (160, 160)
 

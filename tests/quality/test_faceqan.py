@@ -1,4 +1,4 @@
-"""FaceQAN beside the published procedure in torch, and what it promises."""
+"""FaceQAN compared with the published procedure in torch, and its documented properties."""
 
 import functools
 

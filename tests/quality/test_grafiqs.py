@@ -1,4 +1,4 @@
-"""GraFIQs against torch's autograd, and what it promises."""
+"""GraFIQs compared with torch's autograd, and its documented properties."""
 
 import inspect
 

@@ -1,4 +1,4 @@
-"""MagFace and CR-FIQA: the embedding's length, and what a layer learned to tell from it."""
+"""MagFace and CR-FIQA: the embedding's length, and the output of a trained quality head."""
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,7 @@ def with_quality_head(random_parameters) -> Recognizer:
 
 
 def test_magnitudes_of_the_published_features(data):
-    """They come out of a network that knows nothing else: the number of a feature is its image's red."""
+    """The network looks them up: the red value of an image is the index of its features."""
     lines = (data / "golden" / "magface_toy_features.list").read_text().splitlines()
     published = jnp.asarray([[float(number) for number in line.split()[1:]] for line in lines], jnp.float32)
     own = Recognizer.from_functions(

@@ -1,4 +1,4 @@
-"""The recogniser as a pytree, its two functions, and networks of one's own."""
+"""The recogniser as a pytree, its stages, and custom networks."""
 
 import dataclasses
 import pickle
@@ -107,7 +107,7 @@ def test_network_of_ones_own(own):
 
 
 def test_squared_gains_of_a_library_head_equal_the_jacobians(recognizer):
-    """The closed form of the head against the generic one, which a network of one's own uses."""
+    """The closed form of the head against the generic one, which custom networks use."""
     units = jnp.zeros((1, 7, 7, 1024))
     some = (slice(None), slice(3, 4), slice(2, 3), slice(0, 1024, 100))
 

@@ -45,7 +45,7 @@ def parts(recognizer, tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "whole.safetensors"
     recognizer.save(path)
     with safetensors.safe_open(path, framework="numpy") as file:
-        return file.metadata()[HEADER], {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        return file.metadata()[HEADER], {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
 
 
 def write(path, header, arrays):

@@ -9,7 +9,7 @@ REGION = np.pad(np.ones((2, 2), bool), 2)
 
 
 def cells(seed, faces, spread=0.1):
-    """Of which only the border spreads as said."""
+    """Maps that vary only at the border, by the given spread."""
     generator = np.random.default_rng(seed)
     spreads = np.where(REGION, 0.1, spread)
     return generator.normal(0.5, spreads, (faces, *SIZE)).clip(0, 1).astype(np.float32)

@@ -20,7 +20,7 @@ maps_of_any_kind = st.integers(0, 2**32 - 1).map(lambda seed: random_maps(seed, 
 
 
 def random_maps(seed, count, shape=(5, 4)):
-    """Activations of which many are 0, many 1, and some alike, as those of real faces are."""
+    """Activations with many zeros, many ones and some equal values, as on real faces."""
     generator = np.random.default_rng(seed)
     maps = generator.normal(generator.random(shape), 0.3, (count, *shape)).clip(0, 1)
     return np.where(generator.random(maps.shape) < 0.2, np.float64(0.3), maps).astype(np.float32)
