@@ -1,9 +1,9 @@
 """The relative norm: length of the embedding, relative to the uniform shift of the last feature map.
 
 Introduced here. The length of an embedding follows quality (Meng et al., MagFace, CVPR 2021), even if no loss
-requires it. Blur, motion and noise spoil a face as a whole: they shift whole channels of the last feature map
-equally at the brow and at the chin. A useful face excites different channels at different places. Dividing by the uniform shift
-ranks spoiled faces better than the length alone, and better than SER-FIQ (``benchmarks/results/scores.md``).
+requires it. Blur, motion and noise spoil a face as a whole: they shift whole channels of the last feature map equally
+at the brow and at the chin. A useful face excites different channels at different places. Dividing by the uniform
+shift ranks spoiled faces better than the length alone, and better than SER-FIQ (``benchmarks/results/scores.md``).
 """
 
 import jax.numpy as jnp
