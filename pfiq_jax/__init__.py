@@ -1,4 +1,4 @@
-"""How useful a face image is for recognition, and which of its pixels make it so.
+"""How useful a face image is for recognition, and which of its pixels determine its quality.
 
 The public names are listed in ``__init__.pyi``. Each is imported when it is first used.
 """

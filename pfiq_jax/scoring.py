@@ -54,7 +54,7 @@ def score_files(
         read: returns the face in a file, or raises PfiqError; called from several threads.
         method: one of ``QUALITY_METHODS``; None for ``default_quality_method``.
         batch_size: None for ``faces.batches.default_batch_size()``.
-        note: called with every path and its face, or with the reason why there is none.
+        note: called with every path and its face, or with the reason why it has none.
 
     Yields:
         The scores of one batch; a file that cannot be read has an ``error`` in place of a score.

@@ -127,7 +127,7 @@ def maps(
 
 
 def default_maps() -> tuple[str, ...]:
-    """The methods to evaluate if none is named; says on stderr which ones are left out."""
+    """The methods to evaluate if none is named; reports on stderr which ones are left out."""
     left_out = [name for name, method in MAP_METHODS.items() if method.on_request]
     click.echo(f"Left out unless named by --map, since they are expensive: {', '.join(left_out)}.", err=True)
     return tuple(name for name in MAP_METHODS if name not in left_out)

@@ -119,7 +119,7 @@ def known_people(folder: Path) -> People:
 
 
 def default_methods(recognizer: Recognizer) -> tuple[str, ...]:
-    """The methods to evaluate if none is named; says on stderr which ones are left out and why."""
+    """The methods to evaluate if none is named; reports on stderr which ones are left out and why."""
     tried = [name for name in QUALITY_METHODS if not QUALITY_METHODS[name].on_request]
     supported = supported_methods(recognizer, tried)
     if unsupported := [name for name in tried if name not in supported]:

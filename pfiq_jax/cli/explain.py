@@ -29,7 +29,7 @@ from pfiq_jax.variation.reference import Compared, compare, load_reference
 
 
 class Explanation(NamedTuple):
-    """All there is to say about one face.
+    """All results for one face.
 
     Attributes:
         path: of the face.

@@ -57,7 +57,7 @@ class Outcome:
         self._lowest, self._highest = math.inf, -math.inf  # of the scaled scores; the other way round if there are none
 
     def note(self, path: Path, face: Face | PfiqError) -> None:
-        """Notes a file: its face, or why there is none."""
+        """Records a file: its face, or the reason why it has none."""
         if isinstance(face, PfiqError):
             self.errors.append(str(face))
         elif face.resized:

@@ -20,7 +20,7 @@ class Measure(NamedTuple):
         name: its key in JSON and the title of its column.
         better: which values are better; "" for a measure that other measures are compared with.
         table: the number of the table that shows it, from 0; an evaluation's headline is in table 0.
-        meaning: a phrase that says what it is.
+        meaning: a phrase that describes it.
     """
 
     name: str

@@ -61,7 +61,7 @@ def read_face(
 
 
 def face_or_error(path: Path, read: Callable[[Path], Face]) -> Face | PfiqError:
-    """The face in a file, or why there is none."""
+    """The face in a file, or the reason why it cannot be read."""
     try:
         return read(path)
     except PfiqError as error:
@@ -91,7 +91,7 @@ def read_faces(
     Args:
         paths: of the files.
         read: returns the face in a file, or raises PfiqError.
-        note: called with every path and its face, or with the reason why there is none.
+        note: called with every path and its face, or with the reason why it has none.
 
     Raises:
         PfiqError: if no face can be read.

@@ -40,7 +40,7 @@ def score_cam(
     """Activation maps in [0, 1], from one forward pass and another for every channel of the features.
 
     Each channel A_c of the features, enlarged to the size of the image (bilinear), is a mask M_c. The image is masked
-    by it, the score w_c says how much of the face is left, and the map is the positive part of the sum of w_c M_c,
+    by it. The score w_c measures how much of the face is left. The map is the positive part of the sum of w_c M_c,
     scaled so that its least pixel is 0 and its greatest 1. Higher is more active: more of what keeps the embedding
     lies there. A map compares places of one face, not faces.
 

@@ -40,9 +40,9 @@ def grafiqs(recognizer: Recognizer, images: Images, *, block: Block = 1) -> Floa
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
         block: where the gradient is taken. 1 to 4 are outputs of blocks, the last layer at each of the trunk's last
             four resolutions (``layer1`` to ``layer4`` of an IResNet). "image" is the preprocessed image (about -1..1),
-            to which the published magnitudes belong. The authors say that the best must be found by measuring: on the
-            bundled network and the faces of ``benchmarks/results/scores.md`` the pAUC, lower is better, is 0.73 at the
-            image, and 0.69, 0.69, 1.03 and 0.81 at the blocks.
+            to which the published magnitudes belong. According to the authors, the best must be found by measuring.
+            On the bundled network and the faces of ``benchmarks/results/scores.md`` the pAUC (lower is better) is 0.73
+            at the image, and 0.69, 0.69, 1.03 and 0.81 at the blocks.
 
     Returns:
         One number per image, 0 or less, on a scale of its own for each network and block.

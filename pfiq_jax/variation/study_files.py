@@ -73,7 +73,7 @@ def study_files(
         read: returns the face in a file, or raises PfiqError; called from several threads.
         region: the central face, of the size of the faces.
         metadata: descriptions for the statistics.
-        note: called with each path that is used and its face, or with the reason why there is none.
+        note: called with each path that is used and its face, or with the reason why it has none.
         advance: called with 1 after each face.
         done: called with "high", then "low", and the statistics, as soon as they are computed.
 

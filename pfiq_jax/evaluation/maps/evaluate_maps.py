@@ -61,7 +61,7 @@ MAP_MEASURES = (
     ),
     Measure("noise", "higher", 3, "rank correlation of the maps of a face without and with invisible noise"),
 )
-"""Areas under curves are means over ``AREA_FRACTIONS``; a measure whose name says nothing else uses the blurred fill.
+"""Areas under curves are means over ``AREA_FRACTIONS``; a measure whose name states no fill uses the blurred one.
 
 The reversed orders need no pass of the network: inserting a share f of the pixels in one order makes the same image as
 deleting 1 - f in the other order.

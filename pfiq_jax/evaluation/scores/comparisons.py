@@ -133,7 +133,7 @@ def threshold_at_fmr(
         raise PfiqError(
             "there are no two images of different identities, so there is no false match rate; add identities."
         )
-    position = fmr * (total - 1)  # from the top, among pairs repeated as their weights say
+    position = fmr * (total - 1)  # from the top, among pairs repeated by their weights
     at = np.floor(position) + np.arange(2)
     if ranks is not None:
         at = np.searchsorted(ranks, at, side="right")

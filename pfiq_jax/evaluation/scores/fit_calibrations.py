@@ -62,7 +62,7 @@ def calibrate_files(
         read: returns the face in a file, or raises PfiqError.
         methods: names of ``QUALITY_METHODS``.
         reference: what the faces are, in words; their number is added.
-        note: called with every path and its face, or with the reason why there is none.
+        note: called with every path and its face, or with the reason why it has none.
         advance: called with the number of faces done since the last call.
 
     Raises:

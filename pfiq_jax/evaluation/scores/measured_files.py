@@ -45,7 +45,7 @@ def measure_files(
         paths: of the files, at least one.
         read: returns the face in a file, or raises PfiqError; called from several threads.
         size: height and width of the faces.
-        note: called with every path and its face, or with the reason why there is none.
+        note: called with every path and its face, or with the reason why it has none.
         advance: called with the number of faces done since the last call.
 
     Raises:
