@@ -47,4 +47,4 @@ def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     help="Print the versions of pfiq and JAX and the devices.",
 )
 def main() -> None:
-    """How useful face images are for recognition, and which of their pixels determine it."""
+    """How useful face images are for recognition, and which pixels determine their quality."""
