@@ -140,7 +140,7 @@ def test_mistakes_are_one_sentence(backbone, tmp_path):
 
 def test_an_output_that_cannot_be_written_leaves_nothing(backbone, tmp_path):
     (tmp_path / "folder").mkdir()
-    check_mistake(run(backbone, tmp_path / "folder"), "cannot be written")
+    check_mistake(run(backbone, tmp_path / "folder"), "is not a regular file")
     assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
 
 
