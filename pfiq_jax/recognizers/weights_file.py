@@ -17,7 +17,7 @@ import safetensors.numpy
 from jaxtyping import Array, PyTree
 
 from pfiq_jax.calibration import Calibration
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.errors import PfiqError, check_format_version
 from pfiq_jax.outputs import write_atomically
 from pfiq_jax.recognizers.architecture import Architecture, path_name
 from pfiq_jax.recognizers.header import fields_of, header_of
@@ -154,11 +154,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             header = json.loads((file.metadata() or {})[HEADER])
-            if header["format_version"] != FORMAT_VERSION:
-                raise PfiqError(
-                    f"{path}: was written in format version {header['format_version']}; this release reads only "
-                    f"version {FORMAT_VERSION}. Upgrade pfiq_jax or convert the source weights again."
-                )
+            check_format_version(path, header["format_version"], FORMAT_VERSION, "convert the source weights again")
             return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (safetensors.SafetensorError, OSError) as error:
         raise PfiqError(f"{path}: is truncated or not a .safetensors file ({error}); {fix}") from error

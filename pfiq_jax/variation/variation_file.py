@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.errors import PfiqError, check_format_version
 from pfiq_jax.outputs import write_atomically
 from pfiq_jax.variation.variation import BINS, MOST_FACES, ONE, SUMS, Variation
 
@@ -35,11 +35,7 @@ def load_variation(path: str | os.PathLike[str]) -> Variation:
             raise PfiqError(f"{path}: unpacks to {size} bytes, more than the {LARGEST} that can be read; {fix}")
         with np.load(path, allow_pickle=False) as arrays:
             header = json.loads(str(arrays["header"]))
-            if header["format_version"] != FORMAT_VERSION:
-                raise PfiqError(
-                    f"{path}: was written in format version {header['format_version']}, but this release reads only "
-                    f"version {FORMAT_VERSION}; upgrade pfiq_jax or summarize the maps again."
-                )
+            check_format_version(path, header["format_version"], FORMAT_VERSION, "summarize the maps again")
             variation = Variation(header["count"], arrays["sums"], arrays["histogram"], header["metadata"])
     except PfiqError:
         raise
