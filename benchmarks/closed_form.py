@@ -12,6 +12,7 @@ import numpy as np
 
 from pfiq_jax import Recognizer, load_recognizer, ser_fiq, ser_fiq_closed_form
 from pfiq_jax.faces import expand_paths, read_image
+from pfiq_jax.tables import markdown_table
 
 KEYS = 10
 
@@ -43,9 +44,9 @@ def by_set(faces: Mapping[str, np.ndarray], closed: np.ndarray, sampled: np.ndar
 def main(folder: Path, output: Path | None) -> None:
     faces = {str(path.relative_to(folder)): read_image(path) for path in expand_paths([folder])}
     closed, sampled = errors(load_recognizer(), faces)
-    lines = ["| faces | closed form | 100 masks |", "|---|---:|---:|"]
-    lines += [f"| {name} | {a:.6f} | {b:.6f} |" for name, (a, b) in by_set(faces, closed, sampled).items()]
-    text = "Root mean square error of the raw score against 20,000 masks.\n\n" + "\n".join(lines) + "\n"
+    rows = [(name, f"{a:.6f}", f"{b:.6f}") for name, (a, b) in by_set(faces, closed, sampled).items()]
+    table = markdown_table(["faces", "closed form", "100 masks"], rows)
+    text = f"Root mean square error of the raw score against 20,000 masks.\n\n{table}\n"
     click.echo(text)
     if output:
         output.write_text(text)

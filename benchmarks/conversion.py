@@ -17,6 +17,8 @@ from pathlib import Path
 
 import click
 
+from pfiq_jax.tables import markdown_table
+
 ROUNDS = 3
 PROGRAM = "from weights_convert.cli import main; main()"
 
@@ -49,7 +51,7 @@ def convert(source: Path, output: Path) -> tuple[float, int]:
 @click.command(help=__doc__.split("\n")[0])
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(output: Path | None) -> None:
-    lines = ["| file | MB | seconds | peak, MB | peak / file |", "|---|---:|---:|---:|---:|"]
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
         with multiprocessing.get_context("spawn").Pool(1) as pool:  # a process inherits the peak of its parent
             sources = pool.apply(write_sources, (Path(folder),))
@@ -57,10 +59,10 @@ def main(output: Path | None) -> None:
             size = source.stat().st_size
             runs = [convert(source, Path(folder) / "converted.safetensors") for _ in range(ROUNDS)]
             seconds, peak = statistics.median(run[0] for run in runs), max(run[1] for run in runs)
-            lines.append(
-                f"| `{source.suffix}` | {size / 1e6:.0f} | {seconds:.1f} | {peak / 1e6:.0f} | {peak / size:.1f} |"
-            )
-    text = f"Medians of {ROUNDS} conversions of an IResNet-100.\n\n" + "\n".join(lines) + "\n"
+            numbers = (f"{size / 1e6:.0f}", f"{seconds:.1f}", f"{peak / 1e6:.0f}", f"{peak / size:.1f}")
+            rows.append((f"`{source.suffix}`", *numbers))
+    table = markdown_table(["file", "MB", "seconds", "peak, MB", "peak / file"], rows)
+    text = f"Medians of {ROUNDS} conversions of an IResNet-100.\n\n{table}\n"
     click.echo(text)
     if output:
         output.write_text(text)

@@ -22,6 +22,7 @@ import pfiq_jax
 from benchmarks.torch_sface import TorchSFace
 from pfiq_jax import ARCFACE_TORCH, IResNet, Recognizer, load_recognizer
 from pfiq_jax.cpu_memory import keep_freed_memory
+from pfiq_jax.tables import markdown_table
 from weights_convert.torch_networks.iresnet import TorchIResNet
 
 NUM_MASKS = 100
@@ -151,8 +152,8 @@ def medians(table: dict, rounds: int) -> dict[str, float]:
 
 def report(title: str, times: dict[str, float]) -> str:
     embed, torch_embed = times["embed"], times["torch: embed"]
-    lines = [f"### {title}", "", "| | ms per face | x `embed` |", "|---|---:|---:|"]
-    lines += [f"| {name} | {time:.2f} | {time / embed:.2f} |" for name, time in times.items()]
+    rows = [(name, f"{time:.2f}", f"{time / embed:.2f}") for name, time in times.items()]
+    lines = [f"### {title}", "", markdown_table(["", "ms per face", "x `embed`"], rows)]
     lines += ["", f"`embed` against torch: {embed / torch_embed:.2f}"]
     if "ONNX Runtime: embed" in times:
         lines[-1] += f", against ONNX Runtime: {embed / times['ONNX Runtime: embed']:.2f}"

@@ -21,6 +21,7 @@ from pfiq_jax.maps.score_cam import (
 )
 from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
+from pfiq_jax.vectors import TINY
 
 RIDGE = 0.3  # of the mean variance of a mask's places; the best of 0.01 to 1 on both networks measured
 
@@ -74,6 +75,6 @@ def _affine_fit(
     known = points[chosen]
     with jax.default_matmul_precision("highest"):
         products = known.T @ known
-        strength = jnp.maximum(RIDGE * jnp.trace(products) / len(products), 1e-12)  # above 0 for flat features
+        strength = jnp.maximum(RIDGE * jnp.trace(products) / len(products), TINY)  # above 0 for flat features
         slope = jnp.linalg.solve(products + strength * jnp.eye(len(products)), known.T @ (values - mean))
         return points @ slope + mean

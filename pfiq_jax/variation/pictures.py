@@ -12,6 +12,7 @@ from pfiq_jax.variation.findings import TITLES
 from pfiq_jax.variation.region import Region, by_region
 from pfiq_jax.variation.study_files import Example
 from pfiq_jax.variation.variation import Variation
+from pfiq_jax.vectors import TINY
 
 HIGH_COLOR, LOW_COLOR = "tab:red", "tab:blue"  # as in the paper's density plots
 
@@ -45,7 +46,7 @@ def plot_statistics(high: Variation, low: Variation, region: Region) -> Any:
             scale = each.imshow(values, cmap="turbo", vmin=0, vmax=top)
         figure.colorbar(scale, ax=row[:2], shrink=0.9)
         difference = of_low - of_high
-        reach = max(np.abs(difference).max(), 1e-12)
+        reach = max(np.abs(difference).max(), TINY)
         scale = row[2].imshow(difference, cmap="coolwarm", vmin=-reach, vmax=reach)
         figure.colorbar(scale, ax=row[2], shrink=0.9)
         row[0].set_ylabel(title)
@@ -112,7 +113,7 @@ def plot_examples(examples: Sequence[Example], good: Variation) -> Any:
     figure = new_figure(1.4 * len(examples) + 1, 5)
     axes = figure.subplots(3, len(examples), squeeze=False)
     deviations = [deviation(good, example.activation) for example in examples]
-    top = max(np.max(deviations), 1e-12)
+    top = max(np.max(deviations), TINY)
     for column, (example, away) in enumerate(zip(examples, deviations, strict=True)):
         draw_over(axes[0, column], example.image)
         draw_over(axes[1, column], example.image, example.activation)
