@@ -45,8 +45,8 @@ def calibrate(
     """Find out what the quality scores of a recogniser mean, and write it into its weights.
 
     FOLDER contains aligned faces, good and bad as they come, a few hundred or more. The scores of every method are put
-    on a scale on which these faces spread over 0 to 1, half of them below 0.5, and their percentiles are kept. What
-    the weights state about other methods stays.
+    on a scale on which these faces spread over 0 to 1, about half of them below 0.5, and their percentiles are kept.
+    What the weights state about other methods stays.
 
     If FOLDER contains a folder for each person, the probability that a comparison with another face of the person
     fails is fitted too, at the threshold of a false match rate of 0.001. The person is the first folder below FOLDER;

@@ -184,6 +184,6 @@ def meaning(recognizer: Recognizer, raw_quality: Float[np.ndarray, ""]) -> str:
     calibration = recognizer.calibrations.get(default_quality_method(recognizer))
     if calibration is None:
         return ""
-    share = f", better than {calibration.percentile(raw_quality):.0f}% of {calibration.reference}"
+    share = f"; above {calibration.percentile(raw_quality):.0f}% of the reference faces ({calibration.reference})"
     failure = calibration.failure_probability(raw_quality)
-    return share if failure is None else f"{share}; {failure:.1%} of comparisons fail"
+    return share if failure is None else f"{share}; {failure:.1%} of mated pairs whose worse face it is fail to match"

@@ -89,8 +89,8 @@ def default_quality_method(recognizer: Recognizer) -> str:
 def face_quality(recognizer: Recognizer, images: Images, *, method: str | None = None) -> Float[Array, "*batch"]:
     """How useful faces are for recognition, between 0 and 1; higher is better. Differentiable with finite gradients.
 
-    The raw score of a method on the scale that was fitted to the recogniser: half of the faces that it was calibrated
-    on score below 0.5, and they spread over the whole range.
+    The raw score of a method on the scale that was fitted to the recogniser: about half of the faces that it was
+    calibrated on score below 0.5, and they spread over the whole range.
 
     A recogniser without a calibration has only the published scale of SER-FIQ, which was fitted to another network and
     can give all its faces nearly 0 or nearly 1. Fit one with ``pfiq calibrate`` or ``Calibration.fit``, or use raw
