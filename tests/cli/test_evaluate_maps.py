@@ -140,23 +140,23 @@ def test_sheet_keeps_both_ends_of_a_long_name():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", EXPERIMENTS)
-def test_the_same_bytes_again(run, people, verb):
+@pytest.mark.parametrize("subcommand", EXPERIMENTS)
+def test_the_same_bytes_again(run, people, subcommand):
     for folder in ("1", "2"):
-        run("evaluate", verb, people, "--map", "plq", "--json", f"{folder}/figures.json")
+        run("evaluate", subcommand, people, "--map", "plq", "--json", f"{folder}/figures.json")
     for name in os.listdir("1"):
         assert Path("1", name).read_bytes() == Path("2", name).read_bytes()
 
 
-@pytest.mark.parametrize("verb", EXPERIMENTS)
-def test_json_on_stdout(run, people, verb):
-    result = run("evaluate", verb, people, "--map", "plq", "--json", "-")
+@pytest.mark.parametrize("subcommand", EXPERIMENTS)
+def test_json_on_stdout(run, people, subcommand):
+    result = run("evaluate", subcommand, people, "--map", "plq", "--json", "-")
     assert json.loads(result.stdout)["methods"]["plq"]
     assert "faces, one of each person" in result.stderr
-    assert sorted(os.listdir()) == [f"{verb}.md", f"{verb}.png", "people"]
+    assert sorted(os.listdir()) == [f"{subcommand}.md", f"{subcommand}.png", "people"]
 
 
-@pytest.mark.parametrize("arguments", [*(("evaluate", verb, "--map", "plq") for verb in EXPERIMENTS), ("sheet",)])
+@pytest.mark.parametrize("arguments", [*(("evaluate", name, "--map", "plq") for name in EXPERIMENTS), ("sheet",)])
 def test_bad_files_are_listed_and_all_others_evaluated(run, people, arguments):
     Path("people/bob/1.png").write_bytes(b"no image")
     Path("people/eve").mkdir()
@@ -168,7 +168,7 @@ def test_bad_files_are_listed_and_all_others_evaluated(run, people, arguments):
     assert "3 faces" in result.stdout or "2 good" in result.stdout or "4 faces" in result.stdout
 
 
-@pytest.mark.parametrize("arguments", [*(("evaluate", verb) for verb in EXPERIMENTS), ("sheet",)])
+@pytest.mark.parametrize("arguments", [*(("evaluate", subcommand) for subcommand in EXPERIMENTS), ("sheet",)])
 def test_folders_without_faces(run, arguments):
     Path("empty").mkdir()
     Path("bad").mkdir()
@@ -180,8 +180,8 @@ def test_folders_without_faces(run, arguments):
         assert "; give " in stderr
 
 
-@pytest.mark.parametrize("verb", EXPERIMENTS)
-def test_finds_out_first_what_cannot_be_written(run, people, verb, monkeypatch):
+@pytest.mark.parametrize("subcommand", EXPERIMENTS)
+def test_finds_out_first_what_cannot_be_written(run, people, subcommand, monkeypatch):
     monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: pytest.fail("computed first"))
     Path("file").touch()
     for json_file, reason in (
@@ -190,27 +190,28 @@ def test_finds_out_first_what_cannot_be_written(run, people, verb, monkeypatch):
         ("figures.png", "call it .json"),
         ("people/ann/1.json", "is an input and would be overwritten"),
     ):
-        assert reason in run("evaluate", verb, people, "--json", json_file, exit_code=1).stderr
+        assert reason in run("evaluate", subcommand, people, "--json", json_file, exit_code=1).stderr
 
 
-@pytest.mark.parametrize("arguments", [*(("evaluate", verb) for verb in EXPERIMENTS), ("sheet",)])
+@pytest.mark.parametrize("arguments", [*(("evaluate", subcommand) for subcommand in EXPERIMENTS), ("sheet",)])
 def test_finds_out_first_that_matplotlib_is_missing(run, people, arguments, monkeypatch):
     monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: pytest.fail("computed first"))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     assert "pip install pfiq-jax[plot]" in run(*arguments, people, exit_code=1).stderr
 
 
-@pytest.mark.parametrize("verb", ["maps", "inpainting"])
-def test_one_face_is_too_few(run, people, verb):
-    assert "give at least two" in run("evaluate", verb, people / "bob", exit_code=1).stderr
+@pytest.mark.parametrize("subcommand", ["maps", "inpainting"])
+def test_one_face_is_too_few(run, people, subcommand):
+    assert "give at least two" in run("evaluate", subcommand, people / "bob", exit_code=1).stderr
 
 
 @pytest.mark.parametrize(
-    ("verb", "measures"), [("maps", MAP_MEASURES[:6]), ("masks", MASK_MEASURES), ("inpainting", INPAINTING_MEASURES)]
+    ("subcommand", "measures"),
+    [("maps", MAP_MEASURES[:6]), ("masks", MASK_MEASURES), ("inpainting", INPAINTING_MEASURES)],
 )
-def test_help_describes_the_measures(run, verb, measures):
-    text = run("evaluate", verb, "--help").stdout
+def test_help_describes_the_measures(run, subcommand, measures):
+    text = run("evaluate", subcommand, "--help").stdout
     for measure in measures:
         assert re.search(rf"^  {measure.name} +{measure.meaning.split(' ')[0]} ", text, re.MULTILINE)
     assert "[default: " in text
-    assert f"{verb}.json" in text
+    assert f"{subcommand}.json" in text

@@ -124,14 +124,12 @@ def evaluate_maps(
     comparisons = compare_all_pairs(embeddings, range(len(images)))
     threshold = threshold_at_fmr(comparisons)
     shuffled, noised = randomized(seed, recognizer), noisy(seed, images)
-
     maps = {name: explain_faces(method, recognizer, images).map for name, method in methods.items()}
     maps[RANDOM] = random_maps(seed, images.shape[:3])
-    insertion, deletion = {}, {}
+    insertion = {name: insertion_curve(recognizer, images, each, advance=advance) for name, each in maps.items()}
+    deletion = {name: deletion_curve(recognizer, images, each, advance=advance) for name, each in maps.items()}
     values: dict[tuple[str, str], np.ndarray] = {}
     for name, of_method in maps.items():
-        insertion[name] = insertion_curve(recognizer, images, of_method, advance=advance)
-        deletion[name] = deletion_curve(recognizer, images, of_method, advance=advance)
         of_face = _areas(insertion[name], deletion[name], threshold)
         for fill in ("black", "mean"):
             curve = deletion_curve(recognizer, images, of_method, fill=fill, fractions=AREA_FRACTIONS, advance=advance)

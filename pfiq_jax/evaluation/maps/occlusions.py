@@ -37,7 +37,7 @@ def occlude(seed: int, images: Images) -> Occluded:
     """
     height, width = images.shape[1:3]
     generator = np.random.default_rng(seed)
-    regions, colors, kinds = [], [], []
+    regions, colours, kinds = [], [], []
     for index in range(len(images)):
         kind = OCCLUSIONS[index % len(OCCLUSIONS)]
         shift = generator.uniform(-3, 3, 2)
@@ -45,11 +45,11 @@ def occlude(seed: int, images: Images) -> Occluded:
         x = (np.arange(width)[None, :] + 0.5) * 112 / width - shift[1]
         regions.append(np.broadcast_to(_shape(kind, y, x, generator), (height, width)))
         darkest, brightest = {"sunglasses": (0, 60), "scarf": (0, 256), "hand": (100, 220)}[kind]
-        color = generator.integers(darkest, brightest, 3)
-        colors.append(np.sort(color)[::-1] if kind == "hand" else color)  # of skin, red is the brightest
+        colour = generator.integers(darkest, brightest, 3)
+        colours.append(np.sort(colour)[::-1] if kind == "hand" else colour)  # of skin, red is the brightest
         kinds.append(kind)
     where = np.stack(regions)
-    paint = np.array(colors, images.dtype)[:, None, None]
+    paint = np.array(colours, images.dtype)[:, None, None]
     return Occluded(np.where(where[..., None], paint, images), where, kinds)
 
 
