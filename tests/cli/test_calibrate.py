@@ -35,7 +35,7 @@ def test_writes_weights_that_know_what_scores_mean(run, faces):
     calibration = pfiq_jax.load_recognizer("mine.safetensors").calibrations["relative_norm"]
     assert calibration.reference == "faces, 24 faces"
     assert calibration.failure is None
-    assert "of faces, 24 faces" in run("explain", DEMO, "--recognizer", "mine.safetensors").stdout
+    assert "reference faces (faces, 24 faces)" in run("explain", DEMO, "--recognizer", "mine.safetensors").stdout
 
 
 def test_the_person_is_the_first_folder_and_loose_faces_are_not_compared(run, faces, monkeypatch):
