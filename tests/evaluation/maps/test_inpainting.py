@@ -1,10 +1,9 @@
 """Occluded faces restored from other faces."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pfiq_jax import PfiqError, PixelQuality, Preprocessing, Recognizer
+from pfiq_jax import PfiqError
 from pfiq_jax.evaluation.maps.inpainting import (
     INPAINTING_MEASURES,
     STATES,
@@ -17,20 +16,6 @@ from pfiq_jax.evaluation.maps.report import inpainting_table, json_of_rows, plot
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.integers(60, 256, (7, 40, 40, 3), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def small() -> Recognizer:
-    return Recognizer.from_functions(
-        lambda _, images: images, lambda _, features: features, (), preprocessing=Preprocessing(size=(40, 40))
-    )
-
-
-def brightness(recognizer, images) -> PixelQuality:
-    """A method whose map and score are how bright pixels are."""
-    pixels = jnp.asarray(images, jnp.float32) / 255
-    gray = jnp.mean(pixels, -1)
-    return PixelQuality(jnp.mean(gray, (1, 2)), pixels, gray)
 
 
 def test_a_smooth_fill_is_exact_on_a_plane():
@@ -95,7 +80,7 @@ def test_nothing_to_inpaint_from():
 
 
 @pytest.fixture(scope="module")
-def evaluation(small):
+def evaluation(small, brightness):
     done = []
     evaluation = evaluate_inpainting(small, IMAGES, brightness, advance=done.append)
     assert done == [1, 1, 1]
@@ -131,7 +116,7 @@ def test_estimates_are_means_over_all_faces_and_over_those_of_each_occlusion(eva
     assert of_all["inside_gain"] == pytest.approx(of_all["inside_restored"] - of_all["inside_occluded"], rel=1e-5)
 
 
-def test_two_faces_have_rows_of_their_occlusions_alone(small):
+def test_two_faces_have_rows_of_their_occlusions_alone(small, brightness):
     assert list(evaluate_inpainting(small, IMAGES[:2], brightness).estimates) == ["all", *OCCLUSIONS[:2]]
 
 

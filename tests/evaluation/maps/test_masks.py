@@ -1,30 +1,15 @@
 """Black squares: where they lie, and whether a map finds them."""
 
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from pfiq_jax import PfiqError, PixelQuality, Preprocessing, Recognizer
+from pfiq_jax import PfiqError, PixelQuality
 from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, evaluate_masks, mask_squares, ranks_lowest
 from pfiq_jax.evaluation.maps.regions import mean_within
 from pfiq_jax.evaluation.maps.report import json_of_rows, masks_table, plot_masks
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.integers(60, 256, (7, 40, 40, 3), np.uint8)
-
-
-@pytest.fixture(scope="module")
-def small() -> Recognizer:
-    return Recognizer.from_functions(
-        lambda _, images: images, lambda _, features: features, (), preprocessing=Preprocessing(size=(40, 40))
-    )
-
-
-def brightness(recognizer, images) -> PixelQuality:
-    """A method whose map and score are how bright pixels are."""
-    pixels = jnp.asarray(images, jnp.float32) / 255
-    gray = jnp.mean(pixels, -1)
-    return PixelQuality(jnp.mean(gray, (1, 2)), pixels, gray)
 
 
 @pytest.mark.parametrize("size", [1, 10, 39])
@@ -52,7 +37,7 @@ def test_squares_that_do_not_fit(size):
 
 
 @pytest.fixture(scope="module")
-def evaluation(small):
+def evaluation(small, brightness):
     done = []
     evaluation = evaluate_masks(small, IMAGES, brightness, sizes=(3, 10), advance=done.append)
     assert done == [1, 1]
@@ -84,7 +69,7 @@ def test_a_map_that_is_low_in_the_mask_finds_it(evaluation, size):
     assert found.low < found.value < found.high
 
 
-def test_a_map_that_is_high_in_the_mask_does_not_find_it(small):
+def test_a_map_that_is_high_in_the_mask_does_not_find_it(small, brightness):
     def opposite(recognizer, images) -> PixelQuality:
         result = brightness(recognizer, images)
         return result._replace(map=1 - result.map)
@@ -92,7 +77,7 @@ def test_a_map_that_is_high_in_the_mask_does_not_find_it(small):
     assert evaluate_masks(small, IMAGES, opposite, sizes=(10,)).estimates["10"]["found"].value == 0
 
 
-def test_the_seed_decides(small, evaluation):
+def test_the_seed_decides(small, brightness, evaluation):
     same, other = (evaluate_masks(small, IMAGES, brightness, sizes=(3,), seed=seed) for seed in (0, 1))
     np.testing.assert_array_equal(same.masked[3].corners, evaluation.masked[3].corners)
     assert same.estimates["3"] == evaluation.estimates["3"]
