@@ -87,8 +87,11 @@ class Architecture(abc.ABC):
         x: Any = images.astype(self._trunk_dtype(parameters))
         found: dict[str, Layer] = {}
         for part in (part for part in PARTS if part in parameters):
-            modules = {name: tuple(_list_index(key) for key in name.split(".")[1:]) for name in offsets}
-            of_part = {path: offsets[name] for name, path in modules.items() if name.startswith(f"{part}.")}
+            of_part = {
+                tuple(_list_index(key) for key in name.split(".")[1:]): offset
+                for name, offset in offsets.items()
+                if name.startswith(f"{part}.")
+            }
             x, layers = run_with_probes(self.module(part, parameters), x, of_part)
             found |= {layer_name(part, path): layer for path, layer in layers.items()}
         return found
