@@ -64,11 +64,14 @@ class PixelQuality(NamedTuple):
         gradient: (height, width, 3) per image: the regressor's gradient, per grey level of RGB 0..255.
         map: (height, width) per image, in [0, 1]; higher is better. A magnitude: how strongly a pixel influences the
             quality, not in which direction.
+        deficit: (height, width) per image, in [0, 1]; 1 is worst. The share of good faces that contribute more at
+            this place. None if the recogniser was not calibrated for it.
     """
 
     quality: Float[Array, "*batch"]
     gradient: Float[Array, "*batch height width 3"]
     map: Float[Array, "*batch height width"]
+    deficit: Float[Array, "*batch height width"] | None = None
 
 
 @overload
