@@ -47,6 +47,7 @@ from .maps import (
     integrated_gradients as integrated_gradients,
     learned_order as learned_order,
     mean_activation as mean_activation,
+    occlusion as occlusion,
     pixel_quality as pixel_quality,
     quality_map as quality_map,
     sampled_score_cam as sampled_score_cam,

@@ -13,6 +13,7 @@ from pfiq_jax.maps.methods import (
     MapMethod,
 )
 from pfiq_jax.maps.mixtures import integrated_gradients, shapley
+from pfiq_jax.maps.occlusion import occlusion
 from pfiq_jax.maps.pixel_quality import PixelQuality, pixel_quality, quality_map
 from pfiq_jax.maps.sampled_score_cam import sampled_score_cam
 from pfiq_jax.maps.score_cam import score_cam
@@ -31,6 +32,7 @@ __all__ = [
     "integrated_gradients",
     "learned_order",
     "mean_activation",
+    "occlusion",
     "pixel_quality",
     "quality_map",
     "sampled_score_cam",

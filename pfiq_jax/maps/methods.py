@@ -10,6 +10,7 @@ from jaxtyping import Array
 from pfiq_jax.maps.learned_order import learned_order
 from pfiq_jax.maps.mean_activation import mean_activation
 from pfiq_jax.maps.mixtures import integrated_gradients, shapley
+from pfiq_jax.maps.occlusion import occlusion
 from pfiq_jax.maps.pixel_quality import PixelQuality, pixel_quality
 from pfiq_jax.maps.sampled_score_cam import sampled_score_cam
 from pfiq_jax.maps.score_cam import score_cam
@@ -54,6 +55,9 @@ MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
             17,
             16,
             on_request=True,
+        ),
+        "occlusion": MapMethod(
+            occlusion, "loss of the embedding where squares of 16 pixels are blurred", 171, 1, on_request=True
         ),
         "learned_order": MapMethod(learned_order, "order of patches that is learned per face", 97, 97, on_request=True),
     }

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pfiq_jax import MAP_METHODS, Calibration, Recognizer, integrated_gradients, learned_order, shapley, smooth_grad
+from pfiq_jax import (
+    MAP_METHODS,
+    Calibration,
+    Recognizer,
+    integrated_gradients,
+    learned_order,
+    occlusion,
+    shapley,
+    smooth_grad,
+)
 from pfiq_jax.maps.smoothing import gaussian_blur, local_minimum, local_variance
 
 KEY = jax.random.key(0)
@@ -16,6 +25,7 @@ METHODS = {
     "smooth_grad": functools.partial(smooth_grad, KEY, copies=2),
     "integrated_gradients": functools.partial(integrated_gradients, steps=4),
     "shapley": functools.partial(shapley, KEY, samples=8),
+    "occlusion": occlusion,
     "learned_order": functools.partial(learned_order, steps=4),
 }
 
@@ -61,6 +71,28 @@ def test_an_image_does_not_depend_on_its_batch(looks_at_the_left, images, method
     assert alone.map.shape == (112, 112)
     assert alone.quality.shape == ()
     np.testing.assert_allclose(alone.map, among.map[1], atol=1e-4)
+
+
+def test_occlusion_is_the_mean_loss_of_the_squares_around_a_pixel(looks_at_the_left, images):
+    """At the corner there is one square, next to it two."""
+    image = images[0]
+    blurred = ndimage.gaussian_filter(image, (11, 11, 0))
+
+    def loss(row: int, column: int) -> float:
+        occluded = image.copy()
+        place = np.s_[row : row + 16, column : column + 16]
+        occluded[place] = blurred[place]
+        first, second = (np.asarray(looks_at_the_left.embed(each), np.float64) for each in (image, occluded))
+        return 1 - first @ second / (np.linalg.norm(first) * np.linalg.norm(second))
+
+    found = np.asarray(occlusion(looks_at_the_left, image).map)
+    for wanted, got in (
+        (loss(0, 0), found[7, 7]),
+        ((loss(0, 0) + loss(0, 8)) / 2, found[0, 8]),
+        ((loss(96, 8) + loss(96, 16)) / 2, found[111, 23]),
+    ):
+        assert got == pytest.approx(wanted / (wanted + 0.01), rel=1e-3, abs=1e-4)
+    np.testing.assert_allclose(found[:, 104:], 0, atol=1e-4)
 
 
 def test_every_named_map_runs_on_a_network_of_ones_own(looks_at_the_left, images):
