@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.bootstrap import mean_estimates
 from pfiq_jax.evaluation.estimate import Estimate
 from pfiq_jax.evaluation.maps.explained import Explained, MapFunction, explain_faces
-from pfiq_jax.evaluation.maps.regions import Images, Maps, Regions, mean_within
+from pfiq_jax.evaluation.maps.regions import Corners, Images, Maps, Regions, mean_within, square_regions
 from pfiq_jax.evaluation.measure import Measure
 from pfiq_jax.recognizers.recognizer import Recognizer
 
@@ -49,7 +49,7 @@ class Masked(NamedTuple):
 
     images: Images
     regions: Regions
-    corners: Int[np.ndarray, "faces 2"]
+    corners: Corners
 
 
 class MasksEvaluation(NamedTuple):
@@ -97,7 +97,7 @@ def evaluate_masks(
     """
     clean = explain_faces(compute, recognizer, images)
     best = np.argsort(-clean.quality, kind="stable")[: (len(images) + 1) // 2]
-    images, clean = images[best], Explained(clean.quality[best], clean.map[best])
+    images, clean = images[best], clean.of(best)
     masked, explained, estimates = {}, {}, {}
     for size in sizes:
         masked[size] = mask_squares(seed + size, images, size)
@@ -131,12 +131,11 @@ def mask_squares(seed: int, images: Images, size: int) -> Masked:
     if not 1 <= size < min(height, width):
         raise PfiqError(f"a square of {size} pixels does not fit into {width}x{height}; give a smaller one.")
     corners = np.random.default_rng(seed).integers(0, (height - size + 1, width - size + 1), (len(images), 2))
-    rows, columns = (np.arange(length)[None] - corners[:, [axis]] for axis, length in enumerate((height, width)))
-    regions = ((rows >= 0) & (rows < size))[:, :, None] & ((columns >= 0) & (columns < size))[:, None, :]
+    regions = square_regions(corners, np.full(len(images), size), (height, width))
     return Masked(np.where(regions[..., None], np.zeros_like(images), images), regions, corners)
 
 
-def ranks_lowest(maps: Maps, corners: Int[np.ndarray, "faces 2"], size: int) -> Bool[np.ndarray, " faces"]:
+def ranks_lowest(maps: Maps, corners: Corners, size: int) -> Bool[np.ndarray, " faces"]:
     """Whether a square has a lower mean map than all its rivals.
 
     Its rivals are the squares of the same size at every half side, counted from the upper left corner. Squares that
