@@ -9,6 +9,8 @@ from jax.typing import ArrayLike
 from pfiq_jax.errors import PfiqError
 
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # shares of red, green and blue in luminance (ITU-R BT.601)
+MAP_COLOURS = "cividis"
+DEFICIT_COLOURS = "magma"
 
 
 def new_figure(width: float | int, height: float | int) -> Any:

@@ -12,10 +12,12 @@ from pfiq_jax.cli.options import FILE, method_list, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import ReportFiles, report_files
 from pfiq_jax.cli.start import start
-from pfiq_jax.evaluation.controls import RANDOM
+from pfiq_jax.evaluation.controls import DETAIL, MEAN_MAP, RANDOM, SHUFFLED
 from pfiq_jax.evaluation.estimate import json_of
-from pfiq_jax.evaluation.maps.evaluate_maps import MAP_MEASURES, PASSES, evaluate_maps
+from pfiq_jax.evaluation.maps.evaluate_maps import evaluate_maps, passes_per_face
 from pfiq_jax.evaluation.maps.inpainting import INPAINTING_MEASURES, STATES, evaluate_inpainting
+from pfiq_jax.evaluation.maps.map_measures import MAP_MEASURES
+from pfiq_jax.evaluation.maps.maps_picture import plot_maps
 from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MASK_SIZES, evaluate_masks
 from pfiq_jax.evaluation.maps.report import (
     inpainting_table,
@@ -23,7 +25,6 @@ from pfiq_jax.evaluation.maps.report import (
     maps_table,
     masks_table,
     plot_inpainting,
-    plot_maps,
     plot_masks,
 )
 from pfiq_jax.evaluation.measure import Measure, help_text
@@ -39,6 +40,9 @@ SAMPLE = (
     "and the values as {0}.json, with 95% intervals over people:"
 )
 UNREADABLE = "Files that cannot be read are listed at the end and make the exit code 1; all others are evaluated."
+
+PUBLISHED = "plq"
+CONTROLS = (PUBLISHED, RANDOM, MEAN_MAP, DETAIL, SHUFFLED)
 
 option_map = click.option(
     "--map",
@@ -100,37 +104,34 @@ def prepare(
 @experiment(
     "Measure how well maps show which pixels recognition depends on.",
     MAP_MEASURES,
-    f"The report has more measures and a legend. `{RANDOM}`, a random order of the pixels, is always included.",
+    f"The report has more measures and a legend. It always includes the controls: {PUBLISHED}, the published map; "
+    f"{RANDOM}, a random order; {MEAN_MAP}, the mean default map of the other faces; {DETAIL}, the energy of the "
+    f"image's detail; {SHUFFLED}, the default map of a network whose weights are shuffled.",
 )
 @click.option(
     "--map",
     "map_methods",
     multiple=True,
-    type=click.Choice((*MAP_METHODS, RANDOM)),
+    default=(DEFAULT_MAP_METHOD,),
+    type=click.Choice((*MAP_METHODS, *CONTROLS[1:])),
     metavar="METHOD",
-    help=f"See below, or {RANDOM}; may be repeated. [default: all that take at most 20 passes]",
+    show_default=True,
+    help="See below; may be repeated.",
 )
 def maps(
     folder: Path, limit: int, json_file: Path | None, recognizer_file: Path | None, map_methods: tuple[str, ...]
 ) -> None:
-    """Evaluates map methods by deletion, insertion and sanity checks."""
+    """Evaluates map methods by covers, deletion, insertion and sanity checks."""
     paths, files = prepare(folder, limit, json_file, "maps", recognizer_file)
     recognizer = start(recognizer_file)
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
-        names = map_methods or default_maps()
-        methods = {name: MAP_METHODS[name].compute for name in names if name != RANDOM}
-        with tqdm(total=PASSES * len(images) * (len(methods) + 1), unit="pass", disable=None) as progress:
-            evaluation = evaluate_maps(recognizer, images, methods, advance=progress.update)
+        methods = {name: MAP_METHODS[name] for name in (*map_methods, PUBLISHED) if name in MAP_METHODS}
+        default = MAP_METHODS[DEFAULT_MAP_METHOD]
+        with tqdm(total=passes_per_face(methods, default) * len(images), unit="pass", disable=None) as progress:
+            evaluation = evaluate_maps(recognizer, images, methods, default, advance=progress.update)
         files.write(json_of(DEFAULT_MAP_METHOD, evaluation.estimates), maps_table(evaluation))
         files.write_picture(plot_maps(evaluation, images))
-
-
-def default_maps() -> tuple[str, ...]:
-    """The methods to evaluate if none is named; reports on stderr which ones are left out."""
-    left_out = [name for name, method in MAP_METHODS.items() if method.on_request]
-    click.echo(f"Left out unless named by --map, since they are expensive: {', '.join(left_out)}.", err=True)
-    return tuple(name for name in MAP_METHODS if name not in left_out)
 
 
 @experiment(

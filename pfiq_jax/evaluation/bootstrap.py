@@ -58,6 +58,17 @@ def bootstrap(
     return Estimate(value, *bounds)
 
 
+def estimate_of(
+    statistic: Callable[[Int[np.ndarray, " images"]], float],
+    identities: Int[np.ndarray, " images"],
+    *,
+    seed: int,
+) -> Estimate:
+    """One number that is not a mean over images, with the interval of ``bootstrap``."""
+    arrays = bootstrap(lambda counts: np.array(statistic(counts)), identities, seed=seed)
+    return Estimate(*map(float, arrays))
+
+
 def mean_estimates(
     values: Mapping[Key, Shaped[np.ndarray, " faces"]],
     derive: Callable[[dict[Key, float]], dict[Key, float]] = lambda means: means,

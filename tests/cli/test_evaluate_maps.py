@@ -16,8 +16,8 @@ from PIL import Image
 import pfiq_jax
 from pfiq_jax import PixelQuality, Preprocessing, Recognizer
 from pfiq_jax.cli.sheet import shortened
-from pfiq_jax.evaluation.maps.evaluate_maps import MAP_MEASURES
 from pfiq_jax.evaluation.maps.inpainting import INPAINTING_MEASURES
+from pfiq_jax.evaluation.maps.map_measures import MAP_MEASURES
 from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MASK_SIZES
 from pfiq_jax.evaluation.maps.occlusions import OCCLUSIONS
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
@@ -59,35 +59,38 @@ def people():
     return Path("people")
 
 
+CONTROLS = ["plq", "random", "mean_map", "detail", "shuffled_weights"]
+HEADLINES = ("ppt", "ppt_foreign", "localisation", "insertion", "deletion")
+LEADS = ("insertion_lead_over_mean_map", "deletion_lead_over_mean_map")
+
+
 def test_maps_writes_json_table_and_picture(run, people):
-    result = run("evaluate", "maps", people, "--map", "plq", "--map", DEFAULT_MAP_METHOD)
+    result = run("evaluate", "maps", people)
     assert sorted(os.listdir()) == ["maps.json", "maps.md", "maps.png", "people"]
     report = json.loads(Path("maps.json").read_text())
     assert report.keys() == {"default", "methods"}
     assert report["default"] == DEFAULT_MAP_METHOD
-    assert list(report["methods"]) == ["plq", DEFAULT_MAP_METHOD, "random"]
-    assert list(report["methods"]["plq"]) == [measure.name for measure in MAP_MEASURES]
-    for measure in ("insertion", "deletion"):
+    assert list(report["methods"]) == [DEFAULT_MAP_METHOD, *CONTROLS]
+    for measure in (*HEADLINES, *LEADS):
         of_plq = report["methods"]["plq"][measure]
         assert of_plq.keys() == {"value", "low", "high"}
         assert of_plq["low"] <= of_plq["value"] <= of_plq["high"]
         assert of_plq == report["methods"][DEFAULT_MAP_METHOD][measure]
-        assert of_plq != report["methods"]["random"][measure]
+    of_random = report["methods"]["random"]
+    assert of_random["ppt"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    assert of_plq != of_random["deletion"]
+    assert report["methods"]["mean_map"]["ppt_foreign"]["value"] == 0.5
+    assert "follows_score" not in report["methods"]["shuffled_weights"]
     assert result.stdout == Path("maps.md").read_text()
     assert "4 faces, one of each person" in result.stdout
     assert "| plq | 0." in result.stdout
-    assert "non-mated pairs are few" in result.stdout
 
 
-def test_maps_leaves_out_expensive_methods_unless_they_are_named(run, people):
-    expensive = [name for name, method in MAP_METHODS.items() if method.passes > 20]
-    assert "learned_order" in expensive
-    stderr = run("evaluate", "maps", people, "--limit", 2).stderr
-    assert f"Left out unless named by --map, since they are expensive: {', '.join(expensive)}." in stderr
-    cheap = [name for name in MAP_METHODS if name not in expensive]
-    assert list(json.loads(Path("maps.json").read_text())["methods"]) == [*cheap, "random"]
-    assert "Left out" not in run("evaluate", "maps", people, "--limit", 2, "--map", "learned_order").stderr
-    assert list(json.loads(Path("maps.json").read_text())["methods"]) == ["learned_order", "random"]
+def test_named_methods_replace_the_default_but_not_the_controls(run, people):
+    run("evaluate", "maps", people, "--limit", 2, "--map", "learned_order", "--map", "occlusion", "--map", "detail")
+    methods = json.loads(Path("maps.json").read_text())["methods"]
+    assert list(methods) == ["learned_order", "occlusion", *CONTROLS]
+    assert methods["learned_order"].keys() >= {"insertion_share", "deletion_share"}
 
 
 def test_masks_finds_black_squares_in_a_map_of_brightness(run, people):

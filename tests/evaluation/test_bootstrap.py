@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pfiq_jax.evaluation.bootstrap import bootstrap
+from pfiq_jax.evaluation.bootstrap import bootstrap, estimate_of
 
 
 def mean_of(values):
@@ -57,3 +57,10 @@ def test_resamples_in_which_a_value_is_undefined_are_left_out():
     assert found.value.shape == (1, 2)
     assert found.low[0, 0] == 1
     assert np.isnan(found.low[0, 1])
+
+
+def test_one_number_has_an_interval_of_numbers():
+    values = np.random.default_rng(0).normal(size=50)
+    found = estimate_of(lambda counts: float(np.median(np.repeat(values, counts))), np.arange(50), seed=0)
+    assert found.value == np.median(values)
+    assert found.low < found.value < found.high

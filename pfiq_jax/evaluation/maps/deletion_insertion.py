@@ -2,7 +2,7 @@
 
 Sources: Huber et al., "On Evaluating Pixel-Level Face Image Quality Assessment", EUSIPCO 2022, delete and insert
 pixels in the order of their quality and measure recognition. Petsiuk et al., "RISE", BMVC 2018, introduced the areas
-under such curves. The literature agrees neither on a fill nor on a measure, so there are several here.
+under such curves. The literature does not agree on a fill, so there are several here.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,6 @@ from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.evaluation.maps.regions import Images, Maps
 from pfiq_jax.faces.batches import batches
 from pfiq_jax.maps.smoothing import FILL_SIGMA
-from pfiq_jax.quality.ser_fiq_closed_form import ser_fiq_closed_form
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import normalize
 
@@ -37,17 +36,16 @@ class Curve(NamedTuple):
     Attributes:
         fractions: of the pixels that were deleted or inserted.
         similarity: cosine of the embedding to that of the clean face, -1 to 1.
-        score: raw SER-FIQ in closed form, 0.23 to 1; higher is better.
     """
 
     fractions: Float[np.ndarray, " fractions"]
     similarity: Float[np.ndarray, "fractions faces"]
-    score: Float[np.ndarray, "fractions faces"]
 
-    def area(self, values: Shaped[np.ndarray, "fractions faces"]) -> Float[np.ndarray, " faces"]:
-        """Mean over ``AREA_FRACTIONS`` of a value of each face; other fractions of the curve are ignored."""
+    @property
+    def area(self) -> Float[np.ndarray, " faces"]:
+        """Mean similarity of each face over ``AREA_FRACTIONS``; other fractions of the curve are ignored."""
         chosen = [int(np.flatnonzero(np.isclose(self.fractions, fraction))[0]) for fraction in AREA_FRACTIONS]
-        return values[chosen].astype(np.float64).mean(0)
+        return self.similarity[chosen].astype(np.float64).mean(0)
 
 
 def deletion_curve(
@@ -133,12 +131,10 @@ def filled(images: Images, fill: Fill) -> Float[np.ndarray, "faces _ _ 3"]:
 
 
 @jax.jit
-def embed_and_score(
+def _unit_embeddings(
     recognizer: Recognizer, images: Shaped[Array | np.ndarray, "faces height width 3"]
-) -> tuple[Float[Array, "faces dim"], Float[Array, " faces"]]:
-    """Unit embeddings and raw SER-FIQ in closed form; one pass of the trunk."""
-    seen = recognizer.forward(images)
-    return normalize(seen.embedding), ser_fiq_closed_form(recognizer, seen)
+) -> Float[Array, "faces dim"]:
+    return normalize(recognizer.embed(images))
 
 
 @jax.jit
@@ -150,12 +146,11 @@ def _mixed(
     count: Int[Array | np.ndarray, ""],
     inserts: Bool[Array | np.ndarray, ""],
     clean: Float[Array, "faces dim"],
-) -> tuple[Float[Array, " faces"], Float[Array, " faces"]]:
-    """Similarity and score of images with only the first ``count`` pixels inserted into the fill, or deleted by it."""
+) -> Float[Array, " faces"]:
+    """Similarity of images with only the first ``count`` pixels inserted into the fill, or deleted by it."""
     of_image = (ranks < count) == inserts
     mixed = jnp.where(of_image[..., None], jnp.asarray(images, jnp.float32), fill)
-    embedding, score = embed_and_score(recognizer, mixed)
-    return jnp.sum(embedding * clean, -1), score
+    return jnp.sum(_unit_embeddings(recognizer, mixed) * clean, -1)
 
 
 def _curve(
@@ -176,13 +171,13 @@ def _curve(
         raise PfiqError(f"fractions are {fractions}; give numbers from 0 to 1.")
     pixels = maps[0].size
     counts = [np.array(round(fraction * pixels), np.int32) for fraction in fractions]
-    similarity, score = np.empty((2, len(fractions), len(images)), np.float32)
+    similarity = np.empty((len(fractions), len(images)), np.float32)
     for rows, real in batches(len(images)):  # fills and ranks of one batch at a time, which bounds the memory
         batch, ranks, background = images[rows], pixel_ranks(maps[rows]), filled(images[rows], fill)
-        clean, _ = embed_and_score(recognizer, batch)
+        clean = _unit_embeddings(recognizer, batch)
         for step, count in enumerate(counts):
             # As an array, so that insertion and deletion share their compilation.
             result = _mixed(recognizer, batch, background, ranks, count, np.array(inserts), clean)
-            similarity[step, rows[:real]], score[step, rows[:real]] = (np.asarray(x)[:real] for x in result)
+            similarity[step, rows[:real]] = np.asarray(result)[:real]
             advance(real)
-    return Curve(np.array(fractions, np.float64), similarity, score)
+    return Curve(np.array(fractions, np.float64), similarity)

@@ -1,4 +1,4 @@
-"""The reports of the evaluations of maps: pictures, Markdown tables and JSON."""
+"""The reports of the evaluations of maps: Markdown tables and JSON, and pictures of masks and of inpainting."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,26 +6,23 @@ from typing import Any
 
 import numpy as np
 
-from pfiq_jax.evaluation.controls import RANDOM
 from pfiq_jax.evaluation.estimate import Estimate, json_of
-from pfiq_jax.evaluation.maps.deletion_insertion import Curve
-from pfiq_jax.evaluation.maps.evaluate_maps import MAP_MEASURES, MapsEvaluation
+from pfiq_jax.evaluation.maps.evaluate_maps import MapsEvaluation
 from pfiq_jax.evaluation.maps.inpainting import INPAINTING_MEASURES, STATES, InpaintingEvaluation
+from pfiq_jax.evaluation.maps.map_measures import MAP_MEASURES
 from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MasksEvaluation
 from pfiq_jax.evaluation.maps.occlusions import OCCLUSIONS
 from pfiq_jax.evaluation.maps.regions import Images, Maps
 from pfiq_jax.evaluation.measure import INTERVALS, MARKS, Measure, legend, measure_tables
-from pfiq_jax.plotting import new_figure
+from pfiq_jax.plotting import MAP_COLOURS, new_figure
 
-MOST_OF_MAPS, MOST_OF_MASKS, MOST_OF_INPAINTING = 8, 4, 2 * len(OCCLUSIONS)  # faces in the pictures
+MOST_OF_MASKS, MOST_OF_INPAINTING = 4, 2 * len(OCCLUSIONS)  # faces in the pictures
 
 
 def maps_table(evaluation: MapsEvaluation) -> str:
     """All estimates of all methods in Markdown, with a legend."""
-    faces = len(next(iter(evaluation.maps.values())))
-    about = f"{faces} faces, one of each person; two faces match from a cosine of {evaluation.threshold:.3f}."
-    text = _tables(about, MAP_MEASURES, evaluation.estimates)
-    return text if evaluation.warning is None else f"{text}\nWarning: {evaluation.warning}\n"
+    faces = len(next(iter(evaluation.clean.values())).map)
+    return _tables(f"{faces} faces, one of each person.", MAP_MEASURES, evaluation.estimates)
 
 
 def masks_table(evaluation: MasksEvaluation, method: str) -> str:
@@ -49,32 +46,6 @@ def json_of_rows(method: str, estimates: Mapping[str, Mapping[str, Estimate]]) -
 def _tables(about: str, measures: Sequence[Measure], estimates: Mapping[str, Mapping[str, Estimate]]) -> str:
     tables = "\n\n".join(measure_tables(measures, estimates))
     return f"{about} {INTERVALS} {MARKS}\n\n{tables}\n\n{legend(measures)}\n"
-
-
-def plot_maps(evaluation: MapsEvaluation, images: Images) -> Any:
-    """The curves of all methods, and some faces with the map of each.
-
-    Args:
-        evaluation: from ``evaluate_maps``.
-        images: the faces, RGB, 0..255; the first ones are drawn.
-
-    Returns:
-        The ``Figure``.
-
-    Raises:
-        PfiqError: if matplotlib is not installed.
-    """
-    shown = min(MOST_OF_MAPS, len(images))
-    rows = 1 + len(evaluation.maps)
-    figure = new_figure(10, 4.5 + 1.25 * rows)
-    above, below = figure.subfigures(2, 1, height_ratios=(4.5, 1.25 * rows))
-    left, right = above.subplots(1, 2)
-    _plot_curves(left, evaluation.insertion, "insertion into the blurred face")
-    _plot_curves(right, evaluation.deletion, "deletion by the blurred face")
-    left.legend(fontsize="small")
-    maps = {name: of_method[:shown] for name, of_method in evaluation.maps.items()}
-    _draw_faces(below, images[:shown], [""] * shown, maps, shown)
-    return figure
 
 
 def plot_masks(evaluation: MasksEvaluation, method: str) -> Any:
@@ -144,7 +115,7 @@ def plot_faces(
     Args:
         images: RGB, 0..255.
         titles: one above each face.
-        maps: by method, drawn from red (0) to green (1).
+        maps: by method, in [0, 1], drawn in ``MAP_COLOURS``.
         columns: faces per row.
         heading: above the whole picture.
 
@@ -179,7 +150,7 @@ def _draw_faces(
         axes[top, column].imshow(np.clip(image, 0, 255).astype(np.uint8))
         axes[top, column].set_title(title, fontsize="small", parse_math=False)
         for row, (name, of_faces) in enumerate(maps.items(), start=top + 1):
-            axes[row, column].imshow(of_faces[index], cmap="RdYlGn", vmin=0, vmax=1)
+            axes[row, column].imshow(of_faces[index], cmap=MAP_COLOURS, vmin=0, vmax=1)
             if column == 0:
                 axes[row, 0].set_ylabel(name.replace("_", "\n"), fontsize="small")
 
@@ -188,11 +159,3 @@ def _by_face(states: Sequence[Iterable[Any]], count: int) -> list[Any]:
     """What belongs to each of the first faces in each state, with all states of a face in a row."""
     of_faces = list(zip(*states, strict=True))[:count]
     return [of_state for of_face in of_faces for of_state in of_face]
-
-
-def _plot_curves(axes: Any, curves: Mapping[str, Curve], title: str) -> None:
-    for name, curve in curves.items():
-        style = {"color": "grey", "linestyle": ":"} if name == RANDOM else {}
-        axes.plot(curve.fractions, curve.similarity.mean(1), label=name, **style)
-    axes.set(xlim=(0, 1), ylim=(None, 1), xlabel="share of the pixels, highest quality first", title=title)
-    axes.set_ylabel("cosine to the clean face")

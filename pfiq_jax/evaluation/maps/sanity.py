@@ -1,4 +1,4 @@
-"""Sanity checks of maps: whether a map depends on the network's weights, and whether it is stable under noise.
+"""Sanity checks of maps: whether they depend on the network's weights and on the face, and are stable under noise.
 
 Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018. Some methods draw the edges of the image,
 whatever the network has learned. Their maps stay the same if the weights are random.
@@ -12,7 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PyTree
 
-from pfiq_jax.evaluation.maps.regions import Images, Maps
+from pfiq_jax.evaluation.controls import mean_maps
+from pfiq_jax.evaluation.maps.regions import Images, Maps, relative_ranks
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 NOISE_SIGMA = 2.0  # grey levels, as of a camera's sensor in good light; invisible
@@ -43,9 +44,15 @@ def rank_correlation(maps: Maps, others: Maps) -> Float[np.ndarray, " faces"]:
 
     NaN if one of the maps is constant.
     """
-    first, second = (_centred_ranks(each) for each in (maps, others))
-    lengths = np.sqrt(np.sum(first**2, 1) * np.sum(second**2, 1))
-    return np.where(lengths > 0, np.sum(first * second, 1) / np.where(lengths > 0, lengths, 1), np.nan)
+    return _correlation(relative_ranks(maps), relative_ranks(others))
+
+
+def mean_map_r2(maps: Maps) -> Float[np.ndarray, " faces"]:
+    """The squared correlation of each face's map and the mean map of all other faces, 0 to 1.
+
+    The lower, the more the map says about this face in particular. NaN for a constant map.
+    """
+    return _correlation(maps.astype(np.float64), mean_maps(maps).astype(np.float64)) ** 2
 
 
 def noisy(seed: int, images: Images) -> Float[np.ndarray, "faces height width 3"]:
@@ -61,8 +68,8 @@ def _shuffled(seed: int, parameters: PyTree) -> PyTree:
     )
 
 
-def _centred_ranks(maps: Maps) -> Float[np.ndarray, "faces pixels"]:
-    from scipy.stats import rankdata  # takes long to import
-
-    ranks = rankdata(maps.reshape(len(maps), -1), axis=1).astype(np.float64)  # newer scipy ranks float32 in float32
-    return ranks - ranks.mean(1, keepdims=True)
+def _correlation(maps: Maps, others: Maps) -> Float[np.ndarray, " faces"]:
+    """Pearson's correlation of the pixels of two maps of each face; NaN if one of them is constant."""
+    first, second = (each - each.mean((1, 2), keepdims=True) for each in (maps, others))
+    lengths = np.sqrt(np.sum(first**2, (1, 2)) * np.sum(second**2, (1, 2)))
+    return np.where(lengths > 0, np.sum(first * second, (1, 2)) / np.where(lengths > 0, lengths, 1), np.nan)

@@ -11,7 +11,10 @@ from pfiq_jax import PixelQuality, Preprocessing, Recognizer
 @pytest.fixture(scope="module")
 def small() -> Recognizer:
     return Recognizer.from_functions(
-        lambda _, images: images, lambda _, features: features, (), preprocessing=Preprocessing(size=(40, 40))
+        lambda _, images: images,
+        lambda _, features: features.reshape(len(features), -1),
+        (),
+        preprocessing=Preprocessing(size=(40, 40)),
     )
 
 

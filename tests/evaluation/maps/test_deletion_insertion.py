@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from pfiq_jax import PfiqError, Preprocessing, Recognizer, ser_fiq_closed_form
+from pfiq_jax import PfiqError, Preprocessing, Recognizer
 from pfiq_jax.evaluation.controls import random_maps
 from pfiq_jax.evaluation.maps.deletion_insertion import (
     AREA_FRACTIONS,
@@ -47,7 +47,7 @@ def test_deletion_to_black_of_an_even_image_is_the_root_of_what_is_left(pixels):
     np.testing.assert_array_equal(curve.fractions, FRACTIONS)
     np.testing.assert_allclose(curve.similarity[:, 0], np.sqrt(1 - curve.fractions), atol=1e-6)
     wanted = np.mean([np.sqrt(1 - fraction) for fraction in AREA_FRACTIONS])
-    np.testing.assert_allclose(curve.area(curve.similarity), [wanted], atol=1e-6)
+    np.testing.assert_allclose(curve.area, [wanted], atol=1e-6)
 
 
 def test_deletion_takes_the_highest_first(pixels, images):
@@ -78,7 +78,7 @@ def test_a_perfect_map_beats_random_beats_reversed(pixels):
     orders = {"perfect": away, "random": random_maps(0, images.shape[:3]), "reversed": -away}
     areas = {
         name: [
-            float(np.mean(curve.area(curve.similarity)))
+            float(np.mean(curve.area))
             for curve in (insertion_curve(pixels, images, maps), deletion_curve(pixels, images, maps))
         ]
         for name, maps in orders.items()
@@ -92,7 +92,6 @@ def test_insertion_is_blurred_deletion_in_the_other_order(pixels, images):
     maps = random_maps(1, images.shape[:3])
     insertion, deletion = insertion_curve(pixels, images, maps), deletion_curve(pixels, images, -maps)
     np.testing.assert_allclose(insertion.similarity, deletion.similarity[::-1], atol=1e-6)
-    np.testing.assert_allclose(insertion.score, deletion.score[::-1], atol=1e-6)
 
 
 def test_mean_fill_is_the_image_s_own(pixels, images):
@@ -103,13 +102,6 @@ def test_mean_fill_is_the_image_s_own(pixels, images):
         np.sum(np.float64(images) ** 2, (1, 2, 3)) * 400 * np.sum(mean**2, 1)
     )
     np.testing.assert_allclose(curve.similarity[0], cosine, atol=1e-5)
-
-
-def test_score_is_the_raw_closed_form_of_the_disturbed_image(pixels, images):
-    curve = deletion_curve(pixels, images, random_maps(0, images.shape[:3]), fill="mean", fractions=(0.0, 1.0))
-    for step, disturbed in enumerate((images, np.broadcast_to(filled(images, "mean"), images.shape))):
-        wanted = ser_fiq_closed_form(pixels, disturbed)
-        np.testing.assert_allclose(curve.score[step], wanted, atol=1e-6)
 
 
 def test_equal_pixels_come_in_reading_order():

@@ -1,9 +1,9 @@
-"""All figures of maps, on a recogniser whose embedding is the image."""
+"""All measures of maps, on a recogniser whose embedding is the image."""
 
 import json
-from functools import partial
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,31 +12,46 @@ from PIL import Image
 import pfiq_jax
 from pfiq_jax import PfiqError, PixelQuality, Preprocessing, Recognizer
 from pfiq_jax.evaluation.bootstrap import mean_estimates
-from pfiq_jax.evaluation.controls import RANDOM
+from pfiq_jax.evaluation.controls import DETAIL, MEAN_MAP, RANDOM, SHUFFLED
 from pfiq_jax.evaluation.estimate import json_of
-from pfiq_jax.evaluation.maps.evaluate_maps import MAP_MEASURES, PASSES, evaluate_maps
-from pfiq_jax.evaluation.maps.report import maps_table, plot_maps
-from pfiq_jax.evaluation.maps.sanity import rank_correlation
-from pfiq_jax.evaluation.scores.comparisons import FMR
-from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
+from pfiq_jax.evaluation.maps.covers import COVERS
+from pfiq_jax.evaluation.maps.evaluate_maps import evaluate_maps, passes_per_face
+from pfiq_jax.evaluation.maps.map_measures import MAP_MEASURES
+from pfiq_jax.evaluation.maps.maps_picture import plot_maps
+from pfiq_jax.evaluation.maps.report import maps_table
+from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS, MapMethod
 
-SIZE = 20
+SIZE = 28
+FACES = 6
 
 
 def images_with_specks(count: int) -> np.ndarray:
-    images = np.full((count, SIZE, SIZE, 3), 128, np.uint8)
-    images[:, ::4, ::4] = np.random.default_rng(0).integers(0, 256, (count, SIZE // 4, SIZE // 4, 3))
+    """Grey, with a tenth of the pixels in any colour: other pixels in each image."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 256, (count, SIZE, SIZE, 3), np.uint8)
+    images[generator.random(images.shape[:3]) < 0.9] = 128
     return images
 
 
-def specks(recognizer, images, *, sign: int = 1) -> PixelQuality:
+def specks(recognizer, images) -> PixelQuality:
     """A map of what a blur takes away, by the recogniser's scale: about the perfect one."""
     pixels = recognizer.features(images)
-    away = sign * jnp.sum(jnp.abs(pixels - 128), -1)
+    away = jax.nn.relu(jnp.sum(jnp.abs(pixels - 128), -1) / 384 - 0.1)
     return PixelQuality(jnp.mean(away, (1, 2)), pixels, away)
 
 
-METHODS = {"plq": specks, "opposite": partial(specks, sign=-1), "better": specks}
+def opposite(recognizer, images) -> PixelQuality:
+    """The reversed order, with a deficit that is right."""
+    found = specks(recognizer, images)
+    return PixelQuality(found.quality, found.gradient, 1 - found.map, 1 - found.map)
+
+
+METHODS = {
+    "learned_order": MapMethod(specks, "the perfect map", 2, 1),
+    "opposite": MapMethod(opposite, "its opposite", 1),
+}
+ROWS = [*METHODS, RANDOM, MEAN_MAP, DETAIL, SHUFFLED]
+COVER_MEASURES = [f"{measure}_{kind}" for measure in ("ppt", "localisation") for kind in COVERS]
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +59,18 @@ def pixels() -> Recognizer:
     return Recognizer.from_functions(
         lambda parameters, images: images * jnp.sum(parameters["trunk"] * parameters["trunk"][::-1]),
         lambda parameters, features: features.reshape(len(features), -1),
-        {"trunk": np.array([1, 0, 0, 1], np.float32), "head": np.ones(3, np.float32)},
+        {"trunk": np.array([1, 0, 0, 0.5], np.float32), "head": np.ones(3, np.float32)},
         preprocessing=Preprocessing(size=(SIZE, SIZE)),
     )
 
 
 @pytest.fixture(scope="module")
 def evaluation(pixels):
-    passed = []
-    evaluation = evaluate_maps(pixels, images_with_specks(6), METHODS, resamples=100, advance=passed.append)
-    assert sum(passed) == PASSES * 6 * (len(METHODS) + 1)
+    passed, default = [], METHODS["learned_order"]
+    evaluation = evaluate_maps(
+        pixels, images_with_specks(FACES), METHODS, default, resamples=100, advance=passed.append
+    )
+    assert sum(passed) == passes_per_face(METHODS, default) * FACES
     return evaluation
 
 
@@ -62,64 +79,62 @@ def value(evaluation, method, measure) -> float:
 
 
 def test_headlines_are_areas_under_the_curves(evaluation):
-    for method in (*METHODS, RANDOM):
-        for name, curve in (("insertion", evaluation.insertion[method]), ("deletion", evaluation.deletion[method])):
-            area = curve.similarity[1::2].mean()
-            assert value(evaluation, method, name) == pytest.approx(area, abs=1e-6)
-            assert value(evaluation, method, f"{name}_score") == pytest.approx(curve.score[1::2].mean(), abs=1e-6)
-            lost = (curve.similarity[1::2] < evaluation.threshold).mean()
-            assert value(evaluation, method, f"{name}_fnmr") == pytest.approx(lost)
+    for row in ROWS[:-1]:
+        for name, of_rows in evaluation.curves.items():
+            assert value(evaluation, row, name) == pytest.approx(of_rows[row].similarity[1::2].mean(), abs=1e-6)
 
 
 def test_a_perfect_map_leads_and_the_opposite_one_trails(evaluation):
-    for lead in ("insertion_lead", "deletion_lead"):
-        assert value(evaluation, "plq", lead) > 0 > value(evaluation, "opposite", lead)
-        estimate = evaluation.estimates["plq"][lead]
-        assert estimate.low <= estimate.value <= estimate.high
-        assert lead not in evaluation.estimates[RANDOM]
+    for curve in ("insertion", "deletion"):
+        for lead in (f"{curve}_lead", f"{curve}_lead_over_mean_map"):
+            estimate = evaluation.estimates["learned_order"][lead]
+            assert estimate.low <= estimate.value <= estimate.high
+        assert value(evaluation, "learned_order", f"{curve}_lead") > 0 > value(evaluation, "opposite", f"{curve}_lead")
+        np.testing.assert_allclose(evaluation.estimates["learned_order"][f"{curve}_share"], 1, rtol=1e-12)
+        share = value(evaluation, "opposite", f"{curve}_lead_over_mean_map")
+        share /= value(evaluation, "learned_order", f"{curve}_lead_over_mean_map")
+        assert value(evaluation, "opposite", f"{curve}_share") == pytest.approx(share)
 
 
-def test_resamples_are_shared(evaluation):
-    """Equal methods have a ratio of one without any interval."""
-    for ratio in ("insertion_lead_ratio", "deletion_lead_ratio"):
-        for method in ("plq", "better"):
-            np.testing.assert_allclose(evaluation.estimates[method][ratio], 1, rtol=1e-12)
-        assert value(evaluation, "opposite", ratio) < 0
+def test_maps_that_do_not_look_at_the_face_score_half(evaluation):
+    for row in (RANDOM, MEAN_MAP):
+        for measure in ("ppt", *(f"ppt_{kind}" for kind in COVERS)):
+            assert evaluation.estimates[row][measure] == (0.5, 0.5, 0.5)
 
 
-def test_the_reversed_order_is_the_opposite_map_s(evaluation):
-    assert value(evaluation, "plq", "insertion_reversed") == pytest.approx(value(evaluation, "plq", "deletion"))
-    for name in ("insertion", "deletion"):
-        # but for ties, which come in reading order either way
-        assert value(evaluation, "plq", f"{name}_reversed") == pytest.approx(
-            value(evaluation, "opposite", name), abs=0.02
-        )
+def test_places_of_blur_are_low_in_the_perfect_map_and_high_in_the_opposite(evaluation):
+    assert value(evaluation, "learned_order", "ppt_blur") > 0.9
+    assert value(evaluation, "opposite", "ppt_blur") < 0.1
+    for kind in ("blur", "noise"):  # by the deficit, which is right, although the map is not
+        found = value(evaluation, "opposite", f"localisation_{kind}")
+        assert found == pytest.approx(value(evaluation, "learned_order", f"localisation_{kind}"), abs=1e-6)
 
 
-def test_sanity_measures(evaluation):
-    assert np.isnan(value(evaluation, "plq", "randomized_weights"))  # all shuffled to 0: a map without an order
-    maps = evaluation.maps["plq"]
-    floor = rank_correlation(maps, np.roll(maps, 1, 0)).mean()
-    assert value(evaluation, "plq", "other_face") == pytest.approx(floor)
-    assert 0 < value(evaluation, "plq", "noise") < 1
-    assert "noise" not in evaluation.estimates[RANDOM]
+def test_controls_lack_what_means_nothing_for_them(evaluation):
+    every = [measure.name for measure in MAP_MEASURES]
+    assert list(evaluation.estimates) == ROWS
+    assert list(evaluation.estimates["opposite"]) == every
+    assert list(evaluation.estimates[DETAIL]) == every
+    own = ("share", "over_mean_map", "mean_map_r2", "noise", "follows_score")  # of methods that depend on the face
+    for row, lacking in ((RANDOM, (*own, "lead")), (MEAN_MAP, own)):
+        wanted = [name for name in every if name in COVER_MEASURES or not name.endswith(lacking)]
+        assert list(evaluation.estimates[row]) == wanted
+    assert list(evaluation.estimates[SHUFFLED]) == [name for name in every if name.startswith("ppt")]
+    assert evaluation.estimates[SHUFFLED]["ppt"] == (0.5, 0.5, 0.5)  # all weights are 0: a map without an order
+    assert SHUFFLED not in evaluation.clean
 
 
-def test_few_pairs_are_warned_of(evaluation):
-    assert "15 non-mated pairs are few for a false match rate of 0.001" in evaluation.warning
-
-
-def test_no_ratio_without_the_published_map_or_without_its_lead(pixels):
-    images = images_with_specks(3)
-    alone = evaluate_maps(pixels, images, {"better": specks}, resamples=5)
-    assert "insertion_lead_ratio" not in alone.estimates["better"]
-    behind = evaluate_maps(pixels, images, {"plq": METHODS["opposite"], "better": specks}, resamples=5)
-    assert np.isnan(behind.estimates["better"]["insertion_lead_ratio"]).all()
+def test_the_mean_of_the_map_follows_the_score(evaluation):
+    for row in (*METHODS, DETAIL):
+        assert -1 <= value(evaluation, row, "follows_score") <= 1
+    assert value(evaluation, "opposite", "follows_score") == pytest.approx(
+        -value(evaluation, "learned_order", "follows_score")
+    )
 
 
 def test_too_few_faces(pixels):
     with pytest.raises(PfiqError, match="1 faces are too few"):
-        evaluate_maps(pixels, images_with_specks(1), METHODS)
+        evaluate_maps(pixels, images_with_specks(1), METHODS, METHODS["opposite"])
 
 
 def test_mean_estimates_are_means_with_intervals():
@@ -137,39 +152,50 @@ def test_mean_estimates_are_means_with_intervals():
 
 def test_table_json_and_picture(evaluation):
     text = maps_table(evaluation)
-    assert "|  | insertion + | deletion - |" in text
-    assert "| other_face | noise + |" in text
+    assert text.startswith("6 faces, one of each person. In brackets: ")
+    assert "|  | ppt + | ppt_foreign + | localisation + |" in text
     for measure in MAP_MEASURES:
         assert f" {measure.title} |" in text
         assert f"- {measure.name}: {measure.definition}\n" in text
-    of_plq = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| plq | ")]
-    assert len(of_plq) == 4
-    assert of_plq[0].startswith(f"{value(evaluation, 'plq', 'insertion'):.3f} [")
-    assert f"FMR {FMR:g}" in text
-    assert text.endswith(f"Warning: {evaluation.warning}\n")
-    report = json.loads(json.dumps(json_of("plq", evaluation.estimates), allow_nan=False))
+    of_method = [line.split(" | ")[1] for line in text.splitlines() if line.startswith("| opposite | ")]
+    assert len(of_method) == 5
+    assert of_method[0].startswith(f"{value(evaluation, 'opposite', 'ppt'):.3f} [")
+    report = json.loads(json.dumps(json_of("opposite", evaluation.estimates), allow_nan=False))
     assert list(report) == ["default", "methods"]
-    assert report["default"] == "plq"
-    assert list(report["methods"]) == [*METHODS, RANDOM]
-    assert list(report["methods"]["plq"]) == [measure.name for measure in MAP_MEASURES]
-    assert report["methods"]["plq"]["insertion"] == evaluation.estimates["plq"]["insertion"]._asdict()
-    assert report["methods"]["plq"]["randomized_weights"] == {"value": None, "low": None, "high": None}
-    figure = plot_maps(evaluation, images_with_specks(6))
-    curves = figure.subfigs[0].axes[0].get_lines()
-    assert [line.get_label() for line in curves] == list(evaluation.insertion)
-    np.testing.assert_allclose(curves[0].get_ydata(), evaluation.insertion["plq"].similarity.mean(1))
+    assert report["default"] == "opposite"
+    assert list(report["methods"]) == ROWS
+    assert report["methods"]["opposite"]["insertion"] == evaluation.estimates["opposite"]["insertion"]._asdict()
+
+
+def test_the_picture_shows_curves_covers_maps_and_deficits(evaluation):
+    figure = plot_maps(evaluation, images_with_specks(FACES))
+    above, below = figure.subfigs
+    curves = above.axes[0].get_lines()
+    assert [line.get_label() for line in curves] == ROWS[:-1]
+    np.testing.assert_allclose(
+        curves[0].get_ydata(), evaluation.curves["insertion"]["learned_order"].similarity.mean(1)
+    )
+    assert not any(axes.get_legend() for axes in above.axes)  # it lies outside
+    columns = 1 + len(COVERS)
+    tiles = [axes.get_images()[-1] for axes in below.axes]
+    assert len(tiles) == 3 * 4 * columns  # of three faces: the face, two maps and one deficit
+    assert [axes.get_title() for axes in below.axes[:columns]] == ["clean", *COVERS]
+    labels = [below.axes[row * columns].get_ylabel() for row in range(4)]
+    assert labels == ["", "learned\norder\nmap", "opposite\nmap", "opposite\ndeficit"]
+    assert [tiles[row * columns].get_cmap().name for row in (1, 2, 3)] == ["cividis", "cividis", "magma"]
+    np.testing.assert_array_equal(tiles[columns].get_array(), evaluation.clean["learned_order"].map[0])
+    of_noise = evaluation.covered["noise"].explained["opposite"].deficit[2]
+    np.testing.assert_array_equal(tiles[(2 * 4 + 3) * columns + 1 + list(COVERS).index("noise")].get_array(), of_noise)
 
 
 @pytest.mark.slow
-def test_the_library_s_maps_lead_random_orders_on_the_bundled_network(recognizer):
+def test_the_library_s_map_beats_the_controls_on_the_bundled_network(recognizer):
     with Image.open(Path(pfiq_jax.__file__).parent / "bundled/demo_face.png") as image:
         face = np.asarray(image.convert("RGB"))
     images = np.stack([face, face[:, ::-1], np.roll(face, 4, 0)])
-    evaluation = evaluate_maps(
-        recognizer, images, {name: MAP_METHODS[name].compute for name in ("plq", DEFAULT_MAP_METHOD)}
-    )
-    for name in ("plq", DEFAULT_MAP_METHOD):
-        for lead in ("insertion_lead", "deletion_lead"):
-            assert value(evaluation, name, lead) > 0.05
-        assert value(evaluation, name, "noise") > 0.5
-    assert value(evaluation, DEFAULT_MAP_METHOD, "deletion_lead_ratio") > 1
+    default = MAP_METHODS[DEFAULT_MAP_METHOD]
+    evaluation = evaluate_maps(recognizer, images, {"default": default}, default, resamples=100)
+    assert value(evaluation, "default", "ppt") > 0.6
+    for lead in ("insertion_lead", "deletion_lead"):
+        assert value(evaluation, "default", lead) > 0.05
+    assert value(evaluation, "default", "noise") > 0.5

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from pfiq_jax import Recognizer
-from pfiq_jax.evaluation.maps.sanity import NOISE_SIGMA, noisy, randomized, rank_correlation
+from pfiq_jax.evaluation.maps.sanity import NOISE_SIGMA, mean_map_r2, noisy, randomized, rank_correlation
 
 
 def test_rank_correlation_is_spearman_s_with_ties():
@@ -22,6 +22,15 @@ def test_rank_correlation_is_spearman_s_with_ties():
 def test_a_constant_map_has_no_order():
     maps = np.random.default_rng(0).random((2, 8, 8))
     assert np.isnan(rank_correlation(maps, np.ones_like(maps))).all()
+
+
+def test_squared_correlation_with_the_mean_map_of_the_other_faces():
+    maps = np.random.default_rng(0).random((4, 8, 8)).astype(np.float32)
+    others = [np.delete(maps, face, 0).mean(0) for face in range(4)]
+    wanted = [np.corrcoef(one.ravel(), mean.ravel())[0, 1] ** 2 for one, mean in zip(maps, others, strict=True)]
+    np.testing.assert_allclose(mean_map_r2(maps), wanted, rtol=1e-4)
+    np.testing.assert_allclose(mean_map_r2(np.stack([maps[0], 1 - maps[0]])), 1, rtol=1e-5)
+    assert np.isnan(mean_map_r2(np.ones_like(maps))).all()
 
 
 NUMBERS = np.arange(50, dtype=np.float32)
