@@ -1,13 +1,21 @@
 import io
 import sys
 
+import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from pfiq_jax import PfiqError
-from pfiq_jax.plotting import plot_pixel_quality
+from pfiq_jax.plotting import (
+    DEFICIT_COLOURS,
+    MAP_COLOURS,
+    PUBLISHED_COLOURS,
+    plot_deficit,
+    plot_pixel_quality,
+    plot_sheet,
+)
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
 MAP = np.linspace(0.2, 0.4, 112 * 112).reshape(112, 112)
@@ -45,3 +53,64 @@ def test_names_the_extra_that_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(PfiqError, match=r"pip install pfiq-jax\[plot\]"):
         plot_pixel_quality(IMAGE, 0.75, MAP)
+
+
+def seen_by_deuteranopes(colours: np.ndarray) -> np.ndarray:
+    """RGB in [0, 1] as people without green cones see it: Machado et al. 2009, severity 1.0."""
+    matrix = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    return np.clip(colours @ np.array(matrix).T, 0, 1)
+
+
+def lightness(name: str) -> np.ndarray:
+    """Relative luminance of a colour map from 0 to 1, as deuteranopes see it."""
+    colours = seen_by_deuteranopes(matplotlib.colormaps[name](np.linspace(0, 1, 33))[:, :3])
+    return colours**2.2 @ np.array([0.2126, 0.7152, 0.0722])
+
+
+def test_colours_are_in_order_for_people_with_red_green_blindness():
+    assert (np.diff(lightness(MAP_COLOURS)) > 0).all()
+    assert (np.diff(lightness(DEFICIT_COLOURS)) > 0).all()
+    assert not (np.diff(lightness(PUBLISHED_COLOURS)) > 0).all()
+
+
+def test_the_published_colours_are_an_option():
+    for options, wanted in ({}, MAP_COLOURS), ({"colours": PUBLISHED_COLOURS}, "RdYlGn"):
+        _, (_, alone, overlay) = plot_pixel_quality(IMAGE, 0.75, MAP, **options)
+        assert alone.images[0].get_cmap().name == overlay.images[1].get_cmap().name == wanted
+
+
+def test_draws_the_deficit_and_outlines_the_marked_area():
+    marked = np.zeros((112, 112), bool)
+    marked[40:60, 20:90] = True
+    _, (words, deficit, outlined) = plot_deficit(IMAGE, MAP, marked, ["left eye: $a$."])
+    assert words.texts[0].get_text() == "left eye: $a$."
+    np.testing.assert_array_equal(deficit.images[0].get_array(), MAP)
+    assert deficit.images[0].get_clim() == (0, 1)
+    assert outlined.get_title() == "marked area"
+    (path,) = outlined.collections[0].get_paths()
+    np.testing.assert_allclose(path.get_extents().extents, (19.5, 39.5, 89.5, 59.5))
+    np.testing.assert_allclose(outlined.get_xlim(), (-0.5, 111.5))
+
+
+def test_outlines_nothing_where_nothing_is_marked():
+    _, (_, _, outlined) = plot_deficit(IMAGE, MAP, np.zeros((112, 112), bool), ["None."])
+    assert outlined.get_title() == "no marked area"
+    assert not outlined.collections
+
+
+def test_a_good_faces_deficits_are_dark_and_the_worst_hundredth_is_bright():
+    _, (_, deficit, _) = plot_deficit(IMAGE, MAP, MAP > 1, [])
+    drawn = deficit.images[0].norm(np.array([0, 0.5, 0.9, 0.99, 1]))
+    np.testing.assert_allclose(drawn, [0, 0.004, 0.43, 0.923, 1], atol=1e-3)
+
+
+@pytest.mark.parametrize("has_deficits", [True, False])
+def test_a_sheet_has_a_row_for_each_kind(has_deficits):
+    images, maps = np.stack([IMAGE] * 3), np.stack([MAP] * 3)
+    figure = plot_sheet(images, ["a", "b", "c"], maps, maps / 2 if has_deficits else None, columns=2)
+    drawn = [each for each in figure.axes if each.images and not each.get_label()]
+    assert len(drawn) == (9 if has_deficits else 6)
+    assert len(figure.axes) == 12 + 2 if has_deficits else 8 + 1  # with the colour bars
+    assert [each.get_title() for each in drawn if each.get_title()] == ["a", "b", "c"]
+    colours = {each.get_ylabel(): each.images[0].get_cmap().name for each in drawn if each.get_ylabel()}
+    assert colours == {"map": MAP_COLOURS} | ({"deficit": DEFICIT_COLOURS} if has_deficits else {})
