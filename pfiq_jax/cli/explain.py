@@ -20,8 +20,18 @@ from pfiq_jax.cli.start import start
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import Face, expand_paths, face_or_error
 from pfiq_jax.maps import PixelQuality
+from pfiq_jax.maps.face_regions import MarkedRegions, face_regions, mark_regions
 from pfiq_jax.outputs import write_atomically, write_text
-from pfiq_jax.plotting import draw_over, new_figure, plot_pixel_quality
+from pfiq_jax.plotting import (
+    DEFICIT_COLOURS,
+    MAP_COLOURS,
+    PUBLISHED_COLOURS,
+    draw_over,
+    new_figure,
+    plot_deficit,
+    plot_pixel_quality,
+    write_in,
+)
 from pfiq_jax.quality import default_quality_method, find_calibration
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.variation import Variation
@@ -36,6 +46,7 @@ class Explanation(NamedTuple):
         image: RGB.
         pixels: the quality, and which pixels influence it.
         raw_quality: the quality before scaling.
+        marked: which regions lack contribution, if the recogniser was calibrated for deficits.
         compared: the comparison with good faces, if there is a reference.
     """
 
@@ -43,16 +54,24 @@ class Explanation(NamedTuple):
     image: UInt8[np.ndarray, "height width 3"]
     pixels: PixelQuality
     raw_quality: Float[np.ndarray, ""]
+    marked: MarkedRegions | None
     compared: Compared | None
 
 
 @click.command()
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
 @click.option("-o", "--output", type=FILE, metavar="FOLDER|PNG", help="Where to. [default: the current folder]")
-@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Also write the scores as JSON; - for stdout.")
-@click.option("--npz", type=FILE, metavar="FOLDER|NPZ", help="Also write image, quality, gradient and map as arrays.")
+@click.option("--json", "json_file", type=FILE, metavar="FILE", help="Also write scores and regions; - for stdout.")
+@click.option("--npz", type=FILE, metavar="FOLDER|NPZ", help="Also write image, quality, gradient, map and deficit.")
 @click.option("--landmarks", metavar="X1,Y1,...,X5,Y5|CSV", help="Five points to align by; see above.")
 @click.option("--reference", type=FILE, metavar="HIGH.npz", help="Good faces to compare with, from pfiq activations.")
+@click.option(
+    "--colours",
+    type=click.Choice([MAP_COLOURS, PUBLISHED_COLOURS]),
+    default=MAP_COLOURS,
+    show_default=True,
+    help="Of the map; RdYlGn, red to green, is what PLQ published.",
+)
 @option_recognizer
 def explain(
     images: tuple[str, ...],
@@ -61,12 +80,16 @@ def explain(
     npz: Path | None,
     landmarks: str | None,
     reference: Path | None,
+    colours: str,
     recognizer_file: Path | None,
 ) -> None:
-    """Draw which pixels make a face useful for recognition.
+    """Draw which pixels make a face useful for recognition, and which parts of it contribute too little.
 
-    Writes NAME_quality.png for every IMAGE (a file, a folder or a pattern): the face, the quality of its pixels from
-    0 (red) to 1 (green: strong influence), and both in one. Without IMAGE it explains a bundled demo face.
+    Writes NAME_quality.png for every IMAGE (a file, a folder or a pattern). Without IMAGE it explains a bundled demo
+    face. The first row of the picture shows the face, the quality of its pixels from 0 to 1 (strong influence), and
+    both in one. The second row shows the deficit of each pixel, the share of good faces that contribute more there. It
+    names and outlines parts that contribute unusually little; left and right are the person's. It needs a recogniser
+    that was calibrated for deficits.
 
     Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only.
 
@@ -101,12 +124,13 @@ def explain(
                     continue
                 explanation = explain_face(recognizer, path, face, good)
                 seen.note_qualities(method, [float(explanation.pixels.quality)])
-                save_picture(draw(explanation), picture)
+                seen.note_deficits(explanation.pixels.deficit)
+                save_picture(draw(explanation, colours), picture)
                 if archive:
                     save_arrays(explanation, archive)
                 names = {"scale": scale, "picture": str(picture), "recognizer": str(recognizer_file or "bundled")}
                 records.append(numbers(explanation) | names)
-                click.echo(sentences(recognizer, explanation, picture, good), err=json_file == STDOUT)
+                click.echo(lines_about(recognizer, explanation, picture, good), err=json_file == STDOUT)
         finally:
             write_json(records, json_file)
 
@@ -120,38 +144,54 @@ def demo_face() -> Path:
 def explain_face(recognizer: Recognizer, path: Path, face: Face, good: Variation | None) -> Explanation:
     """Explains one face, and compares it with good ones if there are any."""
     pixels, raw_quality = jax.device_get(scoring.pixel_and_raw_quality(recognizer, face.image))
-    return Explanation(path, face.image, pixels, raw_quality, compare(good, recognizer, face.image) if good else None)
+    regions = face_regions(recognizer.preprocessing)
+    marked = None if pixels.deficit is None else mark_regions(pixels.deficit, regions)
+    compared = None if good is None else compare(good, recognizer, face.image)
+    return Explanation(path, face.image, pixels, raw_quality, marked, compared)
 
 
-def draw(explanation: Explanation) -> Any:
-    """The picture: three panels, and two more for the comparison with good faces."""
-    _, image, pixels, _, compared = explanation
+def draw(explanation: Explanation, colours: str) -> Any:
+    """The picture: a row of panels for the map, one for the deficit, and one for the comparison with good faces."""
+    _, image, pixels, _, marked, compared = explanation
+    rows = 1 + (marked is not None) + (compared is not None)
+    axes = list(new_figure(10, 3.6 * rows).subplots(rows, 3, squeeze=False))
     title = click.format_filename(explanation.path, shorten=True)
-    panels = {} if compared is None else {"activation": compared.activation, "deviation": compared.deviation}
-    axes = new_figure(10 + 2.5 * len(panels), 3.6).subplots(1, 3 + len(panels))
-    figure, _ = plot_pixel_quality(image, pixels.quality, pixels.map, title=title, axes=axes[:3])
-    for panel, (name, values) in zip(axes[3:], panels.items(), strict=True):
-        figure.colorbar(draw_over(panel, image, values), ax=panel, shrink=0.6)
-        panel.set_title(name)
+    figure, _ = plot_pixel_quality(image, pixels.quality, pixels.map, title=title, colours=colours, axes=axes.pop(0))
+    if marked is not None and pixels.deficit is not None:
+        plot_deficit(image, pixels.deficit, marked.area, marked.sentences(), axes=axes.pop(0))
+    if compared is not None:
+        text, activation, deviation = axes.pop(0)
+        write_in(text, [f"Deviation {compared.whole:.3f} from good faces; lower is better."])
+        drawn = draw_over(activation, image, compared.activation)
+        figure.colorbar(drawn, ax=activation, location="left", shrink=0.8)
+        drawn = draw_over(deviation, image, compared.deviation, colours=DEFICIT_COLOURS)
+        figure.colorbar(drawn, ax=deviation, shrink=0.8)
+        activation.set_title("activation")
+        deviation.set_title("deviation")
     return figure
 
 
 def save_arrays(explanation: Explanation, archive: Path) -> None:
-    """Writes image, quality, gradient, map, and those of the comparison, as ``.npz``."""
+    """Writes image, quality, gradient, map, deficit, and the arrays of the comparison, as ``.npz``."""
     arrays = {"image": explanation.image, **explanation.pixels._asdict()}
     if explanation.compared is not None:
         arrays |= {"activation": explanation.compared.activation, "deviation": explanation.compared.deviation}
-    write_atomically(archive, lambda path: np.savez_compressed(path, **arrays))
+    there = {name: array for name, array in arrays.items() if array is not None}
+    write_atomically(archive, lambda path: np.savez_compressed(path, **there))
 
 
 def numbers(explanation: Explanation) -> dict[str, Any]:
     """The path and the numbers of a face, for JSON."""
+    pixels = explanation.pixels
     record: dict[str, Any] = {
         "path": str(explanation.path),
-        "quality": float(explanation.pixels.quality),
+        "quality": float(pixels.quality),
         "raw_quality": float(explanation.raw_quality),
-        "mean_pixel_quality": float(explanation.pixels.map.mean()),
+        "mean_pixel_quality": float(pixels.map.mean()),
     }
+    if explanation.marked is not None and pixels.deficit is not None:
+        regions = [each._asdict() for each in explanation.marked.regions]
+        record |= {"mean_deficit": float(pixels.deficit.mean()), "regions": regions}
     if explanation.compared is not None:
         record |= {"deviation": explanation.compared.whole, "deviation_outside": explanation.compared.outside}
     return record
@@ -166,11 +206,13 @@ def write_json(records: list[dict[str, Any]], json_file: Path | None) -> None:
         write_text(json_file, text)
 
 
-def sentences(recognizer: Recognizer, explanation: Explanation, picture: Path, good: Variation | None) -> str:
-    """What is printed about a face: its quality, what that means, where the picture is, how it compares."""
+def lines_about(recognizer: Recognizer, explanation: Explanation, picture: Path, good: Variation | None) -> str:
+    """What is printed about a face: its quality, what that means, where the picture is, what it lacks."""
     name, where = click.format_filename(explanation.path), click.format_filename(picture)
     quality = f"{name}: quality {explanation.pixels.quality:.3f} of 1, higher is better"
     lines = [f"{quality}{meaning(recognizer, explanation.raw_quality)} -> {where}"]
+    if explanation.marked is not None:
+        lines += [f"  {sentence}" for sentence in explanation.marked.sentences()]
     if good is not None and explanation.compared is not None:
         lines.append(
             f"  deviation {explanation.compared.whole:.3f} from {good.count} good faces, whose own standard deviation "

@@ -11,6 +11,7 @@ import numpy as np
 from pfiq_jax.calibration import PUBLISHED_SER_FIQ
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import Face
+from pfiq_jax.maps.face_regions import NOT_CALIBRATED
 from pfiq_jax.quality import find_calibration
 from pfiq_jax.recognizers import Recognizer
 
@@ -54,6 +55,7 @@ class Outcome:
         self.resized: list[Path] = []
         self.errors: list[str] = []
         self._scale_is_published = False
+        self._lacks_deficits = False
         self._lowest, self._highest = math.inf, -math.inf  # of the scaled scores; the other way round if there are none
 
     def note(self, path: Path, face: Face | PfiqError) -> None:
@@ -69,10 +71,16 @@ class Outcome:
         self._highest = max(self._highest, *map(float, qualities), -math.inf)
         self._scale_is_published |= find_calibration(self.recognizer, method) is PUBLISHED_SER_FIQ
 
+    def note_deficits(self, deficits: object | None) -> None:
+        """Notes the deficits that a map method returned; None if the recogniser was not calibrated for them."""
+        self._lacks_deficits |= deficits is None
+
     def summary(self) -> Iterator[str]:
         """Lines on what the scores mean, which ones are unreliable and why, and which files failed."""
         if self._lowest <= self._highest:
             yield from self._about_scores()
+        if self._lacks_deficits:
+            yield f"Note: {NOT_CALIBRATED}"
         if self.resized:
             yield self._about_resized()
         for error in self.errors:

@@ -4,17 +4,20 @@ import csv
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
+from matplotlib import colormaps
 from PIL import Image
 
 import pfiq_jax
-from pfiq_jax import Preprocessing, Recognizer, pixel_quality, relative_norm, scoring
+from pfiq_jax import PixelQuality, Preprocessing, Recognizer, pixel_quality, relative_norm, scoring
 from pfiq_jax.cli.outcome import MEANING
 from pfiq_jax.faces import read_face, read_image
+from pfiq_jax.maps.face_regions import ALL_CONTRIBUTE, NOT_CALIBRATED
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 raw_score = jax.jit(relative_norm)
@@ -47,7 +50,7 @@ def test_explain_writes_what_the_library_returns(run, photos, recognizer):
             for key in ("quality", "gradient", "map"):
                 np.testing.assert_allclose(arrays[key], getattr(wanted, key), rtol=1e-4, atol=1e-6)
         raw_quality = raw_score(recognizer, image)
-        assert record == {
+        wanted_numbers = {
             "path": name,
             "quality": pytest.approx(float(wanted.quality), abs=1e-5),
             "raw_quality": pytest.approx(float(raw_quality), rel=1e-5),
@@ -56,6 +59,7 @@ def test_explain_writes_what_the_library_returns(run, photos, recognizer):
             "picture": f"out/{Path(name).stem}_quality.png",
             "recognizer": "bundled",
         }
+        assert {key: record[key] for key in wanted_numbers} == wanted_numbers
 
 
 def test_explain_to_named_files(run, photos):
@@ -126,6 +130,69 @@ def test_explain_shortens_a_name_that_would_be_too_long(run):
     Path(name).write_bytes(DEMO.read_bytes())
     run("explain", name, "-o", "out")
     assert len(os.listdir("out")) == 1
+
+
+@pytest.fixture
+def explained(monkeypatch) -> Callable[[np.ndarray | None], None]:
+    """Lets ``pfiq explain`` find a map of 0.25 and a deficit map on a small network."""
+    own = Recognizer.from_functions(
+        lambda _, images: images[:, ::16, ::16], lambda _, features: features.reshape(len(features), -1), ()
+    )
+    monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: own)
+
+    def find(deficit: np.ndarray | None) -> None:
+        whole = np.full((112, 112), 0.25, np.float32)
+        found = PixelQuality(np.float32(0.5), np.zeros((112, 112, 3), np.float32), whole, deficit)
+        monkeypatch.setattr(scoring, "pixel_and_raw_quality", lambda recognizer, image: (found, np.float32(3)))
+
+    return find
+
+
+def test_explain_names_and_draws_what_a_face_lacks(run, explained):
+    deficit = np.full((112, 112), 0.5, np.float32)
+    deficit[40:62, 57:100] = 1  # in the right half of the image: the person's left eye
+    explained(deficit)
+    result = run("explain", DEMO, "--json", "out.json", "--npz", "arrays.npz")
+    assert "  left eye: contributes less than in 99% of good faces" in result.stdout
+    assert "right eye" not in result.stdout
+    assert "deficits" not in result.stderr
+    (record,) = json.loads(Path("out.json").read_text())
+    assert record["regions"][0] == {"name": "left eye", "deficit": 1.0, "marked": True}
+    assert len(record["regions"]) == 8
+    assert {(each["deficit"], each["marked"]) for each in record["regions"][1:]} == {(0.5, False)}
+    assert record["mean_deficit"] == pytest.approx(float(deficit.mean()))
+    with np.load("arrays.npz") as arrays:
+        np.testing.assert_array_equal(arrays["deficit"], deficit)
+    with Image.open("demo_face_quality.png") as picture:
+        assert picture.size == (1500, 2 * 540)  # a second row of panels
+
+
+def test_explain_says_that_a_clean_face_lacks_nothing(run, explained):
+    explained(np.full((112, 112), 0.5, np.float32))
+    assert f"  {ALL_CONTRIBUTE}" in run("explain", DEMO).stdout
+
+
+def test_explain_leaves_deficits_out_with_one_sentence(run, explained, photos):
+    explained(None)
+    result = run("explain", *photos[:2], "--json", "out.json", "--npz", "arrays")
+    assert result.stderr.count(NOT_CALIBRATED) == 1
+    assert "contribute" not in result.stdout
+    assert not {"regions", "mean_deficit"} & json.loads(Path("out.json").read_text())[0].keys()
+    with np.load("arrays/a_quality.npz") as arrays:
+        assert set(arrays) == {"image", "quality", "gradient", "map"}
+    with Image.open("a_quality.png") as picture:
+        assert picture.size == (1500, 540)
+
+
+def test_explain_in_the_published_colours(run, explained):
+    explained(None)
+    for name, options in {"new": [], "published": ["--colours", "RdYlGn"]}.items():
+        run("explain", DEMO, "-o", f"{name}.png", *options)
+        map_pixel = {"new": "cividis", "published": "RdYlGn"}[name]
+        colour = np.round(255 * np.array(colormaps[map_pixel](0.25))[:3]).astype(int)
+        picture = np.asarray(Image.open(f"{name}.png").convert("RGB")).astype(int)
+        assert np.all(np.abs(picture - colour) <= 1, -1).sum() > 300 * 300
+    assert "'cividis', 'RdYlGn'" in run("explain", DEMO, "--colours", "red", exit_code=2).stderr
 
 
 def test_faces_of_the_recognizers_own_size(photos):

@@ -26,6 +26,19 @@ def test_nothing_to_say(own, capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_says_once_that_deficits_are_left_out(own, capsys):
+    with outcome(own, total=2) as seen:
+        seen.note_deficits(None)
+        seen.note_deficits(None)
+    assert capsys.readouterr().err == (
+        "Note: The recogniser was not calibrated for deficits, so they are left out; run `pfiq calibrate` and use its "
+        "output.\n"
+    )
+    with outcome(own, total=1) as seen:
+        seen.note_deficits(np.zeros((112, 112)))
+    assert capsys.readouterr().err == ""
+
+
 def test_files_that_failed_are_listed_and_make_the_exit_code_1(own, capsys):
     faces = {
         "a.png": PfiqError("a.png: is empty; give an image."),
