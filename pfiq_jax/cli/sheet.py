@@ -1,8 +1,11 @@
 """``pfiq sheet``: many faces and their maps in one picture, to compare conditions by eye."""
 
+import functools
 from pathlib import Path
 
 import click
+import numpy as np
+from jaxtyping import Array, Shaped
 
 from pfiq_jax.cli.inputs import reader_of
 from pfiq_jax.cli.options import FILE, option_recognizer
@@ -10,13 +13,13 @@ from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.report_files import save_picture
 from pfiq_jax.cli.start import start
-from pfiq_jax.evaluation.maps.explained import explain_faces
-from pfiq_jax.evaluation.maps.report import plot_faces
 from pfiq_jax.faces import expand_paths
+from pfiq_jax.faces.batches import in_batches
 from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
-from pfiq_jax.plotting import new_figure
+from pfiq_jax.plotting import new_figure, plot_sheet
 from pfiq_jax.quality import default_quality_method
+from pfiq_jax.recognizers import Recognizer
 
 FACES = 60
 COLUMNS = 10
@@ -28,7 +31,7 @@ NAME_LENGTH = 16  # of the name above a face, so that it does not run into the n
 @click.option("-o", "--output", type=FILE, default="sheet.png", metavar="PNG", show_default=True, help="Where to.")
 @option_recognizer
 def sheet(folder: Path, output: Path, recognizer_file: Path | None) -> None:
-    """Draw all faces of a folder in one picture, each with its quality and, below it, its map.
+    """Draw all faces of a folder in one picture, each with its quality and, below it, its map and its deficit.
 
     Faces are sorted by name, so that those of one person under several conditions (as in ICAO's requirements for
     passports: headgear, glasses, pose, light) are next to each other. The first 60 are drawn.
@@ -43,15 +46,22 @@ def sheet(folder: Path, output: Path, recognizer_file: Path | None) -> None:
     recognizer = start(recognizer_file)
     with outcome(recognizer, total=min(len(paths), FACES)) as seen:
         faces = read_faces(paths[:FACES], reader_of(recognizer, None), note=seen.note)
-        result = explain_faces(MAP_METHODS[DEFAULT_MAP_METHOD].compute, recognizer, faces.images)
-        seen.note_qualities(default_quality_method(recognizer), result.quality)
-        titles = [
-            f"{shortened(path)}\n{quality:.3f}" for path, quality in zip(faces.paths, result.quality, strict=True)
-        ]
-        save_picture(plot_faces(faces.images, titles, {"map": result.map}, min(COLUMNS, len(titles))), output)
+        qualities, maps, deficits = in_batches(functools.partial(explained, recognizer), faces.images)
+        seen.note_qualities(default_quality_method(recognizer), qualities)
+        seen.note_deficits(deficits)
+        titles = [f"{shortened(path)}\n{quality:.3f}" for path, quality in zip(faces.paths, qualities, strict=True)]
+        save_picture(plot_sheet(faces.images, titles, maps, deficits, min(COLUMNS, len(titles))), output)
         click.echo(f"{len(titles)} faces -> {click.format_filename(output)}")
         if len(paths) > FACES:
             click.echo(f"Only the first {FACES} of {len(paths)} faces are drawn; give folders with fewer.", err=True)
+
+
+def explained(
+    recognizer: Recognizer, images: Shaped[np.ndarray, "batch height width 3"]
+) -> tuple[Array, Array, Array | None]:
+    """The qualities, maps and deficits of faces, without the gradients, which would fill the memory."""
+    result = MAP_METHODS[DEFAULT_MAP_METHOD].compute(recognizer, images)
+    return result.quality, result.map, result.deficit
 
 
 def shortened(path: Path) -> str:
