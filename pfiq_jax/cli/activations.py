@@ -18,12 +18,14 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.evaluation.scores.score_table import read_scores
 from pfiq_jax.faces import Face, expand_paths
-from pfiq_jax.maps import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD
+from pfiq_jax.maps import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD, DEFAULT_MAP_METHOD, MAP_METHODS
+from pfiq_jax.maps.face_regions import face_regions
 from pfiq_jax.outputs import write_atomically
 from pfiq_jax.plotting import new_figure
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, embeddings_and_scores
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.variation import central_face
+from pfiq_jax.variation.deficits import Deficits, set_deficits
 from pfiq_jax.variation.reference import identity
 from pfiq_jax.variation.report import REPORT_FILES, report_of
 from pfiq_jax.variation.study import QUANTILE, SMALLEST_SET, Sets, split
@@ -83,7 +85,8 @@ def activations(
     the lowest. Written into REPORT:
 
     \b
-    report.html         the findings, with all pictures, on one page
+    report.html         the findings, with all pictures, on one page; also what
+                        the faces lack, if the recogniser is calibrated for it
     report.json         the numbers
     *.png               the pictures
     faces.csv           deviation and score of single faces
@@ -117,7 +120,8 @@ def activations(
         note = seen.note if scores_file else only_errors(seen)  # otherwise the scores have noted all faces
         studied = study_faces(recognizer, paths, scores, sets, metadata, output, note)
         source = f"the {quantile:.0%} at either end of {np.isfinite(scores).sum():,} faces in {folder.resolve().name}"
-        report = report_of(studied, metadata, source=source)
+        deficits = deficits_of(recognizer, paths, sets)
+        report = report_of(studied, deficits, metadata, source=source)
         for name, content in report.files.items():
             write_atomically(output / name, functools.partial(Path.write_bytes, data=content))
         click.echo("\n".join([*report.summary, f"-> {click.format_filename(output / 'report.html')}"]))
@@ -193,3 +197,20 @@ def study_faces(
             advance=progress.update,
             done=lambda name, variation: variation.save(output / f"{name}.npz"),
         )
+
+
+def deficits_of(recognizer: Recognizer, paths: list[Path], sets: Sets) -> Deficits | None:
+    """The deficits of both sets, with a progress bar; None if the recogniser was not calibrated for them."""
+    compute = MAP_METHODS[DEFAULT_MAP_METHOD].compute
+    regions, read = face_regions(recognizer.preprocessing), reader_of(recognizer, None)
+    found = []
+    with tqdm(total=len(sets.high) + len(sets.low), unit="face", disable=None) as progress:
+        for indices in (sets.high, sets.low):
+            chosen = [paths[index] for index in indices]
+            deficits = set_deficits(
+                lambda images: compute(recognizer, images).deficit, chosen, read, regions, advance=progress.update
+            )
+            if deficits is None:
+                return None
+            found.append(deficits)
+    return Deficits(*found)

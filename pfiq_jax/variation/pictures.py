@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from pfiq_jax.plotting import draw_over, new_figure
+from pfiq_jax.plotting import DEFICIT_COLOURS, MAP_COLOURS, draw_map, draw_over, new_figure
 from pfiq_jax.variation.comparison import deviation
+from pfiq_jax.variation.deficits import Deficits
 from pfiq_jax.variation.findings import TITLES
 from pfiq_jax.variation.region import Region, by_region
 from pfiq_jax.variation.study_files import Example
@@ -43,7 +44,7 @@ def plot_statistics(high: Variation, low: Variation, region: Region) -> Any:
         of_high, of_low = getattr(high, name), getattr(low, name)
         top = max(of_high.max(), of_low.max())
         for each, values in zip(row, (of_high, of_low), strict=False):
-            scale = each.imshow(values, cmap="turbo", vmin=0, vmax=top)
+            scale = each.imshow(values, cmap=MAP_COLOURS, vmin=0, vmax=top)
         figure.colorbar(scale, ax=row[:2], shrink=0.9)
         difference = of_low - of_high
         reach = max(np.abs(difference).max(), TINY)
@@ -57,6 +58,25 @@ def plot_statistics(high: Variation, low: Variation, region: Region) -> Any:
         axes[0], (f"high quality, {high.count}", f"low quality, {low.count}", "low minus high"), strict=True
     ):
         each.set_title(title)
+    return figure
+
+
+def plot_deficits(deficits: Deficits) -> Any:
+    """The mean deficit maps of both sets, side by side, from 0 to 1.
+
+    Returns:
+        The ``Figure``.
+
+    Raises:
+        PfiqError: if matplotlib is not installed.
+    """
+    figure = new_figure(7, 3.2)
+    axes = figure.subplots(1, 2)
+    for each, of_set, title in zip(axes, deficits, ("high quality", "low quality"), strict=True):
+        drawn = draw_map(each, of_set.mean, colours=DEFICIT_COLOURS)
+        each.set_title(title)
+    bar = figure.colorbar(drawn, ax=axes, ticks=(0, 0.5, 1), shrink=0.8)
+    bar.set_label("mean deficit; higher is worse,\n0.5 is usual in good faces")
     return figure
 
 
@@ -117,7 +137,7 @@ def plot_examples(examples: Sequence[Example], good: Variation) -> Any:
     for column, (example, away) in enumerate(zip(examples, deviations, strict=True)):
         draw_over(axes[0, column], example.image)
         draw_over(axes[1, column], example.image, example.activation)
-        scale = draw_over(axes[2, column], example.image, away, top=top)
+        scale = draw_over(axes[2, column], example.image, away, top=top, colours=DEFICIT_COLOURS)
         axes[0, column].set_title(f"{example.score:.4g}", fontsize="small", parse_math=False)
     for each, title in zip(axes[:, 0], ("face", "activation", "deviation"), strict=True):
         each.set_ylabel(title)

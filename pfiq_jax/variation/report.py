@@ -9,18 +9,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from pfiq_jax.maps.face_regions import NOT_CALIBRATED
 from pfiq_jax.plotting import png_of
+from pfiq_jax.variation.deficits import Deficits
 from pfiq_jax.variation.findings import findings_of
-from pfiq_jax.variation.pictures import plot_densities, plot_examples, plot_relation, plot_statistics
+from pfiq_jax.variation.pictures import plot_deficits, plot_densities, plot_examples, plot_relation, plot_statistics
 from pfiq_jax.variation.study_files import FilesStudy
 
 CAPTIONS = {
     "statistics.png": "Activation maps of both sets, and their difference. The central face is outlined.",
     "densities.png": "Densities of the pixels of these maps, with their means as dotted lines.",
     "faces.png": "The best and the worst faces: activation maps and their deviation from the mean map of good faces.",
+    "deficits.png": "Mean deficits of both sets: the share of good faces that contribute more at a place.",
     "deviations.png": "Faces outside the good set: deviation from the mean map of good faces, and score.",
 }
-"""The pictures of a report."""
+"""The pictures of a report; that of the deficits only if the recogniser was calibrated for them."""
 
 REPORT_FILES = ("report.html", "report.json", "faces.csv", *CAPTIONS)
 
@@ -43,11 +46,12 @@ class Report(NamedTuple):
     files: dict[str, bytes]
 
 
-def report_of(studied: FilesStudy, metadata: Mapping[str, str], *, source: str) -> Report:
+def report_of(studied: FilesStudy, deficits: Deficits | None, metadata: Mapping[str, str], *, source: str) -> Report:
     """The report of a study.
 
     Args:
         studied: the study.
+        deficits: of both sets; None if the recogniser was not calibrated for them.
         metadata: the names of the "score", of the "activations" and of the "recognizer".
         source: what the sets of faces were taken from, in words.
 
@@ -56,7 +60,8 @@ def report_of(studied: FilesStudy, metadata: Mapping[str, str], *, source: str) 
     """
     found, score = studied.found, metadata["score"]
     findings = findings_of(found, studied.scores, studied.region)
-    sentences = findings.sentences(score)
+    lacking = [NOT_CALIBRATED] if deficits is None else deficits.sentences()
+    sentences = [*findings.sentences(score), *lacking]
     about = (
         f"{found.high.count} faces of the highest and {found.low.count} of the lowest {score}, from {source}; "
         f"{len(found.others)} single faces from all that are not in the high end. Activation maps: "
@@ -68,6 +73,8 @@ def report_of(studied: FilesStudy, metadata: Mapping[str, str], *, source: str) 
         "faces.png": png_of(plot_examples(studied.examples, found.high)),
         "deviations.png": png_of(plot_relation(studied.scores, found.deviations.whole, score)),
     }
+    if deficits is not None:
+        pictures["deficits.png"] = png_of(plot_deficits(deficits))
     captioned = {CAPTIONS[name]: png for name, png in pictures.items()}
     page = html_page(f"Activation maps by {score}", [about, *sentences], findings.rows(), captioned)
     values = {
@@ -75,6 +82,7 @@ def report_of(studied: FilesStudy, metadata: Mapping[str, str], *, source: str) 
         "faces": {"high": found.high.count, "low": found.low.count, "others": len(found.others)},
         "findings": sentences,
         "figures": {name: each if math.isfinite(each) else None for name, each in findings.numbers().items()},
+        "deficits": None if deficits is None else {name: each.numbers() for name, each in deficits._asdict().items()},
     }
     texts = {
         "report.html": page,
