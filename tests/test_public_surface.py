@@ -77,7 +77,7 @@ def test_names_of_the_contract_are_there():
     assert scores | others | {"plot_pixel_quality", "PfiqError"} <= set(pfiq_jax.__all__)
     assert pfiq_jax.__version__ == importlib.metadata.version("pfiq-jax")
     assert {"forward", "features", "head", "embed", "save"} <= set(dir(Recognizer))
-    assert pfiq_jax.PixelQuality._fields == ("quality", "gradient", "map")
+    assert pfiq_jax.PixelQuality._fields == ("quality", "gradient", "map", "deficit")
 
 
 @pytest.mark.parametrize("function", PUBLIC_FUNCTIONS, ids=lambda function: function.__name__)
