@@ -84,17 +84,30 @@ class Architecture(abc.ABC):
             offsets: what is added to the output of layers, by their names. The gradient by an offset of zeros is the
                 gradient by that layer's output.
         """
-        x: Any = images.astype(self._trunk_dtype(parameters))
+        x: Any = images
         found: dict[str, Layer] = {}
         for part in (part for part in PARTS if part in parameters):
-            of_part = {
-                tuple(_list_index(key) for key in name.split(".")[1:]): offset
-                for name, offset in offsets.items()
-                if name.startswith(f"{part}.")
-            }
-            x, layers = run_with_probes(self.module(part, parameters), x, of_part)
-            found |= {layer_name(part, path): layer for path, layer in layers.items()}
+            x, layers = self.part_layers(part, parameters, x, offsets=offsets)
+            found |= layers
         return found
+
+    def part_layers(
+        self,
+        part: Part,
+        parameters: PyTree[Array],
+        x: Array,
+        *,
+        offsets: Mapping[str, Array] = MappingProxyType({}),
+    ) -> tuple[Array, dict[str, Layer]]:
+        """The output of one part of the network, and the layers inside it; arguments as for ``layers``."""
+        of_part = {
+            tuple(_list_index(key) for key in name.split(".")[1:]): offset
+            for name, offset in offsets.items()
+            if name.startswith(f"{part}.")
+        }
+        x = x.astype(self._trunk_dtype(parameters)) if part == "trunk" else x
+        output, layers = run_with_probes(self.module(part, parameters), x, of_part)
+        return output, {layer_name(part, path): layer for path, layer in layers.items()}
 
     def module(self, part: Part, parameters: PyTree[Array]) -> Any:
         """The module of a part, with its parameters.
