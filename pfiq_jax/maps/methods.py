@@ -7,6 +7,7 @@ from types import MappingProxyType
 import jax
 from jaxtyping import Array
 
+from pfiq_jax.maps.contribution import contribution
 from pfiq_jax.maps.learned_order import learned_order
 from pfiq_jax.maps.mean_activation import mean_activation
 from pfiq_jax.maps.mixtures import integrated_gradients, shapley
@@ -32,6 +33,7 @@ MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
         "smoothed": MapMethod(
             pixel_quality, "smoothed gradient of the embedding's length, 0 where the image is flat", 1, 1
         ),
+        "contribution": MapMethod(contribution, "what each place contributes to the embedding", 1, 1),
         "plq": MapMethod(_plq, "PLQ as published", 1, 1),
         "least_norm": MapMethod(
             functools.partial(pixel_quality, saliency="magnitude"), "PLQ with the shortest regressor", 1, 1
