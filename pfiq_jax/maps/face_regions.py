@@ -20,9 +20,7 @@ pixel's deficit is: about 2% of good faces reach this value in one region. About
 eight regions, which depend on each other. A lower value marks more clean faces, a higher one misses more sunglasses.
 """
 
-NOT_CALIBRATED = (
-    "The recogniser was not calibrated for deficits, so they are left out; run `pfiq calibrate` and use its output."
-)
+NOT_CALIBRATED = "The recogniser was not calibrated for deficits, so they are left out."
 """What a command reports where it would have shown deficits."""
 
 ALL_CONTRIBUTE = "No part of the face contributes unusually little."
