@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pfiq_jax.cli.outcome import MEANING
+from pfiq_jax.maps.face_regions import NOT_CALIBRATED
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -34,14 +35,15 @@ def test_as_a_program_in_an_empty_folder(tmp_path):
     for _ in range(2):
         result = program("explain", XDG_CACHE_HOME=str(tmp_path / "cache"))
         assert result.returncode == 0
-        assert result.stderr.splitlines() == ["No image given: explaining the bundled demo face.", MEANING]
+        first = "No image given: explaining the bundled demo face."
+        assert result.stderr.splitlines() == [first, MEANING, f"Note: {NOT_CALIBRATED}"]
     assert os.listdir() == ["demo_face_quality.png"]
     entries = [path for path in (tmp_path / "cache/pfiq_jax").iterdir() if path.name.endswith("-cache")]
     assert entries
     for entry in entries:
         entry.write_bytes(b"damaged")
     result = program("explain", XDG_CACHE_HOME=str(tmp_path / "cache"))
-    assert (result.returncode, len(result.stderr.splitlines())) == (0, 2), result.stderr
+    assert (result.returncode, len(result.stderr.splitlines())) == (0, 3), result.stderr
 
 
 def test_as_a_program_without_a_cache_and_with_a_mistake(tmp_path):
