@@ -1,11 +1,8 @@
 """``pfiq sheet``: many faces and their maps in one picture, to compare conditions by eye."""
 
-import functools
 from pathlib import Path
 
 import click
-import numpy as np
-from jaxtyping import Array, Shaped
 
 from pfiq_jax.cli.inputs import reader_of
 from pfiq_jax.cli.options import FILE, option_recognizer
@@ -13,13 +10,12 @@ from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.report_files import save_picture
 from pfiq_jax.cli.start import start
+from pfiq_jax.evaluation.maps.explained import explain_faces
 from pfiq_jax.faces import expand_paths
-from pfiq_jax.faces.batches import in_batches
 from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.plotting import new_figure, plot_sheet
 from pfiq_jax.quality import default_quality_method
-from pfiq_jax.recognizers import Recognizer
 
 FACES = 60
 COLUMNS = 10
@@ -46,7 +42,8 @@ def sheet(folder: Path, output: Path, recognizer_file: Path | None) -> None:
     recognizer = start(recognizer_file)
     with outcome(recognizer, total=min(len(paths), FACES)) as seen:
         faces = read_faces(paths[:FACES], reader_of(recognizer, None), note=seen.note)
-        qualities, maps, deficits = in_batches(functools.partial(explained, recognizer), faces.images)
+        compute = MAP_METHODS[DEFAULT_MAP_METHOD].compute
+        qualities, maps, deficits = explain_faces(compute, recognizer, faces.images)
         seen.note_qualities(default_quality_method(recognizer), qualities)
         seen.note_deficits(deficits)
         titles = [f"{shortened(path)}\n{quality:.3f}" for path, quality in zip(faces.paths, qualities, strict=True)]
@@ -54,14 +51,6 @@ def sheet(folder: Path, output: Path, recognizer_file: Path | None) -> None:
         click.echo(f"{len(titles)} faces -> {click.format_filename(output)}")
         if len(paths) > FACES:
             click.echo(f"Only the first {FACES} of {len(paths)} faces are drawn; give folders with fewer.", err=True)
-
-
-def explained(
-    recognizer: Recognizer, images: Shaped[np.ndarray, "batch height width 3"]
-) -> tuple[Array, Array, Array | None]:
-    """The qualities, maps and deficits of faces, without the gradients, which would fill the memory."""
-    result = MAP_METHODS[DEFAULT_MAP_METHOD].compute(recognizer, images)
-    return result.quality, result.map, result.deficit
 
 
 def shortened(path: Path) -> str:
