@@ -10,6 +10,7 @@ from pfiq_jax.evaluation.bootstrap import estimate_of
 from pfiq_jax.evaluation.estimate import Estimate
 from pfiq_jax.evaluation.maps.explained import Explain
 from pfiq_jax.evaluation.maps.regions import Images
+from pfiq_jax.evaluation.maps.sanity import rank_correlation
 from pfiq_jax.faces.batches import in_batches
 from pfiq_jax.quality.methods import default_quality_method, embeddings_and_scores
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -99,13 +100,10 @@ def follows_score(
         scores: of the same; any scale, higher is better.
         seed: of the bootstrap.
     """
-    from scipy.stats import rankdata  # takes long to import
 
     def correlation(counts: np.ndarray) -> float:
-        first, second = (rankdata(np.repeat(each.ravel(), counts)) for each in (means, scores))
-        first, second = first - first.mean(), second - second.mean()
-        scale = np.sqrt((first @ first) * (second @ second))
-        return float(first @ second / scale) if scale > 0 else np.nan
+        first, second = (np.repeat(each.ravel(), counts)[None, :, None] for each in (means, scores))
+        return float(rank_correlation(first, second)[0])
 
     damages, faces = means.shape
     return estimate_of(correlation, np.tile(np.arange(faces), damages), seed=seed)
