@@ -12,8 +12,6 @@ from jax.typing import ArrayLike
 from pfiq_jax.errors import PfiqError
 
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # shares of red, green and blue in luminance (ITU-R BT.601)
-MAP_COLOURS = "cividis"
-DEFICIT_COLOURS = "magma"
 
 MAP_COLOURS = "cividis"
 """The colours of maps and of activations, 0 dark blue, 1 yellow.
@@ -109,7 +107,7 @@ def plot_deficit(
     Args:
         image: (height, width, 3), RGB, 0..255.
         deficit: (height, width), in [0, 1], 1 is worst, as ``PixelQuality.deficit``.
-        marked: (height, width), the mask of what is outlined, as ``maps.face_regions.marked_area`` returns it.
+        marked: (height, width), the mask of what is outlined, as ``area`` of ``maps.face_regions.mark_regions``.
         sentences: what the first panel says.
         axes: three matplotlib ``Axes`` to draw into; by default those of a new figure.
 

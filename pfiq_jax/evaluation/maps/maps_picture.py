@@ -7,7 +7,7 @@ from pfiq_jax.evaluation.controls import DETAIL, MEAN_MAP, RANDOM
 from pfiq_jax.evaluation.maps.deletion_insertion import Curve
 from pfiq_jax.evaluation.maps.evaluate_maps import MapsEvaluation
 from pfiq_jax.evaluation.maps.regions import Images
-from pfiq_jax.plotting import DEFICIT_COLOURS, MAP_COLOURS, draw_over, new_figure
+from pfiq_jax.plotting import DEFICIT_COLOURS, MAP_COLOURS, draw_map, draw_over, new_figure
 
 CONTROL_STYLES = {RANDOM: ":", MEAN_MAP: "--", DETAIL: "-."}
 TILE = 1.1  # inches per face
@@ -51,8 +51,7 @@ def plot_maps(evaluation: MapsEvaluation, images: Images) -> Any:
             draw_over(rows[0, column], of_state[face])
             rows[0, column].set_title(state if face == 0 else "", fontsize="small")
             for row, (label, of_sheet, colours) in zip(rows[1:], sheets, strict=True):
-                row[column].imshow(of_sheet[state][face], cmap=colours, vmin=0, vmax=1)
-                row[column].set(xticks=[], yticks=[])
+                draw_map(row[column], of_sheet[state][face], colours=colours)
                 row[0].set_ylabel(label.replace("_", "\n"), fontsize="x-small")
     return figure
 

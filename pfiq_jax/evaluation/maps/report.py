@@ -14,7 +14,7 @@ from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MasksEvaluation
 from pfiq_jax.evaluation.maps.occlusions import OCCLUSIONS
 from pfiq_jax.evaluation.maps.regions import Images, Maps
 from pfiq_jax.evaluation.measure import INTERVALS, MARKS, Measure, legend, measure_tables
-from pfiq_jax.plotting import MAP_COLOURS, new_figure
+from pfiq_jax.plotting import draw_map, draw_over, new_figure
 
 MOST_OF_MASKS, MOST_OF_INPAINTING = 4, 2 * len(OCCLUSIONS)  # faces in the pictures
 
@@ -147,10 +147,10 @@ def _draw_faces(
         each.set_frame_on(False)
     for index, (image, title) in enumerate(zip(images, titles, strict=True)):
         top, column = kinds * (index // columns), index % columns
-        axes[top, column].imshow(np.clip(image, 0, 255).astype(np.uint8))
+        draw_over(axes[top, column], image)
         axes[top, column].set_title(title, fontsize="small", parse_math=False)
         for row, (name, of_faces) in enumerate(maps.items(), start=top + 1):
-            axes[row, column].imshow(of_faces[index], cmap=MAP_COLOURS, vmin=0, vmax=1)
+            draw_map(axes[row, column], of_faces[index])
             if column == 0:
                 axes[row, 0].set_ylabel(name.replace("_", "\n"), fontsize="small")
 
