@@ -28,7 +28,7 @@ def test_regions_are_disjoint_and_lie_where_their_names_say():
     for name, index in points.items():
         x, y = np.round(ARCFACE_TEMPLATE[index]).astype(int)
         assert REGIONS[name][y, x]
-    # row, column in the image: mouth between its corners, forehead above the eyes, cheeks beside the nose
+    # row, column in the image: mouth between its corners, forehead above the eyes, cheeks next to the nose
     for name, row, column in (
         ("mouth", 92, 56),
         ("forehead", 25, 56),

@@ -19,7 +19,7 @@ class Explained(NamedTuple):
     """The scores and the maps that a map method returns for faces.
 
     Attributes:
-        quality: one score per face; higher is better. NaN for a control, which has no score.
+        quality: one score per face; higher is better. Controls have no score, so theirs is NaN.
         map: (height, width) per face, in [0, 1]; higher is better.
         deficit: (height, width) per face, in [0, 1], 1 is worst; None for a method or a recogniser without one.
     """

@@ -75,7 +75,7 @@ def squares_on_faces(generator: np.random.Generator, sides: Sides, size: tuple[i
 
 
 def suspicion(explained: Explained) -> Maps:
-    """What localises: the deficit, or the negated map where there is no deficit; higher is worse."""
+    """The deficit, or the negated map where there is no deficit; higher is worse."""
     return -explained.map if explained.deficit is None else explained.deficit
 
 

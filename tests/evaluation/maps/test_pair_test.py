@@ -25,7 +25,7 @@ def explained(maps: np.ndarray) -> Explained:
 
 
 def test_by_hand():
-    """Three pixels in a row, of which the first two are the places: both win, both win, none wins, both tie."""
+    """Three pixels in a row; the first two are the places. Both places win, both win, none wins, both are equal."""
     first, second = (np.zeros((4, 1, 3), bool) for _ in range(2))
     first[:, 0, 0], second[:, 0, 1] = True, True
     covered = np.array([[[0, 1, 2]], [[0, 1, 2]], [[2, 0, 1]], [[1, 1, 1]]], np.float32)  # at the first place
