@@ -1,4 +1,6 @@
-"""The one shape, range and dtype of images that the whole library works with."""
+"""The one shape, range and dtype of images that the whole library works with, and what a range of pixels means."""
+
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -7,17 +9,26 @@ from jax.typing import ArrayLike
 
 from pfiq_jax.errors import PfiqError
 
+SLACK = (-128.0, 512.0)  # room around 0..255 for what an optimiser or noise adds to an array
+FRACTIONS = 4  # fractions up to here are pixels of 0..1 with an overshoot, and no photograph of 0..255
+STANDARDISED = 8  # fractions around 0 up to here are multiples of a standard deviation
+CENTRED = (-32, 160)  # pixels from below to above have lost their mean
+
 
 def check_images(images: ArrayLike, size: tuple[int, int]) -> jax.Array | np.ndarray:
     """The images as an array, after a check that they are what the recogniser needs.
+
+    Pixels are taken as 0..255. Where their values can be seen, each image is checked by ``white_of``. The values of an
+    argument of ``jax.jit`` cannot be seen: pixels of 0..1 are then taken for a black image. uint8 pixels are not
+    looked at, since their type has one meaning.
 
     Args:
         images: (height, width, 3) or (batch, height, width, 3), RGB, 0..255, integer or float.
         size: height and width that the recogniser needs.
 
     Raises:
-        PfiqError: for another shape or dtype. Where the values can be seen (not for an argument of ``jax.jit``), also
-            for NaN, infinite or wrongly scaled values.
+        PfiqError: for another shape or dtype. Where the values can be seen, also for NaN, infinite or wrongly scaled
+            values.
     """
     if not isinstance(images, jax.Array):
         images = np.asarray(images)
@@ -27,22 +38,86 @@ def check_images(images: ArrayLike, size: tuple[int, int]) -> jax.Array | np.nda
             f"images have shape {images.shape}; give aligned RGB faces of shape ({height}, {width}, 3) "
             f"or (batch, {height}, {width}, 3)."
         )
-    if not (jnp.issubdtype(images.dtype, jnp.integer) or jnp.issubdtype(images.dtype, jnp.floating)):
+    is_integer = jnp.issubdtype(images.dtype, jnp.integer)
+    if not (is_integer or jnp.issubdtype(images.dtype, jnp.floating)):
         raise PfiqError(f"images have dtype {images.dtype}; give uint8 or float pixels in 0..255.")
+    if images.dtype == np.int8:
+        raise PfiqError("images have dtype int8, which cannot hold 0..255; give uint8 or float pixels in 0..255.")
     if not isinstance(images, jax.core.Tracer) and images.dtype != np.uint8 and 0 not in images.shape:
         with jax.ensure_compile_time_eval():  # an array that a traced function closes over has values too
-            low, high = float(images.min()), float(images.max())
-        _check_range(low, high)
+            _check_values(images, 8 if is_integer else None)
     return images
 
 
-def _check_range(low: float, high: float) -> None:
+def white_of(
+    low: float,
+    high: float,
+    is_whole: Callable[[], bool],
+    *,
+    bits: int | None,
+    limits: tuple[float, float] = (0.0, 255.0),
+) -> int:
+    """The value that white has in an image whose pixels span ``low`` to ``high``. The one rule for files and arrays.
+
+    Integers of n bits have white at 2^n - 1. Floats have it at 1 if none is above 1, otherwise at 255. A range that no
+    photograph has under that reading is an error, since its image would be scored as a black one:
+
+    - integers of more than 8 bits that use less than a quarter of their range, such as 8 or 10 bits in 16;
+    - fractions up to 4: 0..1 with an overshoot;
+    - fractions around 0 up to 8, or any pixels from below -32 to at most 160: without their mean, or standardised.
+
+    Whole grey levels are never refused for being dark: a black photograph is dark, too.
+
+    Args:
+        low: smallest pixel.
+        high: largest pixel.
+        is_whole: returns whether all pixels are whole grey levels of 8 bits: whole numbers among floats, multiples of
+            257 among 16-bit integers. Called only if it matters.
+        bits: of integers; None for floating point.
+        limits: smallest and largest float of an image with white at 255.
+
+    Raises:
+        PfiqError: for a range that cannot be meant. Its text is the reason alone, as in "pixels span 0 to 1.02, ...".
+    """
     if not np.isfinite([low, high]).all():
-        raise PfiqError("images hold NaN or infinite pixels; replace them by values in 0..255.")
-    if 0 < max(high, -low) <= 1:
-        raise PfiqError(
-            f"images span {low:g} to {high:g}, which looks like pixels scaled to 1; multiply them so that they span "
-            "0..255 (the recogniser scales them itself)."
-        )
-    if low < -128 or high > 512:  # room for what an optimiser or noise adds
-        raise PfiqError(f"images span {low:g} to {high:g}; give pixels in 0..255.")
+        raise PfiqError("with NaN or infinite pixels among them")
+    if bits is not None:
+        white = 2**bits - 1
+        if low < 0 or high > white:
+            raise PfiqError(f"outside 0..{white}")
+        if bits > 8 and 0 < high <= white // 4 and not is_whole():
+            raise PfiqError(f"{max(8, int(high).bit_length())}-bit values, too dark for {bits} bits")
+        return white
+    peak = max(high, -low)
+    if 0 < peak <= 1:
+        if low < 0:
+            raise PfiqError("which looks like pixels scaled to -1..1")
+        return 1
+    if low >= 0 and high <= FRACTIONS and not is_whole():
+        raise PfiqError("which looks like pixels scaled to 0..1 with an overshoot")
+    has_no_mean = low <= CENTRED[0] and high <= CENTRED[1]
+    if low < 0 < high and (has_no_mean or (peak <= STANDARDISED and not is_whole())):
+        raise PfiqError("which looks like pixels without their mean, or standardised")
+    if low < limits[0] or high > limits[1]:
+        raise PfiqError("outside 0..255")
+    return 255
+
+
+def _check_values(images: jax.Array | np.ndarray, bits: int | None) -> None:
+    batch = images if images.ndim == 4 else images[None]
+    lows, highs = (np.asarray(each, np.float64) for each in (batch.min((1, 2, 3)), batch.max((1, 2, 3))))
+    for index, (low, high) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True)):
+
+        def is_whole(index: int = index) -> bool:
+            pixels = np.asarray(batch[index], np.float64)
+            return bool((pixels == np.rint(pixels)).all())
+
+        name = "images span" if images.ndim == 3 or len(batch) == 1 else f"images[{index}] spans"
+        try:
+            white = white_of(low, high, is_whole, bits=bits, limits=SLACK)
+            if white == 1:
+                raise PfiqError("which looks like pixels scaled to 1")
+        except PfiqError as error:
+            raise PfiqError(
+                f"{name} {low:g} to {high:g}, {error}; give pixels in 0..255 (the recogniser scales them itself)."
+            ) from None

@@ -11,6 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
+from pfiq_jax.errors import PfiqError
 from pfiq_jax.images import check_images
 
 P = ParamSpec("P")
@@ -36,7 +37,11 @@ class Forward(NamedTuple):
 
 
 Images: TypeAlias = ArrayLike | Forward
-"""RGB pixels, 0..255, (height, width, 3) or (batch, height, width, 3), or the ``Forward`` of such images."""
+"""RGB pixels, 0..255, (height, width, 3) or (batch, height, width, 3), or the ``Forward`` of such images.
+
+A range of values that cannot be 0..255 is an error where the values can be seen. They cannot be seen if the images are
+an argument of ``jax.jit``: then 0..255 is assumed, and pixels of 0..1 are scored as a black image.
+"""
 
 
 def per_face(function: Callable[P, R]) -> Callable[P, R]:
@@ -61,6 +66,7 @@ def per_face(function: Callable[P, R]) -> Callable[P, R]:
     def call(*arguments: P.args, **keywords: P.kwargs) -> R:
         bound = signature.bind(*arguments, **keywords)
         *before, images = bound.args
+        _check_order(bound)
         if not isinstance(images, Forward):
             # Converted outside: pixels of any dtype then run the same program, and give the same bits.
             images = jnp.asarray(check_images(images, before[-1].preprocessing.size)).astype(jnp.float32)
@@ -73,3 +79,12 @@ def per_face(function: Callable[P, R]) -> Callable[P, R]:
         return jax.tree.map(lambda leaf: leaf[0], result) if is_single else result
 
     return call
+
+
+def _check_order(bound: inspect.BoundArguments) -> None:
+    """Raises a PfiqError unless a recogniser is where it should be."""
+    names = list(bound.arguments)[: len(bound.args)]
+    found = bound.arguments["recognizer"]
+    if not hasattr(found, "preprocessing"):  # recognizer.py imports this module
+        order = ", ".join(names)
+        raise PfiqError(f"{type(found).__name__} is in the place of the recogniser; give ({order}) in this order.")

@@ -14,6 +14,7 @@ import pytest
 import pfiq_jax
 from pfiq_jax import IResNet, Preprocessing, Recognizer, SFace
 from pfiq_jax.quality.ser_fiq_closed_form import squared_gains
+from pfiq_jax.recognizers.forward import per_face
 from pfiq_jax.recognizers.weights_file import named_leaves
 
 FACE = "astronaut"
@@ -239,3 +240,10 @@ def test_a_float_array_may_be_closed_over(recognizer, faces):
     dim = jnp.full_like(image, 0.5)
     with pytest.raises(pfiq_jax.PfiqError, match="scaled to 1"):
         jax.jit(lambda r: pfiq_jax.face_quality(r, dim))(recognizer)
+
+
+def test_swapped_arguments_name_their_order(recognizer):
+    score = per_face(lambda recognizer, images: images)  # with type checks, the tests would not get this far
+    image = np.full((112, 112, 3), 128, np.uint8)
+    with pytest.raises(pfiq_jax.PfiqError, match=r"ndarray is in the place .*; give \(recognizer, images\) in"):
+        score(image, recognizer)
