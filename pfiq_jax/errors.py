@@ -1,5 +1,6 @@
 """The one exception for mistakes that a user can fix."""
 
+import numbers
 from collections.abc import Iterable
 
 
@@ -30,3 +31,18 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
     """Raises a PfiqError unless an option's value is one of its choices."""
     if value not in choices:
         raise PfiqError(f"{name} is {value!r}; choose one of {', '.join(map(repr, choices))}.")
+
+
+def check_count(name: str, value: object, *, least: int = 1) -> int:
+    """The value of an option that counts something; a PfiqError unless it is a whole number of at least ``least``."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
+        raise PfiqError(f"{name} is {value!r}; give a whole number of at least {least}.")
+    return int(value)
+
+
+def check_share(name: str, value: object) -> float:
+    """The value of an option that is a share or a rate; a PfiqError unless it is a number in (0, 1)."""
+    number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else None
+    if number is None or not 0 < number < 1:
+        raise PfiqError(f"{name} is {value!r}; give a number between 0 and 1.")
+    return number

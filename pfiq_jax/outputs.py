@@ -23,6 +23,8 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any])
         PfiqError: if the target exists and is not a regular file, or if ``write`` or the file system raises an
             OSError. The target is then what it was before.
     """
+    if "\0" in os.fspath(path):
+        raise PfiqError(f"{os.fspath(path)!r}: is not a file name, since it contains a null character; choose another.")
     try:
         target = Path(os.path.realpath(path))
         if target.exists() and not target.is_file():

@@ -89,3 +89,8 @@ def test_refuses_what_cannot_be_replaced(tmp_path, name, reason):
     with pytest.raises(PfiqError, match=rf"{name}: .*{reason}.*; choose another output\."):
         write_text(tmp_path / name, "x")
     assert sorted(os.listdir(tmp_path)) == ["folder", "pipe"]
+
+
+def test_a_null_character_in_a_name_is_refused(tmp_path):
+    with pytest.raises(PfiqError, match=r"a\\x00b': is not a file name, since it contains a null character; choose"):
+        write_text(tmp_path / "a\0b", "text")

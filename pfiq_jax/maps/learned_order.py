@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from pfiq_jax.errors import check_count
 from pfiq_jax.maps.pixel_quality import PixelQuality, pixel_quality
 from pfiq_jax.maps.smoothing import blurred_fill
 from pfiq_jax.recognizers.forward import Images, per_face
@@ -33,11 +34,12 @@ def learned_order(recognizer: Recognizer, images: Images, *, steps: int = 48) ->
         steps: of Adam; each costs two forward and two backward passes.
 
     Raises:
-        PfiqError: for images of another shape, dtype or range.
+        PfiqError: for fewer than one step, and for images of another shape, dtype or range.
 
     References:
         Fong et al., "Understanding deep networks via extremal perturbations and smooth masks", ICCV 2019.
     """
+    check_count("steps", steps)
     seen = recognizer.forward(images)
     pixels, own = seen.images, jax.lax.stop_gradient(normalize(seen.embedding))
     start = pixel_quality(recognizer, pixels)

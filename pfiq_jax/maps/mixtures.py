@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pfiq_jax.errors import check_count
 from pfiq_jax.maps.pixel_quality import MAP_SIGMA, PixelQuality
 from pfiq_jax.maps.smoothing import blurred_fill, gaussian_blur
 from pfiq_jax.quality.methods import face_quality
@@ -33,11 +34,12 @@ def integrated_gradients(recognizer: Recognizer, images: Images, *, steps: int =
         steps: on the path; each costs a forward and a backward pass.
 
     Raises:
-        PfiqError: for images of another shape, dtype or range.
+        PfiqError: for fewer than one step, and for images of another shape, dtype or range.
 
     References:
         Sundararajan et al., "Axiomatic attribution for deep networks", ICML 2017.
     """
+    check_count("steps", steps)
     size = recognizer.preprocessing.size
     shares = (jnp.arange(steps, dtype=jnp.float32) + 0.5) / steps
     masks = jnp.broadcast_to(shares.reshape(-1, 1, 1, 1, 1), (steps, 1, *size, 1))
@@ -59,8 +61,9 @@ def shapley(key: jax.Array, recognizer: Recognizer, images: Images, *, samples: 
         samples: coalitions; each costs a forward and a backward pass.
 
     Raises:
-        PfiqError: for images of another shape, dtype or range.
+        PfiqError: for fewer than one sample, and for images of another shape, dtype or range.
     """
+    check_count("samples", samples)
     return _by_mixtures(recognizer, images, _coalitions(key, recognizer, samples))
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.errors import check_count
 from pfiq_jax.maps.activation_map import activation_map
 from pfiq_jax.maps.score_cam import (
     CHUNK_SIZE,
@@ -46,8 +46,7 @@ def sampled_score_cam(
     Raises:
         PfiqError: for images of another shape, dtype or range, and for ``num_channels`` or a chunk size below 1.
     """
-    if num_channels < 1:
-        raise PfiqError(f"num_channels is {num_channels}; give 1 or more.")
+    check_count("num_channels", num_channels)
     check_chunk_size(chunk_size)
     size = recognizer.preprocessing.size
 

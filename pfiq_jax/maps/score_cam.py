@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from pfiq_jax.errors import PfiqError, check_choice
+from pfiq_jax.errors import check_choice, check_count
 from pfiq_jax.maps.activation_map import activation_map, upsample
 from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -92,8 +92,7 @@ def score_cam(
 
 def check_chunk_size(chunk_size: int) -> None:
     """Raises a PfiqError for a chunk without images."""
-    if chunk_size < 1:
-        raise PfiqError(f"chunk_size is {chunk_size}; give 1 or more.")
+    check_count("chunk_size", chunk_size)
 
 
 def channels_and_embedding(

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array
 
+from pfiq_jax.errors import check_count
 from pfiq_jax.maps.pixel_quality import PixelQuality, pixel_quality
 from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -22,11 +23,12 @@ def smooth_grad(key: jax.Array, recognizer: Recognizer, images: Images, *, copie
         copies: with Gaussian noise of 16 grey levels; each costs a forward and a backward pass.
 
     Raises:
-        PfiqError: for images of another shape, dtype or range.
+        PfiqError: for fewer than one copy, and for images of another shape, dtype or range.
 
     References:
         Smilkov et al., "SmoothGrad: removing noise by adding noise", 2017.
     """
+    check_count("copies", copies)
     pixels = recognizer.forward(images).images
 
     def explain_copy(copy: Array) -> PixelQuality:

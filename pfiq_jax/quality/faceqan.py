@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.errors import check_count, check_share
 from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import normalize, safe_sqrt
@@ -47,7 +47,7 @@ def faceqan(
         key: a JAX random key; the same key gives the same score.
         recognizer: preferably the one that will be deployed.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
-        epsilon: size of the noise and of each step, relative to 255 grey levels.
+        epsilon: size of the noise and of each step, relative to 255 grey levels; between 0 and 1.
         iterations: the paper's l; similarities per copy.
         num_starts: the paper's k; copies per face.
 
@@ -55,13 +55,15 @@ def faceqan(
         One score per image, at most 1; about 0 to 1, negative only if the mirror image's embedding points away.
 
     Raises:
-        PfiqError: for fewer than one iteration or start, and for images of another shape, dtype or range.
+        PfiqError: for fewer than one iteration or start, another ``epsilon``, and images of another shape, dtype or
+            range.
 
     References:
         Babnik et al., ICPR 2022, section 3.
     """
-    if min(iterations, num_starts) < 1:
-        raise PfiqError(f"iterations is {iterations}, num_starts is {num_starts}; give 1 or more of each.")
+    check_count("iterations", iterations)
+    check_count("num_starts", num_starts)
+    check_share("epsilon", epsilon)
     seen = recognizer.forward(images)
     pixels, face = seen.images, normalize(seen.embedding)
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.errors import PfiqError, check_share
 from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import norm, normalize
@@ -58,8 +58,7 @@ def pruned(recognizer: Recognizer, *, amount: float = AMOUNT) -> Recognizer:
     Raises:
         PfiqError: for an amount outside (0, 1), and for a recogniser without kernels.
     """
-    if not 0 < amount < 1:
-        raise PfiqError(f"amount is {amount}; give the share of weights to prune, between 0 and 1.")
+    check_share("amount", amount)
     kernels = [leaf for leaf in jax.tree.leaves(recognizer.parameters) if jnp.ndim(leaf) >= 2]
     if not kernels:
         raise PfiqError(f"{recognizer} has no kernels to prune, which are parameters with two axes or more.")

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from pfiq_jax.errors import PfiqError, check_choice
+from pfiq_jax.errors import check_choice, check_count, check_share
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -24,13 +24,6 @@ from pfiq_jax.vectors import normalize, safe_sqrt, squared_norm
 
 PAIRED_MASKS = 200  # at most this many masks are compared all with all, which keeps memory flat
 ROWS = 64  # masked units held in memory at a time: masks times images
-
-
-def check_rate(dropout_rate: float) -> float:
-    """The dropout rate, if it is one that drops some units and keeps others; otherwise a PfiqError."""
-    if not 0 < dropout_rate < 1:
-        raise PfiqError(f"dropout_rate is {dropout_rate}; give one between 0 and 1.")
-    return dropout_rate
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,7 +48,7 @@ class SerFiqVariant:
     def __post_init__(self) -> None:
         check_choice("granularity", self.granularity, ("unit", "channel"))
         check_choice("mean", self.mean, ("pairs", "paper", "upper_triangle"))
-        check_rate(self.dropout_rate)
+        check_share("dropout_rate", self.dropout_rate)
 
 
 SER_FIQ_VARIANTS: Mapping[str, SerFiqVariant] = MappingProxyType(
@@ -128,9 +121,9 @@ def ser_fiq(
     References:
         Terhörst et al., CVPR 2020, equation 1 and algorithm 1.
     """
-    if num_masks < 2:
-        raise PfiqError(f"num_masks is {num_masks}; distances need at least 2 masks.")
-    keep_rate = 1 - check_rate(variant.dropout_rate if dropout_rate is None else dropout_rate)
+    check_count("num_masks", num_masks, least=2)  # a distance needs two
+    rate = variant.dropout_rate if dropout_rate is None else dropout_rate
+    keep_rate = 1 - check_share("dropout_rate", rate)
     units = recognizer.forward(images).units
     recognizer = recognizer if variant.output_norm else without_output_norm(recognizer)
     mask_shape = units.shape[1:] if variant.granularity == "unit" else (1,) * (units.ndim - 2) + units.shape[-1:]

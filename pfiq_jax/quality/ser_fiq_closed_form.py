@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from pfiq_jax.quality.ser_fiq import SerFiqVariant, check_rate, raw_score, without_output_norm
+from pfiq_jax.errors import check_share
+from pfiq_jax.quality.ser_fiq import SerFiqVariant, raw_score, without_output_norm
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.network import Units
@@ -48,7 +49,7 @@ def ser_fiq_closed_form(
     Raises:
         PfiqError: for a dropout rate outside (0, 1), and for images of another shape, dtype or range.
     """
-    check_rate(dropout_rate)
+    check_share("dropout_rate", dropout_rate)
     units = recognizer.forward(images).units
     if not output_norm:
         recognizer = without_output_norm(recognizer)

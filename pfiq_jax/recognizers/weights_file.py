@@ -149,7 +149,7 @@ def _first(problems: list[str]) -> list[str]:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     fix = "give a file that `weights-convert convert` or `Recognizer.save` wrote."
-    if not path.is_file():
+    if not os.path.isfile(path):  # also of a name that is too long
         raise PfiqError(f"{path}: no such weights file; {fix}")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:

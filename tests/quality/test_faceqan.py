@@ -84,5 +84,5 @@ def test_differentiable_also_where_all_copies_are_alike(own, images):
 
 
 def test_refuses_no_noise(own, images):
-    with pytest.raises(PfiqError, match="give 1 or more of each"):
+    with pytest.raises(PfiqError, match="num_starts is 0; give a whole number of at least 1"):
         faceqan(KEY, own, images, num_starts=0)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 import itertools
 
 import jax
@@ -209,6 +210,11 @@ def test_gradient_of_a_dead_head_is_finite(recognizer, images):
 def test_bad_options_are_named(recognizer, images, options):
     with pytest.raises(PfiqError, match=f"{next(iter(options))} is "):
         ser_fiq(KEY, recognizer, images[0], **options)
+
+
+def test_half_a_mask_is_refused(recognizer, images):
+    with pytest.raises(PfiqError, match=r"num_masks is 5\.5; give a whole number"):  # past the tests' own type checks
+        inspect.unwrap(ser_fiq)(KEY, recognizer, images[:1], num_masks=5.5)
 
 
 def test_no_images_give_no_scores(recognizer):

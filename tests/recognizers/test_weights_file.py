@@ -106,7 +106,7 @@ def test_files_without_a_header(tmp_path, header):
 
 
 def test_missing_file_and_folder(tmp_path):
-    for path in (tmp_path / "none.safetensors", tmp_path):
+    for path in (tmp_path / "none.safetensors", tmp_path, tmp_path / ("a" * 300), tmp_path / "a\0b"):
         with pytest.raises(PfiqError, match="no such weights file"):
             load_recognizer(path)
 
