@@ -73,7 +73,7 @@ def score_files(
                 scores.append(Score(path, error=str(face)))
             else:
                 quality = None if scaled is None else float(scaled)
-                warnings = [BORROWED] * borrowed + [RESIZED] * face.resized
+                warnings = [BORROWED] * borrowed + [RESIZED] * face.resized + [*face.warnings]
                 scores.append(Score(path, quality, float(raw), warning="; ".join(warnings) or None))
         yield scores
 

@@ -53,6 +53,7 @@ class Outcome:
         self.recognizer = recognizer
         self.total = total
         self.resized: list[Path] = []
+        self.warned: dict[str, list[Path]] = {}
         self.errors: list[str] = []
         self._scale_is_published = False
         self._lacks_deficits = False
@@ -62,8 +63,11 @@ class Outcome:
         """Records a file: its face, or the reason why it has none."""
         if isinstance(face, PfiqError):
             self.errors.append(str(face))
-        elif face.resized:
+            return
+        if face.resized:
             self.resized.append(path)
+        for warning in face.warnings:
+            self.warned.setdefault(warning, []).append(path)
 
     def note_qualities(self, method: str, qualities: Sequence[float] | np.ndarray) -> None:
         """Notes scaled scores, in [0, 1], of a quality method of this recogniser."""
@@ -83,6 +87,8 @@ class Outcome:
             yield f"Note: {NOT_CALIBRATED}"
         if self.resized:
             yield self._about_resized()
+        for warning, paths in self.warned.items():
+            yield f"Warning: {len(paths)} of {self.total} files: {warning}; check their landmarks: {_named(paths)}."
         for error in self.errors:
             yield f"Error: {error}"
         if self.errors:
@@ -104,9 +110,12 @@ class Outcome:
 
     def _about_resized(self) -> str:
         height, width = self.recognizer.preprocessing.size
-        names = ", ".join(map(click.format_filename, self.resized[:NAMED]))
-        more = f" and {len(self.resized) - NAMED} more" if len(self.resized) > NAMED else ""
         return (
             f"Warning: {len(self.resized)} of {self.total} files were resized to {width}x{height} pixels without "
-            f"alignment, so their scores may be unreliable: {names}{more}. Give landmarks or aligned faces."
+            f"alignment, so their scores may be unreliable: {_named(self.resized)}. Give landmarks or aligned faces."
         )
+
+
+def _named(paths: Sequence[Path]) -> str:
+    names = ", ".join(map(click.format_filename, paths[:NAMED]))
+    return f"{names} and {len(paths) - NAMED} more" if len(paths) > NAMED else names

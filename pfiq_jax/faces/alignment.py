@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces.landmarks import check_landmarks
 from pfiq_jax.recognizers.preprocessing import template_for
 
 
@@ -34,31 +34,45 @@ def align(
         The crop, RGB.
 
     Raises:
-        PfiqError: for landmarks that are not five finite points, or that are not placed like those of a face.
+        PfiqError: for landmarks that are not five finite points, that lie within one pixel or outside the image, and
+            that are not placed like those of a face.
     """
     from scipy.ndimage import map_coordinates  # slow to import
 
-    points = np.asarray(landmarks, np.float64)
-    if points.shape != (5, 2) or not np.isfinite(points).all():
-        raise PfiqError(f"landmarks are {points.tolist()}; give five finite (x, y) points in pixels of the image.")
+    x, y = sources(image.shape[:2], landmarks, size, template)
+    channels = [
+        map_coordinates(channel, (y, x), np.float32, order=1, mode="grid-constant")
+        for channel in np.moveaxis(image, -1, 0)
+    ]
+    return np.rint(np.stack(channels, -1)).astype(np.uint8)
+
+
+def sources(
+    shape: tuple[int, ...],
+    landmarks: Sequence[Sequence[float]] | np.ndarray,
+    size: tuple[int, int],
+    template: Sequence[Sequence[float]] | None = None,
+) -> tuple[Float[np.ndarray, "rows columns"], Float[np.ndarray, "rows columns"]]:
+    """Where each pixel of an aligned crop comes from: x and y in pixels of the image.
+
+    Args:
+        shape: height and width of the image.
+        landmarks: as for ``align``.
+        size: as for ``align``.
+        template: as for ``align``.
+
+    Raises:
+        PfiqError: as ``align``.
+    """
+    points = check_landmarks(landmarks, shape)
     height, width = size
     places = np.asarray(template_for(size) if template is None else template)
 
     # With points as complex numbers, every similarity without reflection is z -> a z + b.
     source, target = points @ (1, 1j), places @ (1, 1j)
     centred, wanted = source - source.mean(), target - target.mean()
-    product, lengths = np.vdot(centred, wanted), np.linalg.norm(centred) * np.linalg.norm(wanted)
-    if not abs(product) > 0.5 * lengths:  # 0.78 for a face in profile, 0.2 where left and right are swapped
-        raise PfiqError(
-            f"landmarks {points.tolist()} are not placed like those of a face; give the person's right eye (left in "
-            "the image), left eye, nose, right and left corner of the mouth."
-        )
-    a = product / np.linalg.norm(centred) ** 2
+    a = np.vdot(centred, wanted) / np.linalg.norm(centred) ** 2
 
     x, y = np.meshgrid(np.arange(width), np.arange(height))
     z = (x + 1j * y - target.mean()) / a + source.mean()
-    channels = [
-        map_coordinates(channel, (z.imag, z.real), np.float32, order=1, mode="grid-constant")
-        for channel in np.moveaxis(image, -1, 0)
-    ]
-    return np.rint(np.stack(channels, -1)).astype(np.uint8)
+    return z.real, z.imag

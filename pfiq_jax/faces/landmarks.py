@@ -1,16 +1,115 @@
-"""Five landmarks per image, from a table or from ten numbers."""
+"""Five landmarks per image: the one check of their order, unit and position, and where they are read."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from jaxtyping import Float
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.tables import read_table
-from pfiq_jax.recognizers.preprocessing import Points
+from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE, Points
 
 LANDMARK_COLUMNS = tuple(f"{axis}{point}" for point in range(1, 6) for axis in "xy")  # x1, y1, ..., x5, y5
+ORDER = "the person's right eye (left in the image), left eye, nose, right and left corner of the mouth"
+MIN_FIT = 0.5  # of landmarks to the template: at least 0.87 for faces of photographs, 0.78 in profile
+CLEARLY_BETTER = 0.02  # by how much another order must fit better than the one that was given
+
+Five = Float[np.ndarray, "5 2"]
+
+
+class Layout(NamedTuple):
+    """An order of ten numbers that other programs write.
+
+    Attributes:
+        name: in words.
+        in_order: puts them into the order of this library.
+    """
+
+    name: str
+    in_order: Callable[[Five], Five]
+
+
+LAYOUTS = (
+    Layout("x1,...,x5,y1,...,y5", lambda points: points.reshape(2, 5).T),
+    Layout("y1,...,y5,x1,...,x5", lambda points: points.reshape(2, 5)[::-1].T),
+    Layout("y1,x1,...,y5,x5", lambda points: points[:, ::-1]),
+    Layout("left and right swapped", lambda points: points[[1, 0, 2, 4, 3]]),
+    Layout("eyes swapped", lambda points: points[[1, 0, 2, 3, 4]]),
+    Layout("corners of the mouth swapped", lambda points: points[[0, 1, 2, 4, 3]]),
+    Layout("nose first", lambda points: points[[1, 2, 0, 3, 4]]),
+    Layout("nose last", lambda points: points[[0, 1, 4, 2, 3]]),
+    Layout("mouth before the eyes", lambda points: points[[3, 4, 2, 0, 1]]),
+    Layout("clockwise, nose last", lambda points: points[[0, 1, 4, 3, 2]]),
+    Layout("x1,...,x5,y1,...,y5 with left and right swapped", lambda points: points.reshape(2, 5).T[[1, 0, 2, 4, 3]]),
+)
+
+
+def check_landmarks(landmarks: Sequence[Sequence[float]] | np.ndarray, size: tuple[int, ...]) -> Five:
+    """The five points of a face, checked for their unit, their position and their order.
+
+    Landmarks of a face that is turned by 90 or 180 degrees are accepted. Some wrong orders look the same.
+
+    Args:
+        landmarks: five (x, y), in pixels, in the order of ``ARCFACE_TEMPLATE``.
+        size: height and width of the image.
+
+    Raises:
+        PfiqError: for landmarks that are not five finite points, that lie within one pixel or outside the image, and
+            that are not placed like those of a face. It names the likely cause.
+    """
+    points = np.asarray(landmarks, np.float64)
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        what = "missing or not finite" if points.shape == (5, 2) else f"an array of shape {points.shape}"
+        raise PfiqError(f"landmarks are {what}; give five (x, y) points in pixels of the image.")
+    if np.ptp(points, axis=0).max() <= 1 or np.abs(points).max() <= 1:
+        raise PfiqError("landmarks lie within one pixel; give pixels of the image, not fractions of its size.")
+    fit = _fit(points)
+    layout = _better_layout(points, fit)
+    if layout or abs(fit) < MIN_FIT:
+        likely = f" (likely order: {layout.name})" if layout else ""
+        raise PfiqError(f"landmarks are not placed like those of a face{likely}; give x1,y1,...,x5,y5 of {ORDER}.")
+    height, width = size
+    corner = np.array((width, height)) - 0.5
+    are_outside = [((each < -0.5) | (each > corner)).any() for each in (*points, points.mean(0))]
+    if sum(are_outside[:5]) > 2 or are_outside[5]:
+        raise PfiqError(
+            f"landmarks lie outside the image ({width}x{height} pixels), as if they were of a larger copy; give pixels "
+            "of this image."
+        )
+    return points
+
+
+def _better_layout(points: Five, fit: complex) -> Layout | None:
+    """The layout of another program that explains the points clearly better, if there is one."""
+    fits = [_fit(layout.in_order(points)) for layout in LAYOUTS]
+    better = [index for index, each in enumerate(fits) if abs(each) > max(abs(fit) + CLEARLY_BETTER, MIN_FIT)]
+    return LAYOUTS[max(better, key=lambda index: fits[index].real)] if better else None  # the most upright one
+
+
+def _fit(points: Five) -> complex:
+    """The correlation with the template, as complex numbers; 0 for what cannot be a face.
+
+    Its absolute value, 0 to 1, holds for the best similarity. Its angle is that by which the face is turned.
+
+    Three signs decide whether it can: eyes and mouth run in the same direction, from the eyes one turns right to the
+    mouth, and the nose lies between eyes and mouth along the axis of the face.
+    """
+    source = np.clip(points, -1e9, 1e9) @ (1, 1j)
+    right_eye, left_eye, nose, right_mouth, left_mouth = source
+    across, down = left_eye - right_eye, (right_mouth + left_mouth - right_eye - left_eye) / 2
+    along = np.conj(down) * (nose - (right_eye + left_eye) / 2)
+    if not (
+        (np.conj(across) * (left_mouth - right_mouth)).real > 0
+        and (np.conj(across) * down).imag > 0
+        and 0 < along.real < abs(down) ** 2
+    ):
+        return 0j
+    target = np.asarray(ARCFACE_TEMPLATE) @ (1, 1j)
+    source, target = source - source.mean(), target - target.mean()
+    return complex(np.vdot(source, target) / (np.linalg.norm(source) * np.linalg.norm(target)))
 
 
 def read_landmarks(path: Path) -> dict[str, Points]:

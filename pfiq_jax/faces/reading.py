@@ -10,9 +10,13 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.alignment import align
+from pfiq_jax.faces.alignment import align, sources
 from pfiq_jax.faces.image_files import read_image
 from pfiq_jax.recognizers.preprocessing import Points
+
+MOSTLY_OUTSIDE = "crop lies mostly outside the image"
+UPRIGHT = 60  # degrees up to which faces are turned in photographs that are upright
+TURNED = f"turned by more than {UPRIGHT} degrees, by its landmarks"
 
 
 class Face(NamedTuple):
@@ -21,10 +25,12 @@ class Face(NamedTuple):
     Attributes:
         image: RGB, of the recogniser's size.
         resized: whether an image of another size was resized without alignment.
+        warnings: other reasons why its score may be unreliable, such as ``MOSTLY_OUTSIDE``.
     """
 
     image: UInt8[np.ndarray, "height width 3"]
     resized: bool
+    warnings: tuple[str, ...] = ()
 
 
 def read_face(
@@ -50,7 +56,8 @@ def read_face(
         if points is None:
             raise PfiqError(f"{path}: has no landmarks; add a row for it to the landmarks file.")
         try:
-            return Face(align(image, points, size=size, template=template), resized=False)
+            crop = align(image, points, size=size, template=template)
+            return Face(crop, resized=False, warnings=_warnings_about(image.shape[:2], points, size, template))
         except PfiqError as error:
             raise PfiqError(f"{path}: {error}") from error
     if image.shape[:2] == size:
@@ -58,6 +65,16 @@ def read_face(
     height, width = size
     resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)  # Pillow smooths first
     return Face(np.asarray(resized), resized=True)
+
+
+def _warnings_about(
+    shape: tuple[int, ...], points: Points, size: tuple[int, int], template: Points | None
+) -> tuple[str, ...]:
+    x, y = sources(shape, points, size, template)
+    height, width = shape
+    inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
+    is_turned = abs(np.arctan2(y[0, -1] - y[0, 0], x[0, -1] - x[0, 0])) > np.radians(UPRIGHT)
+    return (MOSTLY_OUTSIDE,) * bool(inside.mean() < 0.5) + (TURNED,) * bool(is_turned)
 
 
 def face_or_error(path: Path, read: Callable[[Path], Face]) -> Face | PfiqError:
