@@ -43,15 +43,18 @@ def load(path: Path) -> tuple["onnx.ModelProto", set[Path]]:
         raise ValueError("it does not contain a graph")
     tensors = [*model.graph.initializer, *(a.t for node in model.graph.node for a in node.attribute if a.HasField("t"))]
     outside = [tensor for tensor in tensors if external_data_helper.uses_external_data(tensor)]
-    companions = {_companion(path, tensor) for tensor in outside}
+    files = [_companion(path, tensor) for tensor in outside]
+    companions = {file for file, _ in files}
+    if sum(length for _, length in files) > sum(file.stat().st_size for file in companions):
+        raise ValueError("its arrays overlap in the second file")  # each of them becomes a copy
     for tensor in outside:
         external_data_helper.load_external_data_for_tensor(tensor, str(path.parent))
         tensor.data_location = onnx.TensorProto.DEFAULT  # older versions of onnx do not set it
     return model, companions
 
 
-def _companion(path: Path, tensor: "onnx.TensorProto") -> Path:
-    """The file that contains a tensor, after checking that it is in the model's folder and large enough."""
+def _companion(path: Path, tensor: "onnx.TensorProto") -> tuple[Path, int]:
+    """The file that contains a tensor, and its bytes there, after checking that the file is in the model's folder."""
     entries = {entry.key: entry.value for entry in tensor.external_data}
     location = entries.get("location", "")
     file = path.parent / location
@@ -63,7 +66,9 @@ def _companion(path: Path, tensor: "onnx.TensorProto") -> Path:
         raise PfiqError(
             f"{path}: its weights in {location or 'another file'} are missing; put that file into the same folder."
         )
-    start, length = (int(entries.get(key, 0)) for key in ("offset", "length"))
-    if not 0 <= start <= start + length <= file.stat().st_size:
+    size = file.stat().st_size
+    start = int(entries.get("offset", 0))
+    length = int(entries.get("length", 0)) or size - start  # without a length, all the rest is read
+    if not 0 <= start <= start + length <= size:
         raise PfiqError(f"{path}: its weights exceed the end of {location}; download or export both files again.")
-    return file
+    return file, length

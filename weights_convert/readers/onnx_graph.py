@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import onnx
 
 DOMAINS = ("", "ai.onnx", "com.microsoft")  # an operation of another domain may have the same name and differ
+GROWTH = 16  # times the bytes of the stored arrays that all arrays calculated from them may take together
 QUANTISED_SUFFIX = "_quantized"  # added by ONNX quantisers to the name of the array that they replace
 INTEGER_OPERATIONS = ("ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul")
 TRANSPARENT = ("Identity", "Cast", "QuantizeLinear", "DequantizeLinear")  # they change values only by rounding
@@ -67,11 +68,13 @@ class Graph:
         if len(self._values) < len(graph.initializer):
             raise ValueError("two of its arrays have the same name")
         self._names = {name: name for name in self._values}  # the name in `arrays` of every constant
+        self._room = GROWTH * sum(array.nbytes for array in self._values.values())
         fed = {value.name for value in graph.input} - self._values.keys()
         self._makers = dict.fromkeys(fed, "graph input")
         self._readers = Counter(name for node in graph.node for name in node.input)
         self._readers.update(value.name for value in graph.output)
         self._prepared = dict.fromkeys(fed, (0.0, 1.0))  # values equal to (pixels - mean) * scale: (mean, scale)
+        self._uses: Counter[str] = Counter()  # how often each constant is in `arrays`, after its first use
         self._made_by: dict[str, int] = {}  # the index of the layer whose output a value is
         self._unbiased: dict[str, int] = {}  # outputs of layers whose bias may still follow as an addition
         for node in graph.node:
@@ -108,7 +111,7 @@ class Graph:
         output = node.output[0]
         attributes = {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
         if operation in FOLDS and all(name in self._values for name in inputs):
-            self._values[output] = FOLDS[operation](*(self._values[name] for name in inputs), **attributes)
+            self._values[output] = self._fold(operation, inputs, attributes)
             # exporters share one array between equal parameters by an Identity named after the second parameter
             named = operation in ("Constant", "Identity")
             self._names[output] = output if named else self._names[inputs[0]].removesuffix(QUANTISED_SUFFIX)
@@ -123,6 +126,21 @@ class Graph:
             for name in inputs:  # shapes, axes and pads are int64, weights are not
                 if name in self._values and self._values[name].size > 1 and self._values[name].dtype != np.int64:
                     self._keep(name, self._values[name])
+
+    def _fold(self, operation: str, inputs: list[str], attributes: Mapping[str, Any]) -> np.ndarray:
+        """The result of an operation on stored arrays. A few bytes per operation could fill any memory with copies."""
+        arrays = [self._values[name] for name in inputs]
+        array = FOLDS[operation](*arrays, **attributes)
+        if operation == "Constant":
+            self._room += GROWTH * array.nbytes
+        self._count(array, *arrays)
+        return array
+
+    def _count(self, array: np.ndarray, *origins: np.ndarray) -> None:
+        """Counts the bytes of an array unless they are those of the arrays that it was calculated from."""
+        self._room -= 0 if any(np.may_share_memory(array, origin) for origin in origins) else array.nbytes
+        if self._room < 0:
+            raise ValueError(f"it calculates more than {GROWTH} times the arrays that it stores")
 
     def _running_order(self, graph: "onnx.GraphProto") -> list[int]:
         """The indices of the layers, each after those that it depends on."""
@@ -172,6 +190,7 @@ class Graph:
             parameters = dense(
                 parameters["kernel"], parameters.get("bias"), **{k.lower(): v for k, v in attributes.items()}
             )
+            self._count(parameters["kernel"], self._values[names[0]])
         arrays = {role: self._keep(name, parameters[role]) for role, name in zip(parameters, names, strict=True)}
         if kind == "norm":
             self.epsilons[arrays["mean"]] = shortest(np.float32(attributes.get("epsilon", 1e-5)))
@@ -192,10 +211,10 @@ class Graph:
 
     def _keep(self, name: str, array: np.ndarray) -> str:
         """Adds an array to ``arrays`` and returns its unique name."""
-        unique, number = self._names[name], 1
+        unique = self._names[name]
         while unique in self.arrays:
-            number += 1
-            unique = f"{self._names[name]}#{number}"
+            self._uses[name] += 1
+            unique = f"{self._names[name]}#{self._uses[name] + 1}"
         self.arrays[unique] = array
         return unique
 
@@ -231,7 +250,9 @@ class Graph:
         if operation not in ARITHMETIC or data not in self._prepared:
             return False
         numbers = self._values[constant]
-        if (operation in ("Sub", "Div") and inputs[0] != data) or np.unique(numbers).size != 1:
+        if operation in ("Sub", "Div") and inputs[0] != data:
+            return False
+        if not (numbers.size and (numbers == numbers.flat[0]).all()):
             return False
         self._prepared[output] = ARITHMETIC[operation](*self._prepared[data], float(numbers.flat[0]))
         return True

@@ -42,6 +42,7 @@ DTYPES: Mapping[str, np.dtype] = {
         "Short": np.int16,
     }.items()
 }
+GROWTH = 16  # times the file's bytes that all tensors may have together: several may share a storage
 Storages = Callable[[str | bytes], bytes | memoryview]  # from the key of a storage to its bytes
 
 
@@ -119,11 +120,15 @@ def _arrays(path: Path, content: Any, storages: Storages) -> dict[str, np.ndarra
             "give a file that `torch.save(model.state_dict(), path)` wrote."
         )
     arrays: dict[str, np.ndarray] = {}
+    left = GROWTH * path.stat().st_size
     for long_name, tensor in tensors.items():
         name = ".".join(part for part in long_name.split(".") if part != DATA_PARALLEL)
         if name in arrays:
             raise ValueError(f"two tensors have the name {name}")
         arrays[name] = _array(tensor, flat)
+        left -= arrays[name].nbytes
+        if left < 0:
+            raise ValueError(f"its tensors have more than {GROWTH} times the bytes of the file")
     return arrays
 
 
@@ -164,11 +169,18 @@ def _array(tensor: Object, flat: Callable[[str, str | bytes], np.ndarray]) -> np
             (Object("persistent_id", (pid,)), offset, shape, strides, *_),
         ):
             storage = flat(*_storage(pid))
-            width = storage.itemsize
-            array = np.ndarray(shape, storage.dtype, storage, width * offset, [width * stride for stride in strides])
-            if array.size <= storage.size:  # a stride of 0 repeats one element any number of times
-                return array
+            if all(_is_index(number) for number in (offset, *shape, *strides)):
+                width = storage.itemsize
+                bytes_apart = [width * stride for stride in strides]
+                array = np.ndarray(shape, storage.dtype, storage, width * offset, bytes_apart)
+                if array.size <= storage.size:  # a stride of 0 repeats one element any number of times
+                    return array
     raise ValueError(f"{tensor.name} does not create a plain tensor")
+
+
+def _is_index(number: Any) -> bool:
+    """Whether a number of a pickle is an integer of 64 bits. A long text, multiplied, would fill the memory."""
+    return type(number) is int and abs(number) < 2**63
 
 
 def _storage(pid: Any) -> tuple[str, str | bytes]:

@@ -61,6 +61,27 @@ def test_weights_elsewhere_are_refused(location, place, reason, write_external, 
         read(path)
 
 
+def test_copies_of_arrays_stay_in_proportion_to_the_file(write, tmp_path, onnx):
+    """Each operation takes some bytes in the file, and in memory a copy of 4 MB or more."""
+    large = np.zeros((1000, 1000), np.float32)
+    casts = [("Cast", [f"w{n}" if n else "w"], f"w{n + 1}", {"to": 10 + n % 2}) for n in range(300)]
+    gemms = [("Gemm", [f"d{n}" if n else "data", "w"], f"d{n + 1}", {"alpha": 2.0}) for n in range(300)]
+    paths = []
+    for name, nodes in (("casts", casts), ("gemms", gemms)):
+        path = write([*nodes, ("Relu", [nodes[-1][2]], "y", {})], {"w": large})
+        paths.append(path.rename(tmp_path / f"{name}.onnx"))
+    (tmp_path / "a.data").write_bytes(large.tobytes())
+    layers = [("MatMul", ["data", f"w{n}"], f"y{n}", {}) for n in range(300)]
+    path = write(layers, {f"w{n}": large[:1, :1] for n in range(300)})
+    model = onnx.load(path)
+    for tensor in model.graph.initializer:
+        tensor.dims[:] = large.shape
+        onnx.external_data_helper.set_external_data(tensor, "a.data")
+        tensor.ClearField("raw_data")
+    path.write_bytes(model.SerializeToString())
+    assert check_all_are_errors_or_go_unseen([*paths, path]) == 3
+
+
 @pytest.mark.parametrize("external", [False, True])
 def test_damage_is_an_error_or_goes_unseen(external, onnx, write, tmp_path):
     nodes = [

@@ -223,6 +223,26 @@ def test_a_tensor_stays_within_its_storage(shape, strides, offset, torch, path):
     refused(path, "")
 
 
+@pytest.mark.parametrize("number", ["n" * 10**7, b"n" * 10**7, 2**63, [0] * 10**6], ids=type)
+def test_strides_and_shapes_are_checked_before_they_are_multiplied(number, torch, tmp_path):
+    """200 strides that refer to one text of 10 MB took 7.5 GB; the process that reads them here has 256 MB more."""
+    files = []
+    for index, (shape, strides, offset) in enumerate(
+        [((2,), (number,) * 200, 0), ((number,) * 200, (1,), 0), ((2,), (1,), number), ((1,) * 60, (number,) * 60, 0)]
+    ):
+        files.append(tmp_path / f"{index}.pt")
+        torch_files.archive(files[-1], {"w": torch_files.tensor(torch, shape, strides, offset)}, **DATA)
+    assert check_all_are_errors_or_go_unseen(files) == len(files)
+
+
+def test_tensors_that_share_a_storage_stay_in_proportion_to_the_file(torch, path):
+    large = torch.zeros(10**5)
+    torch.save({f"layer{number}": large for number in range(10)}, path)
+    assert len(read(path).arrays) == 10
+    torch.save({f"layer{number}": large for number in range(40)}, path)
+    refused(path, "more than 16 times the bytes of the file")
+
+
 @pytest.mark.parametrize("key", ["1", "../0", 0, None, ("0",)])
 def test_a_storage_that_is_not_there(key, torch, path):
     torch_files.archive(path, {"w": torch_files.tensor(torch, (1,), (1,), key=key)}, **DATA)
