@@ -25,6 +25,19 @@ option_symbol = click.option(
 )
 
 
+class Channels(click.ParamType):
+    """One number, or one per channel with commas between them."""
+
+    name = "NUMBER[,NUMBER,NUMBER]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """The numbers."""
+        try:
+            return tuple(map(float, value.split(",")))
+        except ValueError:
+            self.fail(f"{value!r} is not one number, or three with commas between them.", param, ctx)
+
+
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """Converts face recognition weights of other frameworks to files that pfiq_jax reads."""
@@ -55,6 +68,17 @@ def inspect(source: Path, network: str | None, symbol: Path | None) -> None:
     type=float,
     help="Epsilon of every BatchNorm. By default the one that SOURCE states, otherwise the published one.",
 )
+@click.option(
+    "--channel-order",
+    type=click.Choice(["RGB", "BGR"]),
+    help="Order of the channels in the network's input. No file states it; by default the published one.",
+)
+@click.option(
+    "--mean",
+    type=Channels(),
+    help="Subtracted from pixels of 0 to 255. By default what SOURCE states, otherwise the published value.",
+)
+@click.option("--scale", type=Channels(), help="Multiplied with the difference, such as 0.0078125.")
 @click.option("--license", "license_text", metavar="TEXT", help="Licence of the weights, saved in OUTPUT.")
 @click.option("--verify", "verified", is_flag=True, help="Compare OUTPUT with SOURCE, see `weights-convert verify -h`.")
 @option_images
@@ -65,6 +89,9 @@ def convert(
     network: str | None,
     dtype: Literal["float32", "float16", "bfloat16"],
     epsilon: float | None,
+    channel_order: Literal["RGB", "BGR"] | None,
+    mean: tuple[float, ...] | None,
+    scale: tuple[float, ...] | None,
     license_text: str | None,
     verified: bool,
     images: Path | None,
@@ -80,6 +107,7 @@ def convert(
 
     from weights_convert.convert import convert
     from weights_convert.inspection import describe_origin
+    from weights_convert.preprocessing import Given
     from weights_convert.readers import read
     from weights_convert.source import Source
     from weights_convert.verify import sample_images, verify
@@ -97,7 +125,13 @@ def convert(
 
     progress = partial(tqdm, disable=None, unit="array", leave=False)
     recognizer = convert(
-        load(), network=network, dtype=dtype, epsilon=epsilon, license_text=license_text, progress=progress
+        load(),
+        network=network,
+        dtype=dtype,
+        epsilon=epsilon,
+        preprocessing=Given(channel_order, mean, scale),
+        license_text=license_text,
+        progress=progress,
     )
     if verified:
         recognizer = verify(load(), recognizer, sample_images(recognizer.preprocessing.size, images))

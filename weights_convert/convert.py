@@ -20,6 +20,7 @@ from pfiq_jax.recognizers import Architecture, Recognizer
 from pfiq_jax.recognizers.provenance import Provenance
 from pfiq_jax.recognizers.weights_file import fill, named_leaves
 from weights_convert.mappings import Fit, choose
+from weights_convert.preprocessing import NOTHING_GIVEN, Given, preprocessing_of
 from weights_convert.readers import read
 from weights_convert.source import Source
 
@@ -44,6 +45,7 @@ def convert(
     network: str | None = None,
     dtype: Literal["float32", "float16", "bfloat16"] = "float32",
     epsilon: float | None = None,
+    preprocessing: Given = NOTHING_GIVEN,
     license_text: str | None = None,
     progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> Recognizer:
@@ -56,6 +58,8 @@ def convert(
         dtype: float16 and bfloat16 round the large kernels to that type, so that ``Recognizer.save`` needs half the
             bytes for them.
         epsilon: epsilon of every BatchNorm; by default the value that the file states, otherwise the published one.
+        preprocessing: channel order, mean and scale, where they differ from those that the file states or that were
+            published with the network.
         license_text: what may be done with the weights; written into the saved file.
         progress: wraps the loop over the arrays, as ``tqdm.tqdm`` does.
 
@@ -70,6 +74,7 @@ def convert(
     _check_statements(source)
     fit = choose(source, network)
     architecture = configure(fit, source, epsilon)
+    prepared = preprocessing_of(fit, source, preprocessing)
     label = f"{source.path}" if network else f"{source.path}, which is most similar to {fit.name}"
     names, take = in_library_layout(fit, architecture, source)
     source = dataclasses.replace(source, arrays={})  # `take` frees each array once it is converted
@@ -81,19 +86,17 @@ def convert(
             raise PfiqError(
                 f"{source.path}: has weights outside the range of {dtype}; convert it with --dtype float32."
             )
-    preprocessing = fit.mapping.preprocessing
-    if source.pixels is not None:
-        mean, scale = source.pixels
-        preprocessing = dataclasses.replace(preprocessing, mean=(mean,) * 3, scale=(scale,) * 3)
     return Recognizer(
         parameters=parameters,
         network=architecture,
-        preprocessing=preprocessing,
+        preprocessing=prepared,
         dropout_rate=fit.mapping.dropout_rate if source.dropout_rate is None else source.dropout_rate,
         dropout_granularity=fit.mapping.dropout_granularity,
         folded_batch_norms=fit.folded_batch_norms,
         storage_dtype=dtype,
-        provenance=_provenance(fit, source, license_text, epsilon),
+        provenance=_provenance(
+            fit, source, license_text, (*preprocessing.names(), *(() if epsilon is None else ("epsilon",)))
+        ),
     )
 
 
@@ -182,11 +185,10 @@ def _round(leaf: jax.Array, dtype: str) -> jax.Array:
     return leaf.astype(dtype).astype(leaf.dtype) if leaf.size >= LARGE else leaf
 
 
-def _provenance(fit: Fit, source: Source, license_text: str | None, epsilon: float | None) -> Provenance:
+def _provenance(fit: Fit, source: Source, license_text: str | None, given: tuple[str, ...]) -> Provenance:
     sha256 = _sha256(source.path)
-    given = () if epsilon is None else ("epsilon",)
     stated = {
-        "preprocessing": source.pixels is not None,
+        "preprocessing": source.pixels is not None or {"mean", "scale"} <= set(given),
         "epsilon": bool(source.epsilons),
         "dropout_rate": source.dropout_rate is not None,
     }

@@ -7,7 +7,10 @@ import numpy as np
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.recognizers.provenance import Provenance
 from weights_convert.mappings import choose
+from weights_convert.preprocessing import arithmetic, described
 from weights_convert.source import Source
+
+PUBLISHED = "published value, not stated by the source"
 
 
 def describe(source: Source, network: str | None = None) -> str:
@@ -36,7 +39,10 @@ def _summary(source: Source, network: str | None) -> Iterator[str]:
             yield f"{relation}: {', '.join(names)}"
     epsilons = sorted(set(source.epsilons.values()))
     yield f"BatchNorm epsilons: {', '.join(f'{e:g}' for e in epsilons) or 'not stated'}"
-    yield "preprocessing: " + ("(x - {:g}) * {:g}".format(*source.pixels) if source.pixels else "not stated")
+    published = fit.mapping.preprocessing
+    assumed = f"not stated; {arithmetic(published.mean, published.scale)} is assumed"
+    yield f"preprocessing: {arithmetic(*source.pixels) if source.pixels else assumed}"
+    yield f"channel order: not stated; {published.channel_order} is assumed"
     yield f"dropout rate: {'not stated' if source.dropout_rate is None else f'{source.dropout_rate:g}'}"
 
 
@@ -57,15 +63,32 @@ def describe_origin(recognizer: Recognizer) -> Iterator[str]:
     yield f"network: {origin.network}"
     if origin.also_fits:
         yield f"equally good matches: {', '.join(origin.also_fits)}; choose one of them with --network"
-    for name in ("preprocessing", "epsilon", "dropout_rate"):
-        yield f"{name.replace('_', ' ')}: {_reason(origin, name)}"
+    for name, value in _settings(recognizer).items():
+        yield f"{name.replace('_', ' ')}: {value} ({_reason(origin, name)})"
+    if assumed := [name for name in ("channel_order", "mean", "scale") if _reason(origin, name) == PUBLISHED]:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in assumed)
+        yield f"note: give {options} if the network was trained with other values"
     if recognizer.folded_batch_norms:
         yield "BatchNorms: folded into the previous layers by the exporter; their statistics are lost"
     yield f"converter: {origin.converter}"
     yield f"verified: {origin.verified or 'no; `weights-convert verify` compares the output with its source'}"
 
 
+def _settings(recognizer: Recognizer) -> dict[str, str]:
+    """The settings that a source may not state, and their values."""
+    preprocessing, network = recognizer.preprocessing, recognizer.network
+    epsilons = {value: None for name, value in vars(network).items() if name.endswith("epsilon")}
+    return {
+        "channel_order": preprocessing.channel_order,
+        "mean": described(preprocessing.mean),
+        "scale": described(preprocessing.scale),
+        "epsilon": ", ".join(f"{epsilon:g}" for epsilon in epsilons),
+        "dropout_rate": f"{recognizer.dropout_rate:g}",
+    }
+
+
 def _reason(origin: Provenance, setting: str) -> str:
     if setting in origin.given:
         return "given on the command line"
-    return "published value, not stated by the source" if setting in origin.assumed else "stated by the source"
+    entry = "preprocessing" if setting in ("mean", "scale") else setting
+    return PUBLISHED if entry in (*origin.assumed, "channel_order") else "stated by the source"

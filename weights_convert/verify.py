@@ -74,7 +74,8 @@ def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recogn
             "check --epsilon and --network."
         )
     kind = "normalised embeddings" if normalised else "embeddings"
-    line = f"largest relative error of {len(images)} {kind} against {runtime}: {error:.1e}"
+    condition = f"with the {'channel order' if source.pixels else 'channel order, mean and scale'} of the conversion"
+    line = f"largest relative error of {len(images)} {kind} against {runtime}: {error:.1e}, {condition}"
     return dataclasses.replace(recognizer, provenance=dataclasses.replace(recognizer.provenance, verified=line))
 
 

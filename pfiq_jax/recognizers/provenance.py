@@ -15,9 +15,9 @@ class Provenance:
         license: what may be done with the weights.
         network: name of the network, as in ``weights-convert --network``.
         also_fits: names of other networks that match the source equally well.
-        assumed: which of "preprocessing", "epsilon" and "dropout_rate" the source does not state, so that the
-            published values were taken.
-        given: which of these the user gave.
+        assumed: which of "preprocessing" (mean and scale), "epsilon" and "dropout_rate" the source does not state, so
+            that the published values were taken. No source states the channel order.
+        given: which of "channel_order", "mean", "scale" and "epsilon" the user gave.
         converter: name and version of the program that converted the source.
         verified: what the conversion was compared with, and how large the error was; empty if it was not compared.
     """
