@@ -104,7 +104,7 @@ def explain(
     paths = expand_paths(images) or [demo_face()]
     pictures = output_paths(paths, output or Path(), ".png")
     archives = output_paths(paths, npz, ".npz") if npz else [None] * len(paths)
-    points = landmarks_of(landmarks, paths)
+    points = landmarks_of(landmarks, paths, images)
     inputs = [*paths, landmarks, reference, recognizer_file]
     check_writable([path for path in (*pictures, *archives, json_file) if path], [path for path in inputs if path])
     new_figure(1, 1)  # fails before the work if matplotlib is not installed

@@ -22,13 +22,21 @@ def reader_of(recognizer: Recognizer, landmarks: dict[str, Points] | None = None
     return lambda path: read_face(path, wanted.size, landmarks, wanted.template)
 
 
-def landmarks_of(option: str | Path | None, paths: Sequence[Path]) -> dict[str, Points] | None:
-    """Landmarks by absolute path, from ten numbers for the only image or from a table."""
+def landmarks_of(
+    option: str | Path | None, paths: Sequence[Path], arguments: Sequence[str] = ()
+) -> dict[str, Points] | None:
+    """Landmarks by absolute path, from ten numbers for the only image or from a table.
+
+    Args:
+        option: the numbers, or the table; None for faces that are aligned already.
+        paths: of the images.
+        arguments: files and folders that the command was given. Paths in the table may be relative to the folders.
+    """
     if option is None:
         return None
     numbers = str(option).split(",")
     if len(numbers) == 1 or os.path.exists(option):
-        return read_landmarks(Path(option))
+        return read_landmarks(Path(option), paths, [Path(each) for each in arguments if os.path.isdir(each)])
     if len(paths) > 1:
         raise click.UsageError(f"--landmarks are of one image, but there are {len(paths)}; give a CSV file.")
     return {os.path.abspath(paths[0]): parse_landmarks(numbers, "--landmarks")}

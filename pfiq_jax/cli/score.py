@@ -45,7 +45,7 @@ def score(
     the image), left eye, nose, right and left corner of the mouth. Without landmarks they are resized, with a warning.
     """
     paths = expand_paths(images)
-    points = landmarks_of(landmarks, paths)
+    points = landmarks_of(landmarks, paths, images)
     check_writable([output], [path for path in (*paths, landmarks, recognizer_file) if path])
     recognizer = start(recognizer_file)
     method = quality or default_quality_method(recognizer)

@@ -1,6 +1,5 @@
 """Five landmarks per image: the one check of their order, unit and position, and where they are read."""
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.tables import read_table
+from pfiq_jax.faces.tables import numbers_in, read_table, rows_of_files
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE, Points
 
 LANDMARK_COLUMNS = tuple(f"{axis}{point}" for point in range(1, 6) for axis in "xy")  # x1, y1, ..., x5, y5
@@ -112,46 +111,47 @@ def _fit(points: Five) -> complex:
     return complex(np.vdot(source, target) / (np.linalg.norm(source) * np.linalg.norm(target)))
 
 
-def read_landmarks(path: Path) -> dict[str, Points]:
-    """Landmarks of many images, from a CSV or Parquet file with the columns path, x1, y1, ..., x5, y5 and any others.
+def read_landmarks(path: Path, images: Sequence[Path], folders: Sequence[Path] = ()) -> dict[str, Points]:
+    """Landmarks of images, from a table with the columns path, x1, y1, ..., x5, y5 and any others.
 
-    Coordinates are pixels of the upright image, in the order of ``ARCFACE_TEMPLATE``. A relative path counts from the
-    current folder or from the table's.
+    Coordinates are pixels of the upright image, in the order of ``ARCFACE_TEMPLATE``.
+
+    Args:
+        path: a CSV or Parquet file.
+        images: to find landmarks for; rows of other images are ignored.
+        folders: which relative paths in the table may count from, as well as from the current folder and the table's.
 
     Returns:
-        Five points by absolute path.
+        Five points by absolute path. They are NaN in a row without numbers, in which no face was detected.
 
     Raises:
         PfiqError: for a file that cannot be read, lacks a column, names an image twice, or contains cells that are
             not numbers.
     """
-    columns, rows = read_table(path, "landmarks")
-    if missing := [name for name in ("path", *LANDMARK_COLUMNS) if name not in columns]:
-        raise PfiqError(f"{path}: lacks the columns {', '.join(missing)}; name them in its first line.")
-    table: dict[str, Points] = {}
-    for place, cells in rows:
-        points = parse_landmarks([cells[name] for name in LANDMARK_COLUMNS], place)
-        images = {os.path.abspath(cells["path"]), os.path.abspath(path.parent / cells["path"])}
-        if images & table.keys():
-            raise PfiqError(f"{place}: {cells['path']} comes twice; keep one face per image.")
-        table |= dict.fromkeys(images, points)
-    return table
+    table = read_table(path, "landmarks", wanted=lambda name: name.lower() in LANDMARK_COLUMNS)
+    table.check_columns(LANDMARK_COLUMNS)
+    columns = [table.column(name) for name in LANDMARK_COLUMNS]
+    rows = rows_of_files(table, images, (Path(), path.parent, *folders))
+    found: dict[str, Points] = {}
+    for image, row in rows.items():
+        found[image] = parse_landmarks([column[row] for column in columns], table.place(row), table.decimal_comma)
+    return found
 
 
-def parse_landmarks(numbers: Sequence[str], source: str) -> Points:
-    """Five points from ten numbers as text.
+def parse_landmarks(numbers: Sequence[str], source: str, decimal_comma: bool = False) -> Points:
+    """Five points from ten numbers as text; NaN where a number is missing.
 
     Args:
         numbers: x1, y1, ..., x5, y5.
         source: where they come from, for error messages.
+        decimal_comma: whether 0,5 is a number.
 
     Raises:
         PfiqError: for anything but ten numbers.
     """
-    try:
-        values = np.array(numbers, np.float64).reshape(5, 2)
-    except ValueError as error:
-        raise PfiqError(
-            f"{source}: {','.join(numbers)} are not ten numbers; give {','.join(LANDMARK_COLUMNS)}."
-        ) from error
-    return tuple((float(x), float(y)) for x, y in values)
+    values = numbers_in(numbers, decimal_comma)
+    if len(values) != 10 or None in values:
+        shown = ",".join(numbers)
+        raise PfiqError(f"{source}: {shown[:100]} are not ten numbers; give {','.join(LANDMARK_COLUMNS)}.")
+    array = np.array(values, np.float64).reshape(5, 2)
+    return tuple((float(x), float(y)) for x, y in array)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import jax
@@ -71,6 +72,35 @@ def test_bad_landmark_files(run, photos, command, table, complaint):
     result = run(command, photos[0], "--landmarks", "landmarks.csv", exit_code=1)
     assert "Error: " in result.stderr
     assert complaint in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        (HEADER, POINTS),
+        (HEADER.upper().replace(",", ";"), POINTS.replace(",", ";").replace(".", ",")),
+        (HEADER.replace(",", "\t"), POINTS.replace(",", "\t")),
+        (HEADER.replace(",", ", "), POINTS.replace(",", ", ")),
+    ],
+    ids=["commas", "semicolons and decimal commas", "tabs", "commas and spaces"],
+)
+@pytest.mark.parametrize("folder", ["", "photos/"])
+def test_tables_of_other_programs(run, photos, header, row, folder):
+    """Paths may count from the scored folder; a row without numbers, where no face was detected, is that file's row."""
+    separator = header[len("path")]
+    lines = [f"{folder}{name}{separator}{row}\n" for name in "abcde"]
+    lines = [line.replace(separator, f".png{separator}", 1) for line in lines]
+    lines.append(f"{folder}f.png{separator}{re.sub(f'[^{separator} ]+', '', row)}\n")
+    Path("tables").mkdir()
+    Path("tables/points.csv").write_text(header + "".join(lines), "utf-16")
+    result = run("score", "photos", "--landmarks", "tables/points.csv", exit_code=1)
+    table = rows(result.stdout)
+    assert [row["error"] for row in table[:5]] == [""] * 5
+    assert table[5]["error"].startswith("photos/f.png: landmarks are missing or not finite; give five")
+    plain = rows(run("score", *photos[:5]).stdout)
+    assert [float(row["quality"]) for row in table[:5]] == pytest.approx(
+        [float(row["quality"]) for row in plain], abs=1e-3
+    )
 
 
 @pytest.mark.parametrize("numbers", ["1,2,3", f"{POINTS},1", POINTS.replace("9", "x")])

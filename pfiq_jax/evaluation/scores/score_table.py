@@ -9,7 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.tables import Row, Table, read_table
+from pfiq_jax.faces.tables import PATH_COLUMNS, Table, numbers_in, read_table, rows_of_files
+
+NOT_ASSESSED = -1  # in a table of OFIQ, the reference implementation of ISO/IEC 29794-5
+COUNTERS = ("index", "id", "row", "#")  # names of columns that are no scores if they count the rows
 
 
 def read_scores(
@@ -17,32 +20,32 @@ def read_scores(
 ) -> dict[str, Float[np.ndarray, " faces"]]:
     """Every numeric column of a table, in the order of the faces.
 
-    A column is numeric if all its cells that are not empty are numbers. Rows of other files are ignored.
+    A column is numeric if more cells are numbers than other text. Rows of other files are ignored, as are columns
+    without a name or a counter of rows, which pandas writes. In a table of OFIQ, -1 means that a face was not assessed.
 
     Args:
-        path: a CSV or Parquet file with a column ``path``.
+        path: a CSV or Parquet file with a column ``path`` or ``filename``.
         faces: the files to find scores for.
         folder: relative paths in the table may be relative to this folder, to the table's own folder or to the current
             one.
         may_lack: whether a face may lack a score, which is then NaN; called only for faces that lack one.
 
     Raises:
-        PfiqError: for a file that cannot be read, has no ``path`` or no numeric column, or names a face twice; and
-            for a face without a row, or with a cell that is empty or not finite.
+        PfiqError: for a file that cannot be read, has no column of paths or no numeric column, or names a face twice;
+            for a numeric column with a cell that is not a number; and for a face without a row, or with a cell that is
+            empty or not finite.
     """
     table = read_table(path, "scores")
-    if "path" not in table.columns:
-        raise PfiqError(f"{path}: has no column `path`; add one with the file of each face.")
-    if not table.rows:
+    rows = rows_of_files(table, faces, (Path(), path.parent, folder))
+    if not table.lines:
         raise PfiqError(f"{path}: has a header but no rows; add one row per face.")
     numbers = _numeric_columns(table)
     if not numbers:
         raise PfiqError(f"{path}: has no column of numbers; add one with the scores of a tool.")
 
-    row_of = _row_of_each_face(table.rows, faces, (folder, path.parent, Path()))
     scores = {name: np.full(len(faces), np.nan) for name in numbers}
     for index, face in enumerate(faces):
-        row = row_of.get(os.path.abspath(face))
+        row = rows.get(os.path.abspath(face))
         if row is not None:
             for name, values in numbers.items():
                 scores[name][index] = values[row]
@@ -57,25 +60,26 @@ def read_scores(
 
 
 def _numeric_columns(table: Table) -> dict[str, list[float]]:
+    of_ofiq = any(name.lower() == "unifiedqualityscore" for name in table.columns)
     columns = {}
-    for name in table.columns:
-        try:
-            numbers = [float(row.cells[name] or math.nan) for row in table.rows]
-        except ValueError:
+    for name, cells in table.columns.items():
+        if name.lower() in PATH_COLUMNS:
             continue
-        if name != "path" and not all(map(math.isnan, numbers)):
-            columns[name] = numbers
+        numbers = numbers_in(cells, table.decimal_comma)
+        if of_ofiq:
+            numbers = [math.nan if number == NOT_ASSESSED else number for number in numbers]
+        others = [row for row, number in enumerate(numbers) if number is None]
+        count = sum(number is not None and not math.isnan(number) for number in numbers)
+        if count <= len(others) or (name.lower() in COUNTERS and numbers in _counts(len(numbers))):
+            continue
+        if others:
+            raise PfiqError(
+                f"{table.place(others[0])}: {cells[others[0]][:40]!r} is not a number, as others in column {name} are; "
+                "fix it, leave it empty, or drop the column."
+            )
+        columns[name] = [number for number in numbers if number is not None]
     return columns
 
 
-def _row_of_each_face(rows: Sequence[Row], faces: Sequence[Path], bases: Sequence[Path]) -> dict[str, int]:
-    """The index of the row of each face that has one, by absolute path."""
-    wanted = {os.path.abspath(face) for face in faces}
-    found: dict[str, int] = {}
-    for index, row in enumerate(rows):
-        name = row.cells["path"]
-        for path in {os.path.abspath(base / name) for base in bases} & wanted:
-            if path in found:
-                raise PfiqError(f"{row.place}: {name} comes twice; keep one row per face.")
-            found[path] = index
-    return found
+def _counts(rows: int) -> tuple[list[float], list[float]]:
+    return list(map(float, range(rows))), list(map(float, range(1, rows + 1)))

@@ -70,6 +70,55 @@ def test_refuses(text, reason):
         read(text)
 
 
+ROWS = "faces/ann/1.png,.5,{}\nfaces/bob/1.png,.25,{}\n"
+
+
+def test_a_column_of_which_a_cell_is_missing_does_not_disappear():
+    for missing in ("NA", "", "nan", "None", "#N/A"):
+        with pytest.raises(
+            PfiqError, match=r"no finite number for faces/ann/1\.png in column other; score it, or drop"
+        ):
+            read("path,score,other\n" + ROWS.format(missing, 2))
+    found = read("path,score,other\n" + ROWS.format("NA", 2), may_lack=lambda face: True)
+    np.testing.assert_array_equal(found["other"], [np.nan, 2])
+
+
+def test_a_cell_that_is_no_number_is_named_and_a_column_of_text_is_left_out():
+    rows = ROWS.format(2, 3) + "faces/cid/1.png,x.5,x\n"
+    with pytest.raises(PfiqError, match=r"^tables/scores\.csv, line 4: 'x\.5' is not a number, as others in column"):
+        read("path,score,other\n" + rows)
+    assert list(read("path,score,kind\n" + ROWS.format("dark", 1))) == ["score"]
+
+
+def test_two_columns_of_one_name_are_refused():
+    with pytest.raises(PfiqError, match=r"^tables/scores\.csv: has 2 columns `score`; rename all but one\.$"):
+        read("path,score,score\n" + ROWS.format(2, 3))
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0", "level_0", "index", "id"])
+def test_the_index_of_pandas_is_no_score(name):
+    assert list(read(f"path,score,{name}\n" + ROWS.format(0, 1))) == ["score"]
+
+
+def test_an_index_that_counts_no_rows_is_a_score():
+    assert list(read("path,score,index\n" + ROWS.format(1, 0))) == ["score", "index"]
+
+
+def test_reads_the_output_of_ofiq():
+    """Semicolons, another name of the column of paths, a separator at the end, and -1 for what was not assessed."""
+    header = "Filename;UnifiedQualityScore;Sharpness;UnifiedQualityScore.scalar;\n"
+    rows = "faces/bob/1.png;12.5;{};47;\nfaces/ann/1.png;0,5;-0.5;12;\n"
+    found = read(header + rows.format(3))
+    assert {name: values.tolist() for name, values in found.items()} == {
+        "UnifiedQualityScore": [0.5, 12.5],
+        "Sharpness": [-0.5, 3],
+        "UnifiedQualityScore.scalar": [12, 47],
+    }
+    with pytest.raises(PfiqError, match=r"no finite number for faces/bob/1\.png in column Sharpness"):
+        read(header + rows.format(-1))
+    assert read("path,score,cosine\n" + ROWS.format(-1, 1))["cosine"].tolist() == [-1, 1]
+
+
 def test_refuses_a_missing_file():
     with pytest.raises(PfiqError, match=r"none\.csv: cannot be read \(No such file"):
         read_scores(Path("none.csv"), FACES, Path("faces"))
