@@ -22,7 +22,7 @@ from pfiq_jax.tables import markdown_table
 from weights_convert.convert import convert
 from weights_convert.readers import read
 from weights_convert.source import Source
-from weights_convert.verify import source_embeddings
+from weights_convert.verify import run_source
 
 WEIGHTS = {
     "SFace": "sface/face_recognition_sface_2021dec_int8bq.onnx",
@@ -96,10 +96,10 @@ def main(data: Path, output: Path | None) -> None:
     for name, weights in WEIGHTS.items():
         source: Source = read(data / "weights" / weights)
         recognizer = convert(source)
-        runtime, _ = source_embeddings(source, recognizer, images[0][None])
+        runtime, _ = run_source(source, recognizer, images[0][None])
 
         def theirs(batch: np.ndarray, source=source, recognizer=recognizer) -> np.ndarray:
-            return source_embeddings(source, recognizer, batch)[1]
+            return run_source(source, recognizer, batch)[1].embeddings
 
         for label, embed in (("pfiq_jax", lambda batch, r=recognizer: ours(r, batch)), (runtime, theirs)):
             units = embeddings_of(images, embed)

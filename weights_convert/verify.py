@@ -13,9 +13,10 @@ import numpy as np
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import expand_paths, read_face
-from pfiq_jax.recognizers import PIXELS, Architecture, Recognizer
+from pfiq_jax.recognizers import PIXELS, Architecture, IResNet, Recognizer
 from weights_convert.mappings import Fit, choose
 from weights_convert.runtimes import mxnet_runtime, onnx_runtime, torch_runtime
+from weights_convert.runtimes.outputs import Outputs
 from weights_convert.source import Source
 
 NUM_RANDOM_IMAGES = 4
@@ -40,7 +41,7 @@ class Difference(NamedTuple):
 
 
 def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recognizer:
-    """Compares the embeddings of a source network and its conversion.
+    """Compares the embeddings of a source network and its conversion, and the qualities if it has a quality head.
 
     Args:
         source: the result of ``readers.read``; ONNX Runtime or torch runs it.
@@ -51,32 +52,50 @@ def verify(source: Source, recognizer: Recognizer, images: np.ndarray) -> Recogn
         The recogniser, with the largest relative error in its provenance.
 
     Raises:
-        PfiqError: if the error exceeds the tolerance of the recogniser's dtype, with the first layers that differ; or
-            if the source cannot be run.
+        PfiqError: if an error exceeds the tolerance of the recogniser's dtype, or of the one that the source computes
+            in, with the first layers that differ; or if the source cannot be run.
     """
-    runtime, expected = source_embeddings(source, recognizer, images)
-    expected, found = expected.reshape(len(images), -1), embeddings(recognizer, images)
-    if expected.shape != found.shape:
-        raise PfiqError(
-            f"{source.path}: its output has {expected.shape[1]} numbers per face, but the embedding has "
-            f"{found.shape[1]}; convert it without --verify."
-        )
-    if normalised := np.allclose(np.linalg.norm(expected, axis=-1), 1, atol=UNIT_TOLERANCE):
-        found /= np.linalg.norm(found, axis=-1, keepdims=True)
-    error = relative_error(expected, found)
-    tolerance = TOLERANCES[recognizer.storage_dtype]
-    if not error <= tolerance:  # true for NaN as well
-        beyond = [each for each in differences(source, recognizer, images[:1]) if not each.error <= tolerance]
-        layers = ", ".join(f"{each.source} -> {each.target} by {each.error:.1e}" for each in beyond[:3])
-        raise PfiqError(
-            f"{source.path}: the embeddings of its conversion have a relative error of {error:.1e}, more than the "
-            f"tolerance of {tolerance:g}, and the first layers that differ are {layers or 'in the head'}; "
-            "check --epsilon and --network."
-        )
-    kind = "normalised embeddings" if normalised else "embeddings"
+    runtime, outputs = run_source(source, recognizer, images)
+    found = embeddings(recognizer, images)
+    errors: dict[str, float] = {}
+    if outputs.embeddings is not None:
+        expected = outputs.embeddings.reshape(len(images), -1)
+        if expected.shape != found.shape:
+            raise PfiqError(
+                f"{source.path}: its output has {expected.shape[1]} numbers per face, but the embedding has "
+                f"{found.shape[1]}; convert it without --verify."
+            )
+        if np.allclose(np.linalg.norm(expected, axis=-1), 1, atol=UNIT_TOLERANCE):
+            errors["normalised embeddings"] = relative_error(expected, _normalised(found))
+        else:
+            errors["embeddings"] = relative_error(expected, found)
+    if (scores := qualities(recognizer, found)) is not None and outputs.qualities is not None:
+        errors["qualities"] = relative_error(outputs.qualities[None], scores[None])
+    tolerance = max(TOLERANCES[recognizer.storage_dtype], TOLERANCES[outputs.dtype])
+    for kind, error in errors.items():
+        if not error <= tolerance:  # true for NaN as well
+            raise PfiqError(_difference_in(kind, error, tolerance, source, recognizer, images[:1]))
     condition = f"with the {'channel order' if source.pixels else 'channel order, mean and scale'} of the conversion"
-    line = f"largest relative error of {len(images)} {kind} against {runtime}: {error:.1e}, {condition}"
+    largest = f"{max(errors.values()):.1e}, {condition}"
+    line = f"largest relative error of {len(images)} {' and '.join(errors)} against {runtime}: {largest}"
     return dataclasses.replace(recognizer, provenance=dataclasses.replace(recognizer.provenance, verified=line))
+
+
+def _difference_in(
+    kind: str, error: float, tolerance: float, source: Source, recognizer: Recognizer, images: np.ndarray
+) -> str:
+    """The message for a conversion that differs from its source."""
+    beyond = [each for each in differences(source, recognizer, images) if not each.error <= tolerance]
+    layers = ", ".join(f"{each.source} -> {each.target} by {each.error:.1e}" for each in beyond[:3])
+    return (
+        f"{source.path}: the {kind} of its conversion have a relative error of {error:.1e}, more than the "
+        f"tolerance of {tolerance:g}, and the first layers that differ are {layers or 'in the head'}; "
+        "check --epsilon and --network."
+    )
+
+
+def _normalised(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
 
 def relative_error(expected: np.ndarray, found: np.ndarray) -> float:
@@ -92,15 +111,18 @@ def embeddings(recognizer: Recognizer, images: np.ndarray) -> np.ndarray:
         return np.stack([recognizer.embed(image) for image in images])
 
 
-def source_embeddings(source: Source, recognizer: Recognizer, images: np.ndarray) -> tuple[str, np.ndarray]:
-    """The name of the runtime that runs the source network, and its embeddings (batch, dim)."""
-    runtime, embedding, _ = _run(source, recognizer, images, layers=False)
-    return runtime, embedding
+def qualities(recognizer: Recognizer, embeddings: np.ndarray) -> np.ndarray | None:
+    """What the recogniser's quality head predicts from embeddings, (batch,); None without such a head."""
+    network = network_of(recognizer)
+    if not (isinstance(network, IResNet) and network.quality_head):
+        return None
+    with full_precision():
+        return np.asarray(network.learned_quality(recognizer.parameters, jnp.asarray(embeddings)))
 
 
 def differences(source: Source, recognizer: Recognizer, images: np.ndarray) -> list[Difference]:
     """The difference in the output of each layer, in the order in which the layers run."""
-    _, _, theirs = _run(source, recognizer, images, layers=True)
+    theirs = run_source(source, recognizer, images, layers=True)[1].layers
     ours = layer_outputs(recognizer, images)
     result: list[Difference] = []
     fit = _fit(source, recognizer)
@@ -136,20 +158,26 @@ def _fit(source: Source, recognizer: Recognizer) -> Fit:
     return choose(source, recognizer.provenance.network or None)
 
 
-def _run(
-    source: Source, recognizer: Recognizer, images: np.ndarray, *, layers: bool
-) -> tuple[str, np.ndarray, dict[str, np.ndarray]]:
+def run_source(
+    source: Source, recognizer: Recognizer, images: np.ndarray, *, layers: bool = False
+) -> tuple[str, Outputs]:
+    """The name of the runtime that runs the source network, and what the network computes.
+
+    Raises:
+        PfiqError: if the source cannot be run.
+    """
     preprocessing = recognizer.preprocessing
     if source.pixels is not None:  # the source's graph contains the normalisation
         preprocessing = dataclasses.replace(preprocessing, mean=PIXELS.mean, scale=PIXELS.scale)
     pixels: np.ndarray = np.asarray(preprocessing(jnp.asarray(images, jnp.float32))).transpose(0, 3, 1, 2)
     try:
         if source.path.suffix.lower() == ".onnx":
-            return "ONNX Runtime", *onnx_runtime.run(source, pixels, layers=layers)
+            dim = recognizer.parameters["head"]["output_norm"]["mean"].size
+            return "ONNX Runtime", onnx_runtime.run(source, pixels, dim, layers=layers)
         if source.path.suffix.lower() == ".params":
-            return "the MXNet symbol under torch", *mxnet_runtime.run(source, pixels, layers=layers)
+            return "the MXNet symbol under torch", mxnet_runtime.run(source, pixels, layers=layers)
         fit = _fit(source, recognizer)
-        return "torch", *torch_runtime.run(source, pixels, fit, network_of(recognizer), layers=layers)
+        return "torch", torch_runtime.run(source, pixels, fit, network_of(recognizer), layers=layers)
     except ImportError as error:
         raise PfiqError(f"{source.path}: running it requires {error.name}; pip install 'pfiq-jax[verify]'.") from error
 

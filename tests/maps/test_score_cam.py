@@ -63,10 +63,10 @@ def published(request, torch, recognizer, data):
     source = read(data / "weights" / "mobilefacenet_y1" / "model-0000.params")
 
     def features(pixels):
-        _, layers = mxnet_runtime.run(source, pixels.numpy(), layers=True)
+        layers = mxnet_runtime.run(source, pixels.numpy(), layers=True).layers
         return torch.tensor(layers["conv_6sep_relu_gamma"])
 
-    return convert(source), features, lambda pixels: torch.tensor(mxnet_runtime.run(source, pixels.numpy())[0])
+    return convert(source), features, lambda pixels: torch.tensor(mxnet_runtime.run(source, pixels.numpy()).embeddings)
 
 
 def slow_score_cams(torch, features, embed, image, variant):

@@ -19,7 +19,7 @@ from weights_convert.cli import main
 from weights_convert.convert import convert
 from weights_convert.mappings import choose
 from weights_convert.readers import read
-from weights_convert.verify import differences, embeddings, relative_error, source_embeddings
+from weights_convert.verify import differences, embeddings, relative_error, run_source
 
 pytestmark = pytest.mark.parity
 TOLERANCE = 1e-5
@@ -220,7 +220,7 @@ def test_narrow_onnx_files_match_their_runtime(kind, tolerance, build, onnxrunti
     path = export(model.half() if kind == "float16" else model, tmp_path / "a.onnx", "legacy", side=112)
     source = read(path if kind == "float16" else quantise_weights(path))
     recognizer = convert(source)
-    _, expected = source_embeddings(source, recognizer, images)
+    expected = run_source(source, recognizer, images)[1].embeddings
     check(source, recognizer, expected, images, tolerance)
 
 
@@ -264,14 +264,14 @@ def test_mobilefacenet_y1_layer_by_layer(torch, data, images):
     source = read(data / "weights" / "mobilefacenet_y1" / "model-0000.params")
     recognizer = convert(source)
     assert recognizer.provenance.network == "mobilefacenet"
-    _, expected = source_embeddings(source, recognizer, images)
+    expected = run_source(source, recognizer, images)[1].embeddings
     check(source, recognizer, expected, images)
 
 
 def test_sface_on_every_face(onnxruntime, sface_source, faces, recognizer):
     images = np.stack(list(faces.values()))
     converted = convert(sface_source)
-    _, expected = source_embeddings(sface_source, converted, images)
+    expected = run_source(sface_source, converted, images)[1].embeddings
     assert relative_error(expected, embeddings(converted, images)) < TOLERANCE
     assert relative_error(expected, embeddings(recognizer, images)) < BUNDLE_TOLERANCE
     check(sface_source, converted, expected[::20], images[::20])

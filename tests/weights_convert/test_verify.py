@@ -11,6 +11,7 @@ from PIL import Image
 from pfiq_jax import PfiqError
 from pfiq_jax.recognizers import ARCFACE_TORCH, Architecture, Recognizer
 from pfiq_jax.recognizers.architecture import list_key
+from tests.weights_convert.exports import export
 from weights_convert.convert import convert
 from weights_convert.readers import read
 from weights_convert.verify import (
@@ -67,6 +68,95 @@ def test_narrow_dtypes_are_within_their_tolerance_and_not_within_float32s(dtype,
     verify(backbone, recognizer, images)
     with pytest.raises(PfiqError, match=r"more than the tolerance of 0\.0001"):
         verify(backbone, dataclasses.replace(recognizer, storage_dtype="float32"), images)
+
+
+@pytest.fixture(scope="module")
+def cr_fiqa(torch, randomize):
+    """A network with CR-FIQA's quality head."""
+    from weights_convert.torch_networks.iresnet import TorchIResNet
+
+    return randomize(TorchIResNet(18, 8, 1e-5, quality_head=True), seed=0)
+
+
+def with_another_quality_head(recognizer):
+    parameters = jax.tree.map(lambda leaf: leaf, recognizer.parameters)
+    head = parameters["quality_head"]
+    head["kernel"], head["bias"] = -3 * head["kernel"], head["bias"] + 7
+    return dataclasses.replace(recognizer, parameters=parameters)
+
+
+def test_a_wrong_quality_head_is_found(torch, cr_fiqa, tmp_path):
+    """Its weights times -3 plus 7 were "verified", since only embeddings were compared."""
+    torch.save(cr_fiqa.state_dict(), tmp_path / "a.pt")
+    source = read(tmp_path / "a.pt")
+    recognizer = convert(source)
+    images = sample_images((112, 112))[-2:]
+    line = verify(source, recognizer, images).provenance.verified
+    assert line.startswith("largest relative error of 2 embeddings and qualities against torch: ")
+    with pytest.raises(PfiqError, match=r"the qualities of .* differ are qs\.weight -> quality_head by "):
+        verify(source, with_another_quality_head(recognizer), images)
+
+
+OUTPUTS = {
+    "score first": lambda embedding, score, torch: (score, embedding),
+    "embedding first": lambda embedding, score, torch: (embedding, score),
+    "score only": lambda embedding, score, torch: score,
+    "flat score": lambda embedding, score, torch: (score[:, 0], embedding),
+}
+
+
+@pytest.mark.parametrize("order", OUTPUTS)
+def test_the_outputs_of_cr_fiqas_exports_are_found_in_any_order(order, torch, onnxruntime, cr_fiqa, tmp_path):
+    class Exported(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = cr_fiqa
+
+        def forward(self, x):
+            embedding = self.model(x)
+            return OUTPUTS[order](embedding, self.model.qs(embedding), torch)
+
+    source = read(export(Exported().eval(), tmp_path / "a.onnx", "legacy", side=112))
+    recognizer = convert(source, network="cr_fiqa_iresnet18")
+    images = sample_images((112, 112))[-2:]
+    compared = "qualities" if order == "score only" else "embeddings and qualities"
+    assert f" of 2 {compared} against ONNX Runtime: " in verify(source, recognizer, images).provenance.verified
+    with pytest.raises(PfiqError, match="the qualities of its conversion have a relative error of "):
+        verify(source, with_another_quality_head(recognizer), images)
+
+
+@pytest.mark.parametrize("norm_first", [True, False])
+def test_the_embedding_of_adafaces_exports_is_found_in_any_order(
+    norm_first, torch, onnxruntime, random_iresnet, tmp_path
+):
+    class Exported(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = random_iresnet(18, dim=8)
+
+        def forward(self, x):
+            embedding = self.model(x)
+            norm = embedding.norm(dim=1, keepdim=True)
+            return (norm, embedding / norm) if norm_first else (embedding / norm, norm)
+
+    source = read(export(Exported().eval(), tmp_path / "a.onnx", "legacy", side=112))
+    line = verify(source, convert(source), sample_images((112, 112))[-2:]).provenance.verified
+    assert line.startswith("largest relative error of 2 normalised embeddings against ONNX Runtime: ")
+
+
+def test_the_tolerance_follows_the_dtype_that_the_source_computes_in(torch, onnxruntime, random_iresnet, tmp_path):
+    """A float16 graph rounds the output of every layer; float16 weights in a torch file are run in float32."""
+    model = random_iresnet(18, dim=8)
+    images = sample_images((112, 112))[-2:]
+    half = read(export(random_iresnet(18, dim=8).half(), tmp_path / "a.onnx", "legacy", side=112))
+    recognizer = convert(half)
+    verify(half, recognizer, images)
+    with pytest.raises(PfiqError, match=r"more than the tolerance of 0\.005"):
+        verify(half, with_wrong_slopes(recognizer, 1, 1), images)
+    torch.save(model.half().state_dict(), tmp_path / "a.pt")
+    source = read(tmp_path / "a.pt")
+    with pytest.raises(PfiqError, match=r"more than the tolerance of 0\.0001"):
+        verify(source, with_wrong_slopes(convert(source), 1, 1), images)
 
 
 def test_what_is_not_finite_is_beyond_any_tolerance(backbone):

@@ -8,23 +8,20 @@ import numpy as np
 
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers.mxnet_symbol import NORM_EPSILON, VARIABLE, Node, read_symbol
+from weights_convert.runtimes.outputs import Outputs
 from weights_convert.source import Source
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> Outputs:
     """Embeddings, and the outputs of the layers with parameters.
 
     Args:
         source: the result of ``readers.read``.
         pixels: (batch, 3, height, width) float32, preprocessed as the graph requires.
         layers: whether to return the outputs of the layers.
-
-    Returns:
-        Embeddings (batch, dim), and with ``layers`` the outputs by the name of each layer's first array, otherwise an
-        empty dictionary.
 
     Raises:
         PfiqError: if the graph has an operation that is not in ``OPERATIONS``, or does not match its arrays or pixels.
@@ -57,7 +54,7 @@ def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[np
         for used in node.inputs:  # the outputs of all layers would take gigabytes
             if last_reader[used] is node:
                 values.pop(used, None)
-    return values[symbol.operations[-1]].numpy(), outputs
+    return Outputs(values[symbol.operations[-1]].numpy(), layers=outputs)
 
 
 def _parameter(source: Source, name: str) -> "Tensor":

@@ -1,27 +1,35 @@
 """Runs ONNX graphs with ONNX Runtime."""
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from pfiq_jax.errors import PfiqError
 from weights_convert.readers.onnx_file import load
 from weights_convert.readers.onnx_graph import Graph
+from weights_convert.runtimes.outputs import Outputs
 from weights_convert.source import Source
 
+if TYPE_CHECKING:
+    import onnx
 
-def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Embeddings, and the outputs of the layers with parameters.
+LARGEST_BATCH = 64
+
+
+def run(source: Source, pixels: np.ndarray, dim: int, *, layers: bool = False) -> Outputs:
+    """What the graph computes, and the outputs of its layers.
+
+    The embeddings are the first output of shape (batch, dim), and the qualities the first one with one number per face,
+    in any order. A graph with a fixed batch size gets batches of that size, the last one filled up.
 
     Args:
         source: the result of ``readers.read``.
         pixels: (batch, 3, height, width) float32, preprocessed as the graph requires.
-        layers: whether to return the outputs of the layers.
-
-    Returns:
-        Embeddings (batch, dim) float32, the graph's first output with two axes; and with ``layers`` the outputs (batch,
-        ...) float32 of ``source.layers`` by the name of each layer's first array, otherwise an empty dictionary.
+        dim: length of the embeddings.
+        layers: whether to return the outputs of ``source.layers``.
 
     Raises:
-        PfiqError: if ONNX Runtime cannot run the graph, or if it has no output with two axes.
+        PfiqError: if ONNX Runtime cannot run the graph, or if none of its outputs is an embedding or a quality.
     """
     import onnx
     import onnxruntime
@@ -38,19 +46,56 @@ def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[np
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in watched if name not in given)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    size = _batch_size(source, fed)
     try:
         session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         dtype = onnx.helper.tensor_dtype_to_np_dtype(fed[0].type.tensor_type.elem_type)
-        # one by one, because many graphs have a fixed batch size of 1, sometimes only in a Reshape
-        outputs = [session.run([*given, *watched], {fed[0].name: image[None].astype(dtype)}) for image in pixels]
+        batches = _in_batches_of(size, pixels.astype(dtype))
+        outputs = [session.run([*given, *watched], {fed[0].name: batch}) for batch in batches]
     except Exception as error:  # ONNX Runtime's exceptions have no other common base class
         reason = str(error).strip().split("\n")[0]
         raise PfiqError(
             f"{source.path}: ONNX Runtime cannot run it ({reason}); convert it without --verify."
         ) from error
-    batches = [np.concatenate(output).astype(np.float32) for output in zip(*outputs, strict=True)]
-    embeddings = next((batch for batch in batches[: len(given)] if batch.ndim == 2), None)
-    if embeddings is None:
-        raise PfiqError(f"{source.path}: has no output of shape (batch, dim); convert it without --verify.")
+    joined = [np.concatenate(output)[: len(pixels)].astype(np.float32) for output in zip(*outputs, strict=True)]
+    results = joined[: len(given)]
+    embeddings = next((result for result in results if result.shape == (len(pixels), dim)), None)
+    qualities = next((result for result in results if result.shape in ((len(pixels),), (len(pixels), 1))), None)
+    if embeddings is None and qualities is None:
+        shapes = ", ".join(str(result.shape[1:]) for result in results)
+        raise PfiqError(
+            f"{source.path}: its outputs have the shape {shapes} per face, but the embedding has {dim} numbers; "
+            "convert it without --verify."
+        )
     names = [next(iter(layer.arrays.values())) for layer in source.layers]
-    return embeddings, dict(zip(names, batches[len(given) :], strict=False))
+    return Outputs(
+        embeddings,
+        None if qualities is None else qualities.reshape(len(pixels)),
+        dict(zip(names, joined[len(given) :], strict=False)),
+        _dtype(source),
+    )
+
+
+def _batch_size(source: Source, fed: "list[onnx.ValueInfoProto]") -> int:
+    """The fixed batch size of a graph; 1 if it is not fixed, since many graphs fix it to 1 in a Reshape alone."""
+    axes = fed[0].type.tensor_type.shape.dim if fed else []
+    size = max(1, axes[0].dim_value) if axes else 1
+    if size > LARGEST_BATCH:
+        raise PfiqError(
+            f"{source.path}: has a fixed batch of {size} faces, more than {LARGEST_BATCH}; export it with a smaller "
+            "one, or convert it without --verify."
+        )
+    return size
+
+
+def _in_batches_of(size: int, pixels: np.ndarray) -> list[np.ndarray]:
+    """Batches of the same size; the last one is filled up with copies of the last image."""
+    missing = -len(pixels) % size
+    return np.split(np.concatenate((pixels, *[pixels[-1:]] * missing)), (len(pixels) + missing) // size)
+
+
+def _dtype(source: Source) -> str:
+    """The narrowest dtype of the layers' arrays, which ONNX Runtime computes in."""
+    arrays: Any = (source.arrays[name] for layer in source.layers for name in layer.arrays.values())
+    dtypes = {str(array.dtype) for array in arrays}
+    return next((dtype for dtype in ("bfloat16", "float16") if dtype in dtypes), "float32")

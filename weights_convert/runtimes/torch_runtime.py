@@ -9,16 +9,15 @@ from pfiq_jax.recognizers import Architecture, InceptionResNetV1, IResNet
 from weights_convert.mappings import Fit
 from weights_convert.mappings.adaface import ADAFACE, IR_SE
 from weights_convert.mappings.conventions import TORCH
+from weights_convert.runtimes.outputs import Outputs
 from weights_convert.source import Source
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def run(
-    source: Source, pixels: np.ndarray, fit: Fit, architecture: Architecture, *, layers: bool = False
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Embeddings, and the outputs of the layers with parameters.
+def run(source: Source, pixels: np.ndarray, fit: Fit, architecture: Architecture, *, layers: bool = False) -> Outputs:
+    """Embeddings, qualities of a quality head, and the outputs of the layers with parameters.
 
     Args:
         source: the result of ``readers.read``.
@@ -26,10 +25,6 @@ def run(
         fit: the mapping that matches the source.
         architecture: the architecture with the options found by ``convert.configure``.
         layers: whether to return the outputs of the layers.
-
-    Returns:
-        Embeddings (batch, dim), and with ``layers`` the outputs by the name of each layer's first array, otherwise an
-        empty dictionary.
 
     Raises:
         PfiqError: if there is no torch network for the source, for example for arrays of Keras.
@@ -46,10 +41,10 @@ def run(
             key = f"{fit.prefix}{name}.{arrays[0]}"
             module.register_forward_hook(lambda _, __, output, key=key: outputs.update({key: output.numpy()}))
     with torch.inference_mode():
-        embeddings = model(torch.tensor(pixels))
-        if layers and isinstance(architecture, IResNet) and architecture.quality_head:
-            model.get_submodule("qs")(embeddings)
-    return embeddings.numpy(), outputs
+        embeddings, qualities = model(torch.tensor(pixels)), None
+        if isinstance(architecture, IResNet) and architecture.quality_head:
+            qualities = model.get_submodule("qs")(embeddings)[:, 0].numpy()
+    return Outputs(embeddings.numpy(), qualities, outputs)
 
 
 def _build(source: Source, fit: Fit, architecture: Architecture) -> "nn.Module":

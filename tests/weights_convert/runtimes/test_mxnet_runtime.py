@@ -19,7 +19,7 @@ def output(torch, tmp_path) -> Callable:
     """The output of a graph for PIXELS."""
 
     def output(nodes, arrays=None):
-        return run(read(write(tmp_path / "a.params", nodes=nodes, arrays=arrays or {})), PIXELS)[0]
+        return run(read(write(tmp_path / "a.params", nodes=nodes, arrays=arrays or {})), PIXELS).embeddings
 
     return output
 
@@ -130,13 +130,14 @@ def test_what_cannot_be_run_is_one_sentence(output, operation, inputs, attribute
 def test_layers_go_by_the_first_array_that_each_reads(torch, tmp_path):
     source = read(write(tmp_path / "a.params"))
     pixels = np.random.default_rng(0).uniform(0, 255, (2, 3, 5, 5)).astype(np.float32)
-    embeddings, layers = run(source, pixels, layers=True)
+    outputs = run(source, pixels, layers=True)
+    embeddings, layers = outputs.embeddings, outputs.layers
     assert list(layers) == ["conv0_weight", "bn0_gamma", "relu0_gamma", "pre_fc1_weight", "fc1_gamma"]
     conv = torch.conv2d(torch.tensor((pixels - 127.5) / 128), torch.tensor(source.arrays["conv0_weight"]))
     np.testing.assert_allclose(layers["conv0_weight"], conv, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(layers["fc1_gamma"], embeddings)
     assert NETWORK[-1][1] == "fc1"
-    assert run(source, pixels)[1] == {}
+    assert run(source, pixels).layers == {}
 
 
 BIDEN = ("biden", "biden2", "obama_and_biden_face1")
@@ -154,7 +155,7 @@ def test_mobilefacenet_y1_has_the_cosines_of_onnx_runtime(torch, data, faces):
     person = {f"face_recognition/{name}": "Biden" for name in BIDEN}
     person |= {f"face_recognition/{name}": "Obama" for name in OBAMA} | {name: name for name in OTHERS}
     pixels = np.stack([faces[name] for name in person]).transpose(0, 3, 1, 2).astype(np.float32)
-    embeddings, _ = run(read(data / "weights" / "mobilefacenet_y1" / "model-0000.params"), pixels)
+    embeddings = run(read(data / "weights" / "mobilefacenet_y1" / "model-0000.params"), pixels).embeddings
     assert embeddings.shape == (20, 128)
     embeddings /= np.linalg.norm(embeddings, axis=-1, keepdims=True)
     mated, non_mated = [], []

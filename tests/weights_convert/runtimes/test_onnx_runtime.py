@@ -11,6 +11,7 @@ from weights_convert.readers import read
 from weights_convert.runtimes.onnx_runtime import run
 
 PIXELS = np.random.default_rng(0).uniform(0, 255, (3, 3, 8, 8)).astype(np.float32)
+DIM = 5  # of the small network
 # the last module of each layer: a layer ends with the BatchNorm that exporters fold into it
 MODULES = ("bn1", "prelu1", "conv2", "se1", "se2", "prelu2", "bn2", "fc1", "prelu3", "fc2", "bn3")
 
@@ -33,15 +34,16 @@ def outputs(torch, network):
 
 def check(source, expected, tolerance=1e-5):
     """Compares with the outputs of the layers; the last one's are the embeddings."""
-    embeddings, found = run(source, PIXELS, layers=True)
+    outputs = run(source, PIXELS, DIM, layers=True)
+    embeddings, found = outputs.embeddings, outputs.layers
     assert list(found) == [next(iter(layer.arrays.values())) for layer in source.layers]
     for array, theirs in zip(found.values(), expected, strict=True):
         assert array.dtype == np.float32
         np.testing.assert_allclose(array, theirs, rtol=tolerance, atol=tolerance * np.abs(theirs).max())
     np.testing.assert_array_equal(embeddings, list(found.values())[-1])
-    alone, nothing = run(source, PIXELS)
-    assert nothing == {}
-    np.testing.assert_allclose(alone, embeddings, rtol=tolerance, atol=tolerance * np.abs(embeddings).max())
+    alone = run(source, PIXELS, DIM)
+    assert alone.layers == {}
+    np.testing.assert_allclose(alone.embeddings, embeddings, rtol=tolerance, atol=tolerance * np.abs(embeddings).max())
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
@@ -69,13 +71,15 @@ def test_float16(torch, network, outputs, tmp_path):
 
 def test_quantised_graphs_run_as_they_are(network, outputs, tmp_path):
     source = read(quantise(export(network, tmp_path / "a.onnx", "legacy")))
-    embeddings, found = run(source, PIXELS, layers=True)
+    outputs_found = run(source, PIXELS, DIM, layers=True)
+    embeddings, found = outputs_found.embeddings, outputs_found.layers
     assert len(found) == len(source.layers)
     np.testing.assert_allclose(embeddings, outputs["bn3"], atol=0.05 * np.abs(outputs["bn3"]).max())
 
 
 def test_sface_runs_despite_its_stale_inputs(onnxruntime, sface_source):
-    embeddings, found = run(sface_source, np.zeros((1, 3, 112, 112), np.float32), layers=True)
+    outputs = run(sface_source, np.zeros((1, 3, 112, 112), np.float32), 128, layers=True)
+    embeddings, found = outputs.embeddings, outputs.layers
     assert embeddings.shape == (1, 128)
     assert len(found) == len(sface_source.layers)
     np.testing.assert_array_equal(found["fc1_gamma"], embeddings)
@@ -88,7 +92,7 @@ def small_graph(onnx, onnxruntime, tmp_path):
 
     def small_graph(*nodes, shape=(1, 3)):
         float32 = onnx.TensorProto.FLOAT
-        arrays = {"w": np.ones((3, 2), np.float32), "b": np.arange(2, dtype=np.float32)}
+        arrays = {"w": np.ones((3, 2), np.float32), "b": np.arange(2, dtype=np.float32), "two": np.array([2, -1])}
         graph = onnx.helper.make_graph(
             [onnx.helper.make_node(operation, inputs, [output]) for operation, inputs, output in nodes],
             "graph",
@@ -105,19 +109,34 @@ def small_graph(onnx, onnxruntime, tmp_path):
 
 def test_a_layer_ends_with_the_addition_of_its_bias(small_graph):
     source = small_graph(("MatMul", ["data", "w"], "x"), ("Add", ["x", "b"], "z"), ("Relu", ["z"], "y"))
-    _, found = run(source, np.ones((2, 3), np.float32), layers=True)
-    np.testing.assert_array_equal(found["w"], [[3, 4], [3, 4]])
+    found = run(source, np.ones((2, 3), np.float32), 2, layers=True)
+    np.testing.assert_array_equal(found.layers["w"], [[3, 4], [3, 4]])
+
+
+@pytest.mark.parametrize("number", [1, 2, 3, 5])
+def test_a_fixed_batch_is_filled_up(number, small_graph):
+    source = small_graph(("MatMul", ["data", "w"], "x"), ("Reshape", ["x", "two"], "y"), shape=(2, 3))
+    pixels = np.arange(3 * number, dtype=np.float32).reshape(number, 3)
+    outputs = run(source, pixels, 2, layers=True)
+    np.testing.assert_array_equal(outputs.embeddings, pixels @ np.ones((3, 2), np.float32))
+    np.testing.assert_array_equal(outputs.layers["w"], outputs.embeddings)
+
+
+def test_an_enormous_fixed_batch_is_refused(small_graph):
+    source = small_graph(("MatMul", ["data", "w"], "y"), shape=(10**6, 3))
+    with pytest.raises(PfiqError, match=r"has a fixed batch of 1000000 faces, more than 64; export it with a smaller"):
+        run(source, np.ones((2, 3), np.float32), 2)
 
 
 def test_embeddings_have_two_axes(small_graph):
     source = small_graph(("MatMul", ["data", "w"], "y"), shape=(1, 4, 3))
-    with pytest.raises(PfiqError, match=rf"^{source.path}: has no output of shape \(batch, dim\); "):
-        run(source, np.ones((2, 4, 3), np.float32))
+    with pytest.raises(PfiqError, match=rf"^{source.path}: its outputs have the shape \(4, 2\) per face, but "):
+        run(source, np.ones((2, 4, 3), np.float32), 8)
 
 
 @pytest.mark.parametrize(("operation", "reason"), [("Unheard", "Unheard"), ("Concat", "axis")])
 def test_what_onnx_runtime_cannot_run(operation, reason, small_graph):
     source = small_graph(("MatMul", ["data", "w"], "x"), (operation, ["x"], "y"))
     with pytest.raises(PfiqError, match=rf"^{source.path}: ONNX Runtime cannot run it \(.*{reason}.*\); ") as caught:
-        run(source, np.ones((2, 3), np.float32))
+        run(source, np.ones((2, 3), np.float32), 2)
     assert "\n" not in str(caught.value)
