@@ -11,6 +11,10 @@ class PfiqError(ValueError):
     """
 
 
+class OutputError(PfiqError):
+    """An output that cannot be written. Commands end with an exit code of its own."""
+
+
 def check_format_version(path: object, found: object, readable: int, remedy: str) -> None:
     """Raises a PfiqError unless a file was written in the format version that this release reads.
 

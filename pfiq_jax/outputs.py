@@ -1,12 +1,46 @@
-"""The one writer of files: a file is there in whole, or as it was before."""
+"""The one writer of files: a file is there in whole, or as it was before; a file that grows has whole rows."""
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.errors import OutputError
+from pfiq_jax.tables import csv_text
+
+
+def check_output(path: str | os.PathLike[str]) -> None:
+    """Checks before the work that a file can be written. Its content does not change.
+
+    Raises:
+        OutputError: if it cannot.
+    """
+    try:
+        target = _target(path)
+        if target.exists():
+            target.open("ab").close()
+            probe = _partial(target)  # in the same folder, from which it would replace the target
+            probe.touch(exist_ok=False)
+            probe.unlink()
+        else:
+            target.touch(exist_ok=False)
+            target.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder, and those above it, for outputs.
+
+    Raises:
+        OutputError: if it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> None:
@@ -20,16 +54,12 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any])
         write: writes the content to the path that it is given, which has the suffix of the target and exists already.
 
     Raises:
-        PfiqError: if the target exists and is not a regular file, or if ``write`` or the file system raises an
+        OutputError: if the target exists and is not a regular file, or if ``write`` or the file system raises an
             OSError. The target is then what it was before.
     """
-    if "\0" in os.fspath(path):
-        raise PfiqError(f"{os.fspath(path)!r}: is not a file name, since it contains a null character; choose another.")
     try:
-        target = Path(os.path.realpath(path))
-        if target.exists() and not target.is_file():
-            raise PfiqError(f"{path}: is not a regular file; choose another output.")
-        partial = target.with_name(f".{secrets.token_hex(8)}{target.suffix}")  # short, whatever the target's name
+        target = _target(path)
+        partial = _partial(target)
         try:
             partial.touch(exist_ok=False)
             mode = (target if target.exists() else partial).stat().st_mode
@@ -39,13 +69,79 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any])
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
-        raise PfiqError(f"{path}: cannot be written ({error.strerror or error}); choose another output.") from error
+        raise _unwritable(path, error) from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Writes a text file in UTF-8, atomically; file names that are not text keep their bytes.
 
     Raises:
-        PfiqError: as ``write_atomically``.
+        OutputError: as ``write_atomically``.
     """
     write_atomically(path, lambda partial: partial.write_text(text, "utf-8", "surrogateescape", newline=""))
+
+
+class RowsFile:
+    """A CSV file that grows by whole rows, so that an interrupted run keeps its results. A context manager.
+
+    An existing file is replaced when the first rows are written. Symbolic links are followed. File names that are not
+    text keep their bytes.
+
+    Args:
+        path: the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: int | None = None
+        self._size = 0  # of the rows that are there in whole
+
+    def __enter__(self) -> "RowsFile":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+    def write(self, rows: Iterable[Sequence[object]]) -> None:
+        """Adds rows: all of them, or none if an exception is raised.
+
+        Raises:
+            OutputError: if the file cannot be written.
+        """
+        rest = csv_text(rows).encode("utf-8", "surrogateescape")
+        end = self._size + len(rest)
+        try:
+            if self._file is None:
+                self._file = os.open(_target(self._path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+            try:
+                while rest:
+                    rest = rest[os.write(self._file, rest) :]
+            except BaseException:
+                os.ftruncate(self._file, self._size)
+                raise
+        except OSError as error:
+            raise _unwritable(self._path, error) from error
+        self._size = end
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """The file that would be replaced: where links lead to."""
+    if "\0" in os.fspath(path):
+        reason = "is not a file name, since it contains a null character; choose another"
+        raise OutputError(f"{os.fspath(path)!r}: {reason}.")
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{path}: is not a regular file; choose another output.")
+    return target
+
+
+def _partial(target: Path) -> Path:
+    return target.with_name(f".{secrets.token_hex(8)}{target.suffix}")  # short, whatever the target's name
+
+
+def _unwritable(path: str | os.PathLike[str], error: OSError) -> OutputError:
+    return OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another output.")

@@ -1,5 +1,7 @@
-"""Tables in Markdown."""
+"""Tables as text: Markdown and CSV."""
 
+import csv
+import io
 from collections.abc import Iterable, Sequence
 
 
@@ -22,6 +24,16 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
             raise ValueError(f"a row has {len(row)} cells, the header has {len(header)}: {row}")
         lines.append(_line(row))
     return "\n".join(lines)
+
+
+def csv_text(rows: Iterable[Sequence[object]]) -> str:
+    """Rows of CSV, each with a line feed at its end; cells with any kind of line break are in quotes."""
+    lines = []
+    for row in rows:
+        buffer = io.StringIO()
+        csv.writer(buffer, lineterminator="\r\n").writerow(row)  # puts cells with characters of the end in quotes
+        lines.append(buffer.getvalue().removesuffix("\r\n") + "\n")
+    return "".join(lines)
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pfiq_jax import PfiqError
-from pfiq_jax.outputs import write_atomically, write_text
+from pfiq_jax.errors import OutputError
+from pfiq_jax.outputs import RowsFile, check_output, make_folder, write_atomically, write_text
 
 
 @pytest.fixture
@@ -94,3 +95,73 @@ def test_refuses_what_cannot_be_replaced(tmp_path, name, reason):
 def test_a_null_character_in_a_name_is_refused(tmp_path):
     with pytest.raises(PfiqError, match=r"a\\x00b': is not a file name, since it contains a null character; choose"):
         write_text(tmp_path / "a\0b", "text")
+
+
+ROWS = [("a\rb.png", 1, ""), ("c\nd.png", 2, "x")]
+
+
+def test_rows_are_added_and_an_old_file_stays_until_the_first(tmp_path, umask):
+    umask(0o027)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.csv").symlink_to("folder/target")
+    for _ in range(2):
+        with RowsFile(tmp_path / "link.csv") as file:
+            before = (tmp_path / "folder/target").exists() and (tmp_path / "folder/target").read_text()
+            file.write(ROWS[:1])
+            assert (tmp_path / "folder/target").read_bytes() == b'"a\rb.png",1,\n'
+            file.write(ROWS[1:])
+        assert (tmp_path / "folder/target").read_bytes() == b'"a\rb.png",1,\n"c\nd.png",2,x\n'
+    assert before
+    assert (tmp_path / "link.csv").is_symlink()
+    assert (tmp_path / "folder/target").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_whole_rows_only_if_the_disk_is_full_or_a_run_is_interrupted(tmp_path, monkeypatch, error):
+    path, write, space = tmp_path / "a.csv", os.write, 30
+
+    def short_write(descriptor: int, content: bytes) -> int:
+        nonlocal space
+        if not space:
+            raise error
+        written = write(descriptor, content[: min(7, space)])
+        space -= written
+        return written
+
+    monkeypatch.setattr("pfiq_jax.outputs.os.write", short_write)
+    with RowsFile(path) as file:
+        file.write([("path", "quality")])
+        with pytest.raises((OutputError, KeyboardInterrupt)) as caught:
+            file.write([("a.png", "0.5"), ("b.png", "0.25")])
+    assert path.read_text() == "path,quality\n"
+    assert isinstance(error, KeyboardInterrupt) or str(caught.value) == (
+        f"{path}: cannot be written (No space left on device); choose another output."
+    )
+
+
+@pytest.mark.parametrize("name", ["folder", "pipe", "link to a pipe", "none/a", "a\0b", "x" * 300, "loop"])
+def test_finds_out_first_what_cannot_be_written(tmp_path, name):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link to a pipe").symlink_to("pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OutputError, match=r"; choose another"):
+        check_output(tmp_path / name)
+    with pytest.raises(OutputError, match=r"; choose another"), RowsFile(tmp_path / name) as file:
+        file.write(ROWS)
+    assert sorted(os.listdir(tmp_path)) == ["folder", "link to a pipe", "loop", "pipe"]
+
+
+def test_a_check_changes_nothing(tmp_path):
+    (tmp_path / "old").write_text("old")
+    for name in ("old", "new"):
+        check_output(tmp_path / name)
+    assert os.listdir(tmp_path) == ["old"]
+    assert (tmp_path / "old").read_text() == "old"
+
+
+def test_a_folder_in_place_of_a_file(tmp_path):
+    make_folder(tmp_path / "a/b")
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"file/b: cannot be written \(Not a directory\); choose another output\."):
+        make_folder(tmp_path / "file/b")

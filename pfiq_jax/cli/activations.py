@@ -20,7 +20,7 @@ from pfiq_jax.evaluation.scores.score_table import read_scores
 from pfiq_jax.faces import Face, expand_paths
 from pfiq_jax.maps import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD, DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.maps.face_regions import face_regions
-from pfiq_jax.outputs import write_atomically
+from pfiq_jax.outputs import make_folder, write_atomically
 from pfiq_jax.plotting import new_figure
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, embeddings_and_scores
 from pfiq_jax.recognizers import Recognizer
@@ -103,7 +103,7 @@ def activations(
     if column and not scores_file:
         raise click.UsageError("--column names a column of --scores; give the table too.")
     paths = expand_paths([folder])
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     inputs = [path for path in (*paths, scores_file, recognizer_file) if path]
     check_writable([output / name for name in (*REPORT_FILES, *VARIATION_FILES)], inputs)
     new_figure(1, 1)  # fails if matplotlib is not installed

@@ -1,17 +1,31 @@
 """A group of subcommands that are imported when they are run, and whose mistakes end in one sentence."""
 
+import contextlib
 import errno
 import importlib
+import io
+import os
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.errors import OutputError, PfiqError
+
+LACKING = 1
+UNWRITABLE = 3
+INTERRUPTED = 130
+EXIT_CODES = (
+    "Exit codes: 0, all inputs have a result; 1, some have none, or an input of all is wrong; 2, wrong usage; "
+    f"{UNWRITABLE}, an output cannot be written; {INTERRUPTED}, interrupted."
+)
 
 
 class Commands(click.Group):
-    """A group whose subcommands may be imported late. A PfiqError or OSError ends in one sentence and exit code 1.
+    """A group whose subcommands may be imported late, and whose help ends with the exit codes.
+
+    A PfiqError or OSError ends in one sentence.
 
     Args:
         late: by the name of each subcommand, where it is, as ``package.module:attribute``, and its one-line help. The
@@ -19,7 +33,7 @@ class Commands(click.Group):
     """
 
     def __init__(self, *args: Any, late: Mapping[str, tuple[str, str]] | None = None, **options: Any) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, **{"epilog": EXIT_CODES, **options})
         self.late = late or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -41,13 +55,60 @@ class Commands(click.Group):
         else:
             super().format_commands(ctx, formatter)
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Runs the program."""
+        open_standard_streams()
+        return super().main(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the subcommand."""
         try:
             return super().invoke(ctx)
+        except OutputError as error:
+            fail(ctx, str(error), UNWRITABLE)
         except PfiqError as error:
-            raise click.ClickException(str(error)) from error
+            fail(ctx, str(error), LACKING)
+        except KeyboardInterrupt:
+            click.echo("Aborted!", err=True)
+            ctx.exit(INTERRUPTED)
         except OSError as error:
-            if error.errno == errno.EPIPE:  # `pfiq ... | head`; click handles it
-                raise
-            raise click.ClickException(f"{error.filename or 'the output'}: {error.strerror or error}.") from error
+            if error.filename is not None:
+                fail(ctx, f"{error.filename}: {error.strerror or error}.", LACKING)
+            leave_stdout()  # files are written elsewhere, with their names in the errors
+            if error.errno == errno.EPIPE:  # as by `pfiq ... | head`, which has read enough
+                ctx.exit(UNWRITABLE)
+            fail(ctx, f"stdout: cannot be written ({error.strerror or error}); use -o.", UNWRITABLE)
+
+
+def fail(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
+    """Ends the program with a message on one line and an exit code."""
+    click.echo(f"Error: {one_line(message)}", err=True)
+    ctx.exit(exit_code)
+
+
+def one_line(text: str) -> str:
+    """Text without line breaks and other control characters, which names of files may hold."""
+    return "".join(each if each.isprintable() or "\ud800" <= each <= "\udfff" else repr(each)[1:-1] for each in text)
+
+
+def open_standard_streams() -> None:
+    """Opens what the caller closed, as daemons do, so that no output file gets the number of stderr and its messages.
+
+    ``sys.stdout`` stays None if stdout was closed: nothing can be written there.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the rest of the run
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # for names of files that are not text
+
+
+def leave_stdout() -> None:
+    """Sends what is left in the buffer of stdout nowhere, since Python would fail to write it at its end."""
+    with contextlib.suppress(OSError, AttributeError):  # stdout is not a file of the system
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -31,7 +31,6 @@ from pfiq_jax.evaluation.measure import Measure, help_text
 from pfiq_jax.faces.people import one_face_each, people_in
 from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
-from pfiq_jax.plotting import new_figure
 from pfiq_jax.quality import default_quality_method
 
 SAMPLE = (
@@ -97,7 +96,6 @@ def prepare(
     """The faces to use and the files of the report; errors in either come before any work."""
     paths = one_face_each(people_in(folder), limit)
     files = report_files(json_file, name, [*paths, *([recognizer_file] if recognizer_file else [])])
-    new_figure(1, 1)  # fails if matplotlib is not installed
     return paths, files
 
 

@@ -105,7 +105,7 @@ def scores(
         columns |= {name: values[measured.is_read] for name, values in others.items()}
         evaluation = evaluate(folder, measured.embeddings, np.array(people.identities)[measured.is_read], columns)
         files.write(json_of(DEFAULT_QUALITY_METHOD, evaluation.estimates), scores_table(evaluation))
-        files.write_picture(plot_scores(evaluation)[0])  # last, since matplotlib may not be installed
+        files.write_picture(plot_scores(evaluation)[0])
 
 
 def known_people(folder: Path) -> People:

@@ -9,6 +9,7 @@ import click
 import numpy as np
 
 from pfiq_jax.calibration import PUBLISHED_SER_FIQ
+from pfiq_jax.cli.commands import LACKING, one_line
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import Face
 from pfiq_jax.maps.face_regions import NOT_CALIBRATED
@@ -36,9 +37,9 @@ def outcome(recognizer: Recognizer, *, total: int) -> Iterator["Outcome"]:
         yield seen
     finally:
         for line in seen.summary():
-            click.echo(line, err=True)
+            click.echo(one_line(line), err=True)
     if seen.errors:
-        raise SystemExit(1)
+        raise SystemExit(LACKING)
 
 
 class Outcome:

@@ -1,13 +1,17 @@
 """The files that a command writes: where they go, and whether they can be written."""
 
 import os
+import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.errors import OutputError
+from pfiq_jax.outputs import RowsFile, check_output, make_folder
+from pfiq_jax.tables import csv_text
 
 STDOUT = Path("-")
 STEM_BYTES = 220  # of an image's name in the names of its outputs: file systems take at most 255 bytes
@@ -21,23 +25,57 @@ def check_writable(outputs: Sequence[Path], inputs: Sequence[str | Path]) -> Non
         inputs: images, landmarks and weights, none of which may be among the outputs.
 
     Raises:
-        PfiqError: for an output that is an input or cannot be written.
+        OutputError: for an output that is an input or another output, or cannot be written.
     """
-    read = {os.path.realpath(path) for path in inputs}  # of links too, since writing to one writes to its target
+    read = {_identity(path) for path in inputs}
+    written: set[object] = set()
     for path in outputs:
         if path == STDOUT:
+            if sys.stdout is None:  # closed when the program started
+                raise OutputError("stdout: is closed; name a file, as with -o.")
             continue
-        if os.path.realpath(path) in read:
-            raise PfiqError(f"{path}: is an input and would be overwritten; name another output, as with -o.")
-        is_new = not path.exists()
-        if not (is_new or path.is_file() or path.is_dir()):  # opening a pipe would be noticed
-            continue
-        try:
-            path.open("ab").close()
-        except OSError as error:
-            raise PfiqError(f"{path}: cannot be written ({error.strerror}); choose another output.") from error
-        if is_new:
-            path.unlink()
+        if _identity(path) in read:
+            raise OutputError(f"{path}: is an input and would be overwritten; name another output, as with -o.")
+        if _identity(path) in written:
+            raise OutputError(f"{path}: is named for two outputs; name another file for one of them.")
+        written.add(_identity(path))
+        check_output(path)
+
+
+def _identity(path: str | Path) -> object:
+    """The same for all names of a file, such as links."""
+    try:
+        found = os.stat(path)
+    except (OSError, ValueError):
+        return os.path.realpath(path)
+    return found.st_dev, found.st_ino
+
+
+@contextmanager
+def row_writer(output: Path, header: Sequence[str]) -> Iterator[Callable[[Sequence[Sequence[object]]], None]]:
+    """A function that writes rows of CSV to a file, or to stdout for -; whole rows only.
+
+    An old file stays as it is until the first rows are written, with the header before them.
+    """
+    pending: list[Sequence[object]] = [header]
+
+    def write(rows: Sequence[Sequence[object]]) -> None:
+        write_rows([*pending, *rows])
+        pending.clear()
+
+    if output == STDOUT:
+        write_rows = _write_to_stdout
+        yield write
+        return
+    with RowsFile(output) as file:
+        write_rows = file.write
+        yield write
+
+
+def _write_to_stdout(rows: Iterable[Sequence[object]]) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(csv_text(rows).encode("utf-8", "surrogateescape"))
+    sys.stdout.buffer.flush()
 
 
 def output_paths(inputs: Sequence[Path], output: Path, suffix: str) -> list[Path]:
@@ -50,6 +88,7 @@ def output_paths(inputs: Sequence[Path], output: Path, suffix: str) -> list[Path
 
     Raises:
         click.UsageError: for a file with another suffix, or one file for several inputs.
+        OutputError: for a folder that cannot be made.
     """
     if output.suffix.lower() == suffix:
         if len(inputs) > 1:
@@ -61,7 +100,7 @@ def output_paths(inputs: Sequence[Path], output: Path, suffix: str) -> list[Path
         raise click.UsageError(
             f"{output} is not a {suffix} file; name one, or a folder (if its name has a dot, make it first)."
         )
-    output.mkdir(parents=True, exist_ok=True)
+    make_folder(output)
     seen: Counter[str] = Counter()
     outputs = []
     for path in inputs:

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import click
 
 from pfiq_jax.cli.output_files import STDOUT, check_writable
-from pfiq_jax.errors import PfiqError
-from pfiq_jax.outputs import write_atomically, write_text
-from pfiq_jax.plotting import png_of
+from pfiq_jax.errors import OutputError
+from pfiq_jax.outputs import make_folder, write_atomically, write_text
+from pfiq_jax.plotting import new_figure, png_of
 
 
 class ReportFiles(NamedTuple):
@@ -50,7 +50,8 @@ def report_files(
         folder: for the picture and the table, in place of the JSON file's.
 
     Raises:
-        PfiqError: if one of the files cannot be written, or is an input.
+        OutputError: if one of the files cannot be written, or is an input.
+        PfiqError: if matplotlib is not installed.
     """
     json_file = json_file or (folder or Path()) / f"{name}.json"
     base = Path(f"{name}.json") if json_file == STDOUT else json_file
@@ -58,10 +59,11 @@ def report_files(
         base = folder / base.name
     files = ReportFiles(json_file, base.with_suffix(".png"), base.with_suffix(".md"))
     if len(set(files)) < len(files):
-        raise PfiqError(f"{json_file}: has the name of the picture or of the table of this report; call it .json.")
+        raise OutputError(f"{json_file}: has the name of the picture or of the table of this report; call it .json.")
     for path in files:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     check_writable(files, inputs)
+    new_figure(1, 1)  # fails before the work if matplotlib is not installed
     return files
 
 

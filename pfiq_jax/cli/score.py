@@ -1,6 +1,5 @@
 """``pfiq score``: one number per face, for many faces."""
 
-import csv
 from pathlib import Path
 
 import click
@@ -10,7 +9,7 @@ from pfiq_jax import scoring
 from pfiq_jax.cli.inputs import landmarks_of, reader_of
 from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
 from pfiq_jax.cli.outcome import outcome
-from pfiq_jax.cli.output_files import check_writable
+from pfiq_jax.cli.output_files import check_writable, row_writer
 from pfiq_jax.cli.start import start
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
@@ -55,14 +54,11 @@ def score(
     read = reader_of(recognizer, points)
     with (
         outcome(recognizer, total=len(paths)) as seen,
-        click.open_file(output, "w", encoding="utf-8", errors="surrogateescape") as file,
+        row_writer(output, scoring.Score._fields) as write,
         tqdm(total=len(paths), unit="face", disable=None) as progress,
     ):
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(scoring.Score._fields)
         for scores in scoring.score_files(recognizer, paths, read, method=method, note=seen.note):
-            table.writerows(map(cells, scores))
-            file.flush()  # an interrupted run keeps its results
+            write([cells(each) for each in scores])
             seen.note_qualities(method, [each.quality for each in scores if each.quality is not None])
             progress.update(len(scores))
 

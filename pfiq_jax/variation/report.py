@@ -1,9 +1,7 @@
 """The report of a study of activation maps: pictures, numbers, and one page of HTML that holds all of them."""
 
 import base64
-import csv
 import html
-import io
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -11,6 +9,7 @@ from typing import NamedTuple
 
 from pfiq_jax.maps.face_regions import NOT_CALIBRATED
 from pfiq_jax.plotting import png_of
+from pfiq_jax.tables import csv_text
 from pfiq_jax.variation.deficits import Deficits
 from pfiq_jax.variation.findings import findings_of
 from pfiq_jax.variation.pictures import plot_deficits, plot_densities, plot_examples, plot_relation, plot_statistics
@@ -119,13 +118,11 @@ def html_page(
 
 def _faces_csv(studied: FilesStudy) -> str:
     """Score and deviations of each single face."""
-    buffer = io.StringIO()
-    rows = csv.writer(buffer, lineterminator="\n")
-    rows.writerow(("path", "score", "deviation", "deviation_outside"))
     numbers = zip(studied.scores, *studied.found.deviations, strict=True)
-    for path, of_face in zip(studied.paths, numbers, strict=True):
-        rows.writerow((path, *(f"{number:.6g}" for number in of_face)))
-    return buffer.getvalue()
+    rows = [
+        (path, *(f"{number:.6g}" for number in of_face)) for path, of_face in zip(studied.paths, numbers, strict=True)
+    ]
+    return csv_text([("path", "score", "deviation", "deviation_outside"), *rows])
 
 
 def _row(kind: str, cells: Sequence[str]) -> str:

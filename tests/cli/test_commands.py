@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from pfiq_jax import PfiqError
 from pfiq_jax.cli import SUBCOMMANDS, main
 from pfiq_jax.cli.commands import Commands
+from pfiq_jax.errors import OutputError
 
 
 def test_help_lists_the_subcommands_by_how_their_own_help_starts(run):
@@ -38,14 +39,21 @@ def test_version(run, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("error", "line"),
+    ("error", "exit_code", "line"),
     [
-        (PfiqError("a.png: is empty; give an image."), "Error: a.png: is empty; give an image."),
-        (OSError(errno.ENOSPC, "No space left on device", "a.csv"), "Error: a.csv: No space left on device."),
-        (OSError(errno.ENOSPC, "No space left on device"), "Error: the output: No space left on device."),
+        (PfiqError("a.png: is empty; give an image."), 1, "Error: a.png: is empty; give an image."),
+        (PfiqError("a\n\x1b[1m\r.png: is empty."), 1, "Error: a\\n\\x1b[1m\\r.png: is empty."),
+        (OutputError("a.csv: cannot be written."), 3, "Error: a.csv: cannot be written."),
+        (OSError(errno.EACCES, "Permission denied", "a.csv"), 1, "Error: a.csv: Permission denied."),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            3,
+            "Error: stdout: cannot be written (No space left on device); use -o.",
+        ),
+        (KeyboardInterrupt(), 130, "Aborted!"),
     ],
 )
-def test_mistakes_end_in_one_sentence(error, line):
+def test_mistakes_end_in_one_sentence_and_an_exit_code(error, exit_code, line):
     @click.group(cls=Commands)
     def group() -> None: ...
 
@@ -54,5 +62,7 @@ def test_mistakes_end_in_one_sentence(error, line):
         raise error
 
     result = CliRunner().invoke(group, ["fail"])
-    assert (result.exit_code, result.stderr) == (1, f"{line}\n")
-    assert "fail" in CliRunner().invoke(group, ["--help"]).stdout
+    assert (result.exit_code, result.stderr) == (exit_code, f"{line}\n")
+    text = CliRunner().invoke(group, ["--help"]).stdout
+    assert "fail" in text
+    assert "Exit codes: 0," in text

@@ -193,10 +193,12 @@ def test_finds_out_first_what_cannot_be_written(run, people, subcommand, monkeyp
         ("figures.png", "call it .json"),
         ("people/ann/1.json", "is an input and would be overwritten"),
     ):
-        assert reason in run("evaluate", subcommand, people, "--json", json_file, exit_code=1).stderr
+        assert reason in run("evaluate", subcommand, people, "--json", json_file, exit_code=3).stderr
 
 
-@pytest.mark.parametrize("arguments", [*(("evaluate", subcommand) for subcommand in EXPERIMENTS), ("sheet",)])
+@pytest.mark.parametrize(
+    "arguments", [*(("evaluate", subcommand) for subcommand in EXPERIMENTS), ("sheet",), ("explain",), ("activations",)]
+)
 def test_finds_out_first_that_matplotlib_is_missing(run, people, arguments, monkeypatch):
     monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: pytest.fail("computed first"))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -54,13 +55,29 @@ def test_warns_of_an_image_resized_without_landmarks(run, command):
         ("explain", "a.png", "--npz", "none/arrays.npz"),
         ("explain", "a.png", "-o", "./a.png"),
         ("score", "a.png", "-o", "a.png"),
+        ("score", "a.png", "-o", "hard.png"),
+        ("score", "a.png", "-o", "pipe"),
+        ("explain", "a.png", "--json", "pipe"),
+        ("explain", "a.png", "-o", "same.png", "--json", "same.png"),
+        ("sheet", "a.png", "-o", "pipe.png"),
+        ("sheet", "a.png", "-o", "a.png"),
+        ("calibrate", "people", "-o", "pipe"),
+        ("calibrate", "people", "-o", "none/mine.safetensors"),
+        ("evaluate", "scores", "people", "--json", "folder"),
+        ("evaluate", "masks", "people", "--json", "pipe"),
+        ("activations", "people", "-o", "a.png"),
     ],
 )
 def test_finds_out_first_that_an_output_cannot_be_written(run, monkeypatch, arguments):
     monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: pytest.fail("computed first"))
     Path("a.png").write_bytes(DEMO.read_bytes())
-    Path("folder").mkdir()
-    stderr = run(*arguments, exit_code=1).stderr
+    for name in ("folder", "people/ann"):
+        Path(name).mkdir(parents=True)
+    Path("people/ann/1.png").write_bytes(DEMO.read_bytes())
+    for name in ("pipe", "pipe.png"):
+        os.mkfifo(name)
+    os.link("a.png", "hard.png")
+    stderr = run(*arguments, exit_code=3).stderr
     assert stderr.startswith("Error: ")
     assert arguments[-1].removeprefix("./").split("/")[0] in stderr
     assert Path("a.png").read_bytes() == DEMO.read_bytes()
@@ -73,7 +90,7 @@ def test_no_input_is_overwritten(run, monkeypatch, photos, command, output, opti
     Path("input").write_text(HEADER)
     Path("link").symlink_to("input")
     for name in ("input", "./photos/../input", "link"):
-        stderr = run(command, photos[0], option, "input", output, name, exit_code=1).stderr
+        stderr = run(command, photos[0], option, "input", output, name, exit_code=3).stderr
         assert stderr.startswith("Error: ")
         assert "is an input and would be overwritten; name another output" in stderr
         assert "-o" in stderr

@@ -59,6 +59,35 @@ def test_as_a_program_without_a_cache_and_with_a_mistake(tmp_path):
     ]
 
 
+def closing(streams, *arguments):
+    """Runs the program from a shell that closes or redirects streams."""
+    code = "import sys; from pfiq_jax.cli import main; main(sys.argv[1:], prog_name='pfiq')"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = ["sh", "-c", f'exec "$0" "$@" {streams}', sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def test_a_closed_stderr_loses_no_row(tmp_path):
+    """As under a daemon: the progress bar and the summary go nowhere, and no output file gets their number."""
+    Path("scores.csv").write_text("old")
+    result = closing("2>&- 0<&-", "score", "none.png", "-o", "scores.csv")
+    assert (result.returncode, result.stdout, result.stderr) == (1, "", "")
+    assert [row["path"] for row in rows(Path("scores.csv").read_text())] == ["none.png"]
+
+
+def test_a_closed_stdout_is_noticed_before_the_work(tmp_path):
+    result = closing(">&-", "score", "none.png")
+    assert result.returncode == 3
+    assert result.stderr == "Error: stdout: is closed; name a file, as with -o.\n"
+    assert closing(">&-", "score", "none.png", "-o", "scores.csv").returncode == 1
+    assert Path("scores.csv").exists()
+
+
+def test_a_reader_of_stdout_that_has_enough_ends_the_run_without_a_word(tmp_path):
+    result = closing("| true", "evaluate", "--help")
+    assert result.stderr == ""
+
+
 @pytest.mark.parametrize("module", ["pfiq_jax.cli", "weights_convert.cli"])
 def test_help_is_there_before_anything_slow_is_imported(module):
     """Within 0.3 s, unless jax or numpy are imported."""
