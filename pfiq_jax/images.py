@@ -45,7 +45,7 @@ def check_images(images: ArrayLike, size: tuple[int, int]) -> jax.Array | np.nda
         raise PfiqError("images have dtype int8, which cannot hold 0..255; give uint8 or float pixels in 0..255.")
     if not isinstance(images, jax.core.Tracer) and images.dtype != np.uint8 and 0 not in images.shape:
         with jax.ensure_compile_time_eval():  # an array that a traced function closes over has values too
-            _check_values(images, 8 if is_integer else None)
+            _check_values(images, 255 if is_integer else None)
     return images
 
 
@@ -54,15 +54,15 @@ def white_of(
     high: float,
     is_whole: Callable[[], bool],
     *,
-    bits: int | None,
+    white: int | None,
     limits: tuple[float, float] = (0.0, 255.0),
 ) -> int:
     """The value that white has in an image whose pixels span ``low`` to ``high``. The one rule for files and arrays.
 
-    Integers of n bits have white at 2^n - 1. Floats have it at 1 if none is above 1, otherwise at 255. A range that no
-    photograph has under that reading is an error, since its image would be scored as a black one:
+    Integers of n bits in a file have white at 2^n - 1. Floats have it at 1 if none is above 1, otherwise at 255. A
+    range that no photograph has under that reading is an error, since its image would be scored as a black one:
 
-    - integers of more than 8 bits that use less than a quarter of their range, such as 8 or 10 bits in 16;
+    - integers that use less than a quarter of a range wider than 8 bits, such as 8 or 10 bits in 16;
     - fractions up to 4: 0..1 with an overshoot;
     - fractions around 0 up to 8, or any pixels from below -32 to at most 160: without their mean, or standardised.
 
@@ -73,7 +73,7 @@ def white_of(
         high: largest pixel.
         is_whole: returns whether all pixels are whole grey levels of 8 bits: whole numbers among floats, multiples of
             257 among 16-bit integers. Called only if it matters.
-        bits: of integers; None for floating point.
+        white: of integers; None for floating point.
         limits: smallest and largest float of an image with white at 255.
 
     Raises:
@@ -81,12 +81,11 @@ def white_of(
     """
     if not np.isfinite([low, high]).all():
         raise PfiqError("with NaN or infinite pixels among them")
-    if bits is not None:
-        white = 2**bits - 1
+    if white is not None:
         if low < 0 or high > white:
             raise PfiqError(f"outside 0..{white}")
-        if bits > 8 and 0 < high <= white // 4 and not is_whole():
-            raise PfiqError(f"{max(8, int(high).bit_length())}-bit values, too dark for {bits} bits")
+        if white > 255 and 0 < high <= white // 4 and not is_whole():
+            raise PfiqError(f"{max(8, int(high).bit_length())}-bit values, too dark where white is {white}")
         return white
     peak = max(high, -low)
     if 0 < peak <= 1:
@@ -103,7 +102,7 @@ def white_of(
     return 255
 
 
-def _check_values(images: jax.Array | np.ndarray, bits: int | None) -> None:
+def _check_values(images: jax.Array | np.ndarray, white: int | None) -> None:
     batch = images if images.ndim == 4 else images[None]
     lows, highs = (np.asarray(each, np.float64) for each in (batch.min((1, 2, 3)), batch.max((1, 2, 3))))
     for index, (low, high) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True)):
@@ -114,8 +113,7 @@ def _check_values(images: jax.Array | np.ndarray, bits: int | None) -> None:
 
         name = "images span" if images.ndim == 3 or len(batch) == 1 else f"images[{index}] spans"
         try:
-            white = white_of(low, high, is_whole, bits=bits, limits=SLACK)
-            if white == 1:
+            if white_of(low, high, is_whole, white=white, limits=SLACK) == 1:
                 raise PfiqError("which looks like pixels scaled to 1")
         except PfiqError as error:
             raise PfiqError(

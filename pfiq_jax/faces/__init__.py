@@ -2,7 +2,8 @@
 
 from pfiq_jax.faces.alignment import align
 from pfiq_jax.faces.batches import over_files
-from pfiq_jax.faces.image_files import expand_paths, read_image
+from pfiq_jax.faces.folders import expand_paths
+from pfiq_jax.faces.image_files import read_image
 from pfiq_jax.faces.landmarks import LANDMARK_COLUMNS, parse_landmarks, read_landmarks
 from pfiq_jax.faces.people import People, one_face_each, people_in
 from pfiq_jax.faces.reading import Face, face_or_error, read_face

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.image_files import expand_paths
+from pfiq_jax.faces.folders import expand_paths
 
 
 class People(NamedTuple):

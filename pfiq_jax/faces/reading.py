@@ -11,7 +11,7 @@ from PIL import Image
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.alignment import align, sources
-from pfiq_jax.faces.image_files import read_image
+from pfiq_jax.faces.image_files import with_image
 from pfiq_jax.recognizers.preprocessing import Points
 
 MOSTLY_OUTSIDE = "crop lies mostly outside the image"
@@ -50,21 +50,34 @@ def read_face(
     Raises:
         PfiqError: for an image that cannot be read, and for landmarks that are missing or not those of a face.
     """
-    image = read_image(path)
-    if landmarks is not None:
-        points = landmarks.get(os.path.abspath(path))
-        if points is None:
-            raise PfiqError(f"{path}: has no landmarks; add a row for it to the landmarks file.")
-        try:
-            crop = align(image, points, size=size, template=template)
-            return Face(crop, resized=False, warnings=_warnings_about(image.shape[:2], points, size, template))
-        except PfiqError as error:
-            raise PfiqError(f"{path}: {error}") from error
-    if image.shape[:2] == size:
-        return Face(image, resized=False)
-    height, width = size
-    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)  # Pillow smooths first
-    return Face(np.asarray(resized), resized=True)
+
+    def crop(image: UInt8[np.ndarray, "height width 3"]) -> Face:
+        if landmarks is not None:
+            return _aligned(path, image, landmarks, size, template)
+        if image.shape[:2] == size:
+            return Face(image, resized=False)
+        height, width = size
+        resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)  # Pillow smooths first
+        return Face(np.asarray(resized), resized=True)
+
+    return with_image(path, crop)
+
+
+def _aligned(
+    path: Path,
+    image: UInt8[np.ndarray, "height width 3"],
+    landmarks: Mapping[str, Points],
+    size: tuple[int, int],
+    template: Points | None,
+) -> Face:
+    points = landmarks.get(os.path.abspath(path))
+    if points is None:
+        raise PfiqError(f"{path}: has no landmarks; add a row for it to the landmarks file.")
+    try:
+        crop = align(image, points, size=size, template=template)
+    except PfiqError as error:
+        raise PfiqError(f"{path}: {error}") from error
+    return Face(crop, resized=False, warnings=_warnings_about(image.shape[:2], points, size, template))
 
 
 def _warnings_about(
@@ -83,6 +96,8 @@ def face_or_error(path: Path, read: Callable[[Path], Face]) -> Face | PfiqError:
         return read(path)
     except PfiqError as error:
         return error
+    except Exception as error:  # whatever goes wrong with one file must not end the run
+        return PfiqError(f"{path}: cannot be used ({type(error).__name__}: {str(error)[:100]}); give another file.")
 
 
 class Faces(NamedTuple):

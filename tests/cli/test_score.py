@@ -90,7 +90,7 @@ def test_score_lists_bad_files_and_scores_the_others(run, photos):
     Path("cut.png").write_bytes(DEMO.read_bytes()[:5000])
     Path("text.jpg").write_text("no image")
     Image.fromarray(np.full((112, 112), np.nan, np.float32)).save("nan.tiff")
-    bad = {"empty.png": "is empty", "cut.png": "damaged", "text.jpg": "damaged", "nan.tiff": "nan to nan"}
+    bad = {"empty.png": "is empty", "cut.png": "truncated", "text.jpg": "damaged", "nan.tiff": "nan to nan"}
     bad["none.png"] = "no such file"
     result = run("score", photos[0], *bad, photos[1], exit_code=1)
     table = rows(result.stdout)

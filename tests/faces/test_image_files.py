@@ -1,6 +1,9 @@
 import io
 import os
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pfiq_jax import PfiqError
-from pfiq_jax.faces import Face, expand_paths, face_or_error, image_files, read_image
+from pfiq_jax.faces import Face, expand_paths, face_or_error, limits, read_image
+from pfiq_jax.faces.image_files import with_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
 GREY = RGB[..., 0]
@@ -136,24 +140,24 @@ def jpeg() -> bytes:
     [
         (b"", "is empty"),
         (b"this is text", "is damaged, or not an image"),
-        (png()[:60], "is damaged, or not an image"),
-        (jpeg()[:-200], "is damaged, or not an image"),
+        (png()[:60], "is truncated, its pixels end early"),
+        (jpeg()[:-200], "is truncated, its pixels end early"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "is damaged, or not an image"),
     ],
     ids=["empty", "text", "truncated png", "truncated jpeg", "eps"],
 )
 def test_bad_content(tmp_path, content, reason):
     (tmp_path / "face.png").write_bytes(content)
-    with pytest.raises(PfiqError, match=rf"face\.png: {reason}.*; give a JPEG, PNG"):
+    with pytest.raises(PfiqError, match=rf"face\.png: {reason}.*; (give a JPEG, PNG|copy it again)"):
         read_image(tmp_path / "face.png")
 
 
 @pytest.mark.parametrize("limit", [29, 14, 7])
 def test_too_many_pixels(tmp_path, monkeypatch, limit):
     """Above Pillow's limit it warns, above twice that it raises."""
-    monkeypatch.setattr(image_files, "MAX_PIXELS", limit)
+    monkeypatch.setattr(limits, "MAX_PIXELS", limit)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2 * limit)
-    with pytest.raises(PfiqError, match=r"face\.png: has more than .* pixels; shrink it"):
+    with pytest.raises(PfiqError, match=r"face\.png: has .* pixels.*; shrink it"):
         read(tmp_path, Image.fromarray(RGB))
 
 
@@ -181,6 +185,68 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
             patch.setattr(f"pathlib.Path.{step}", refuse)
             with pytest.raises(PfiqError, match=r"face\.png: may not be read; change its permissions"):
                 read_image(tmp_path / "face.png")
+
+
+def test_a_file_that_vanishes_while_it_is_decoded(tmp_path, monkeypatch):
+    """It costs its own row, not the run."""
+
+    def vanish(data, reserve):
+        (tmp_path / "face.png").unlink()
+        raise OSError("image file is truncated")
+
+    (tmp_path / "face.png").write_bytes(png())
+    monkeypatch.setattr("pfiq_jax.faces.image_files.decode", vanish)
+    face = face_or_error(tmp_path / "face.png", lambda path: Face(read_image(path), resized=False))
+    assert re.search(r"face\.png: is truncated, .*; copy it again", str(face))
+    monkeypatch.setattr("pathlib.Path.is_file", lambda path: True)  # it vanishes before it is opened
+    with pytest.raises(PfiqError, match=r"face\.png: no such file; give an image file"):
+        read_image(tmp_path / "face.png")
+
+
+def test_whatever_goes_wrong_with_a_file_is_its_row(tmp_path):
+    def read(path):
+        raise ZeroDivisionError("x" * 1000)
+
+    assert re.fullmatch(
+        r"a\.png: cannot be used \(ZeroDivisionError: x{100}\); give another file\.",
+        str(face_or_error(Path("a.png"), read)),
+    )
+
+
+def test_a_sparse_file_of_gigabytes_is_refused_before_it_is_read(tmp_path):
+    with (tmp_path / "face.gif").open("wb") as file:
+        file.write(b"GIF89a")
+        file.truncate(5 * 2**30)
+    with pytest.raises(PfiqError, match=r"face\.gif: has 5,368,709,120 bytes, more than 268,435,456; shrink it"):
+        read_image(tmp_path / "face.gif")
+
+
+def test_pixels_in_flight_are_limited(tmp_path, monkeypatch):
+    """Also while an image is aligned or resized, until its reader returns."""
+    Image.fromarray(RGB).save(tmp_path / "face.png")
+    monkeypatch.setattr(limits, "PIXELS_IN_FLIGHT", limits.Budget(70))  # two of 30 pixels
+    together, most = [], []
+
+    def use(image):
+        together.append(image)
+        most.append(len(together))
+        time.sleep(0.01)
+        together.pop()
+
+    with ThreadPoolExecutor(6) as pool:
+        for each in [pool.submit(with_image, tmp_path / "face.png", use) for _ in range(24)]:
+            each.result()
+    assert max(most) == 2
+
+
+def test_an_image_larger_than_the_budget_is_read_alone():
+    budget = limits.Budget(10)
+    with ThreadPoolExecutor(1) as pool:
+        with budget.take(100):
+            other = pool.submit(lambda: budget.take(1).__enter__())
+            time.sleep(0.05)
+            assert not other.done()
+        other.result(timeout=5)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)

@@ -1,0 +1,232 @@
+"""From the bytes of an image file to 8-bit RGB, whatever their format."""
+
+import contextlib
+import io
+import itertools
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageChops, ImageFile
+
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces import jpeg, limits
+from pfiq_jax.faces.netpbm import read_netpbm
+from pfiq_jax.faces.png import SIGNATURE, without_metadata
+from pfiq_jax.images import white_of
+
+# Formats that Pillow reads by itself, unlike EPS, which it passes to another program, and that faces are stored in.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
+BLOCK = 2**20  # pixels that are converted at a time, so that copies of a large image are small
+ORIENTATION, PLANAR, BITS = 274, 284, 258  # tags of EXIF and TIFF
+TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+OTHER_BYTE = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+LOW_BYTES = {
+    f"{channels};16{order}": f"{channels};16{other}"
+    for channels in ("RGB", "RGBX", "RGBA", "CMYK")
+    for order, other in OTHER_BYTE.items()
+} | {"LA;16B": "RGBA"}
+"""What Pillow reads the lower bytes of 16-bit channels as, by what it reads the upper ones as."""
+
+RGB = UInt8[np.ndarray, "height width 3"]
+Rows = Callable[[int, int], np.ndarray]
+"""Returns the pixels of the rows from the first to before the last, (rows, width) or (rows, width, channels)."""
+
+
+def decode(data: bytes, reserve: Callable[[int], object]) -> RGB:
+    """Decodes an image file; see ``read_image``.
+
+    Args:
+        data: the whole file.
+        reserve: called with the number of pixels before they are decoded; may wait.
+
+    Raises:
+        PfiqError: for pixels that end early, or in a range that cannot be meant, and beyond the limits. Its text is
+            the reason alone.
+        Exception: of any class, from Pillow, for a damaged file.
+    """
+    if netpbm := read_netpbm(data):
+        pixels, white = netpbm
+        height, width = pixels.shape[:2]
+        reserve(height * width)
+        return _whole(_to_8_bits(lambda a, b: pixels[a:b], height, width, white), height, width)
+    pixels, orientation = _decode_by_pillow(data, reserve)
+    return np.ascontiguousarray(TURNS.get(orientation, np.asarray)(pixels))
+
+
+def _decode_by_pillow(data: bytes, reserve: Callable[[int], object]) -> tuple[RGB, int]:
+    """The pixels as they are stored, and their EXIF orientation."""
+    if data.startswith(SIGNATURE):
+        data = without_metadata(data)
+    with contextlib.ExitStack() as opened:  # whose end frees the memory of its images
+        image = opened.enter_context(contextlib.closing(_open(data)))
+        limits.check_pixels(*image.size)
+        _check_duration(image, data)
+        _check_planes(image)
+        reserve(image.width * image.height)
+        stored = _rawmodes(image)
+        is_wide = bool(stored) and stored <= LOW_BYTES.keys()
+        low_bytes = opened.enter_context(contextlib.closing(_open_low_bytes(image, data))) if is_wide else None
+        image.load()
+        if data.startswith(jpeg.START) and _is_grey_at_the_end(image):
+            _check_jpeg_end(image, data)
+        width, height = image.size
+        if image.mode[0] in "IF":
+            white = None if image.mode[0] == "F" else 2**12 - 1 if "I;12" in stored else 2**16 - 1
+            rows = _to_8_bits(lambda a, b: np.asarray(image.crop((0, a, width, b))), height, width, white)
+        elif low_bytes is not None:
+            rows = _wide_colour(image, low_bytes, stored)
+        else:
+            rows = lambda a, b: _as_rgb(image.crop((0, a, width, b)))  # noqa: E731
+        return _whole(rows, height, width), _orientation_of(image)
+
+
+class _Timed(io.BytesIO):
+    """A file in memory that ends the work of whoever reads it for too long."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._end = time.thread_time() + limits.MAX_SECONDS
+
+    def read(self, size: int | None = -1) -> bytes:
+        if time.thread_time() > self._end:
+            raise PfiqError(f"takes more than {limits.MAX_SECONDS} s to decode; save it as an ordinary JPEG or PNG.")
+        return super().read(size)
+
+
+def _open(data: bytes) -> ImageFile.ImageFile:
+    image = Image.open(_Timed(data), formats=FORMATS)
+    assert isinstance(image, ImageFile.ImageFile)  # for the type checker
+    return image
+
+
+def _check_duration(image: ImageFile.ImageFile, data: bytes) -> None:
+    """Raises a PfiqError for files whose decoding takes long, in one step of a library in C."""
+    if data.startswith(jpeg.START):
+        scans = jpeg.count_scans(data)
+        if scans * image.width * image.height > limits.MAX_SCANNED_PIXELS:
+            raise PfiqError(
+                f"has {scans} scans of {image.width * image.height:,} pixels, which take long; save it as a baseline "
+                "JPEG."
+            )
+    if image.format == "JPEG2000" and len(data) > limits.MAX_JPEG2000_BYTES:
+        raise PfiqError(
+            f"has {len(data):,} bytes, more than {limits.MAX_JPEG2000_BYTES:,} for JPEG 2000; save it as a PNG."
+        )
+
+
+def _is_grey_at_the_end(image: Image.Image) -> bool:
+    """Whether the last pixels are middle grey, which JPEG decoders put where data are missing."""
+    corner = np.asarray(image.crop((max(0, image.width - 4), max(0, image.height - 4), *image.size)))
+    return bool(np.isin(corner, (127, 128)).all())
+
+
+def _check_jpeg_end(image: ImageFile.ImageFile, data: bytes) -> None:
+    """Raises a PfiqError for JPEG files whose pixels end early, but whose end marker is there."""
+    with contextlib.closing(_open(jpeg.with_more_data(data))) as more:
+        if ImageChops.difference(image, more).getbbox():
+            raise PfiqError(limits.TRUNCATED)
+
+
+def _check_planes(image: ImageFile.ImageFile) -> None:
+    """Raises a PfiqError for TIFF files that Pillow reads wrongly, without an error."""
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(PLANAR) == 2 and max(tags.get(BITS, (1,))) > 8:
+        raise PfiqError("has channels of more than 8 bits in separate planes; save it with 8 bits per channel.")
+
+
+def _rawmodes(image: ImageFile.ImageFile) -> set[str]:
+    """How Pillow names the pixels in the file, such as ``RGB;16B``."""
+    return {args if isinstance(args, str) else str(args[0]) for *_, args in image.tile if args}
+
+
+def _open_low_bytes(image: ImageFile.ImageFile, data: bytes) -> ImageFile.ImageFile:
+    """The lower bytes of an image with 16-bit channels, of which Pillow keeps the upper ones."""
+    low = _open(data)
+    tiles: list[Any] = low.tile  # older versions of Pillow have plain tuples
+    for index, tile in enumerate(tiles):
+        args = LOW_BYTES[tile[3]] if isinstance(tile[3], str) else (LOW_BYTES[tile[3][0]], *tile[3][1:])
+        tiles[index] = tile._replace(args=args) if hasattr(tile, "_replace") else (*tile[:3], args)
+    low.load()
+    return low
+
+
+def _wide_colour(image: Image.Image, low_bytes: Image.Image, stored: set[str]) -> Rows:
+    """The rows of an image with 16-bit channels as 8 bits, from its upper and its lower bytes."""
+    width, height = image.size
+
+    def values(first: int, last: int) -> np.ndarray:
+        low = np.asarray(low_bytes.crop((0, first, width, last)), np.uint16)
+        if "LA;16B" in stored:  # four bytes per pixel, which were read as four channels
+            return low[..., 0] << 8 | low[..., 1]
+        high = np.asarray(image.crop((0, first, width, last)), np.uint16)
+        channels = 4 if image.mode == "CMYK" else 3
+        return (high << 8 | low)[..., :channels]
+
+    rows = _to_8_bits(values, height, width, 2**16 - 1)
+    if image.mode != "CMYK":
+        return rows
+    return lambda a, b: _as_rgb(Image.frombytes("CMYK", (width, b - a), rows(a, b).tobytes()))
+
+
+def _to_8_bits(rows: Rows, height: int, width: int, white: int | None) -> Rows:
+    """Rows of pixels with another range as 8 bits; ``white`` is that of integers, None for floating point."""
+    blocks = _blocks(height, width)
+    spans = [(block.min(), block.max()) for block in itertools.starmap(rows, blocks)]
+    low, high = float(np.min(spans)), float(np.max(spans))  # of any NaN among them
+
+    def is_whole() -> bool:
+        return all(_is_whole(block, white) for block in itertools.starmap(rows, blocks))
+
+    try:
+        top = white_of(low, high, is_whole, white=white)
+    except PfiqError as error:
+        raise PfiqError(f"has pixels from {low:g} to {high:g}, {error}; save it with 8 bits per channel.") from error
+    return lambda a, b: np.rint(rows(a, b).astype(np.float32) * (255 / top)).astype(np.uint8)
+
+
+def _is_whole(pixels: np.ndarray, white: int | None) -> bool:
+    """Whether all pixels are whole grey levels of 8 bits."""
+    if white is None:
+        return bool((pixels == np.rint(pixels)).all())
+    return white % 255 == 0 and not (pixels % (white // 255)).any()
+
+
+def _blocks(height: int, width: int) -> list[tuple[int, int]]:
+    """First and last row of each block of about ``BLOCK`` pixels."""
+    step = max(1, BLOCK // width)
+    return [(first, min(first + step, height)) for first in range(0, height, step)]
+
+
+def _whole(rows: Rows, height: int, width: int) -> RGB:
+    """All rows, of grey levels or RGB."""
+    pixels = np.empty((height, width, 3), np.uint8)
+    for first, last in _blocks(height, width):
+        block = rows(first, last)
+        pixels[first:last] = block[..., None] if block.ndim == 2 else block
+    return pixels
+
+
+def _as_rgb(image: Image.Image) -> np.ndarray:
+    if "transparency" in image.info:
+        image = image.convert("RGBA")
+    return np.asarray(image.convert("RGB"))
+
+
+def _orientation_of(image: Image.Image) -> int:
+    """The EXIF tag Orientation alone; 1, as the pixels are stored, if it cannot be read."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except Exception:  # for damaged EXIF Pillow raises exceptions of almost any class
+        return 1
