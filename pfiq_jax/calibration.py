@@ -22,6 +22,7 @@ from pfiq_jax.errors import PfiqError
 
 MIN_FACES = 20
 STEPS = 100  # of L-BFGS, which has converged after about ten
+TINY = 1e-30  # a logarithm of it is finite
 LEAVES = ("alpha", "r", "percentiles", "fmr", "threshold", "failure")
 
 
@@ -72,7 +73,9 @@ class Calibration:
         """Fits the meaning of a method's scores to faces whose identities need not be known.
 
         With mated comparisons, and which of them failed, the probability of a failure is fitted too: a logistic
-        regression on ``alpha (raw - r)`` of the face with the lower score.
+        regression on ``alpha (raw - r)`` of the face with the lower score, with Firth's penalty: it stays finite where
+        the score separates failures from successes. There is no such fit, and ``failure`` is None, if failures do not
+        become rarer as the score rises.
 
         Args:
             method: name of the quality method, as in ``QUALITY_METHODS``.
@@ -102,7 +105,7 @@ class Calibration:
                     "fail and others succeed."
                 )
             worse = jnp.asarray(alpha * (raw[np.asarray(pairs)].min(1) - r), jnp.float32)
-            failure = np.asarray(_minimize(lambda fit: _failure_loss(fit, worse, jnp.asarray(outcome)), (0.0, -1.0)))
+            failure = _fit_failures(worse, jnp.asarray(outcome))
         return cls(method, alpha, r, np.percentile(raw, np.arange(101)), reference, fmr, threshold, failure)
 
     def scale(self, raw_scores: ArrayLike) -> Float[Array, "*batch"]:
@@ -117,7 +120,7 @@ class Calibration:
     def failure_probability(self, raw_scores: ArrayLike) -> Float[Array, "*batch"] | None:
         """Probability, 0 to 1, that a mated comparison fails at the threshold if this face is its worse one.
 
-        None if the calibration was fitted without identities.
+        None if the calibration was fitted without identities, or if failures do not depend on the score.
         """
         if self.failure is None:
             return None
@@ -172,10 +175,32 @@ def _logistic_log_likelihood(fit: Float[Array, "2"], standard: Float[Array, " fa
     return log_slope + jnp.mean(jax.nn.log_sigmoid(z) + jax.nn.log_sigmoid(-z))
 
 
+def _fit_failures(
+    worse: Float[Array, " comparisons"], failed: Bool[Array, " comparisons"]
+) -> Float[np.ndarray, "2"] | None:
+    """Intercept and slope of the logarithm of the odds of a failure; None unless the slope is negative."""
+    centre, spread = jnp.mean(worse), jnp.std(worse)
+    if jnp.ptp(worse) == 0:
+        return None
+    level, slope = _minimize(lambda fit: _failure_loss(fit, (worse - centre) / spread, failed), (0.0, -1.0))
+    slope /= float(spread)
+    return np.array((level - slope * float(centre), slope)) if slope < 0 else None
+
+
 def _failure_loss(
     fit: Float[Array, "2"], worse: Float[Array, " comparisons"], failed: Bool[Array, " comparisons"]
 ) -> Float[Array, ""]:
-    return jnp.mean(optax.sigmoid_binary_cross_entropy(fit[0] + fit[1] * worse, failed))
+    """The cross-entropy of a logistic regression with Firth's penalty (Jeffreys' prior), per comparison.
+
+    Source: Heinze and Schemper, "A solution to the problem of separation in logistic regression", Statistics in
+    Medicine 2002.
+    """
+    logit = fit[0] + fit[1] * worse
+    weights = jax.nn.sigmoid(logit) * jax.nn.sigmoid(-logit)
+    mean = jnp.sum(weights * worse) / (jnp.sum(weights) + TINY)
+    spread = jnp.sum(weights * (worse - mean) ** 2)
+    information = jnp.log(jnp.sum(weights) + TINY) + jnp.log(spread + TINY)
+    return jnp.mean(optax.sigmoid_binary_cross_entropy(logit, failed)) - information / (2 * len(worse))
 
 
 def _minimize(loss: Callable[[Array], Array], start: tuple[float, float]) -> tuple[float, float]:

@@ -35,6 +35,41 @@ def test_failures_recover_a_logistic_regression():
     assert calibration.failure_probability(-2.0) > calibration.failure_probability(2.0)
 
 
+def fit_failures(raw, failed):
+    """A fit to comparisons of each face with itself."""
+    pairs = np.stack([np.arange(len(raw))] * 2, -1)
+    return Calibration.fit("magface", raw, reference="drawn", pairs=pairs, failed=failed, threshold=0.4, fmr=1e-3)
+
+
+def test_failures_that_the_score_separates_do_not_run_away():
+    """For two values of the score, Firth's penalty counts half a comparison more of each outcome: by hand."""
+    raw = np.repeat([-1.0, 1.0], [10, 20])
+    calibration = fit_failures(raw, raw < 0)
+    assert calibration.failure_probability(-1.0) == pytest.approx(10.5 / 11, abs=1e-3)
+    assert calibration.failure_probability(1.0) == pytest.approx(0.5 / 21, abs=1e-3)
+
+
+def test_one_failed_comparison_of_30_gives_a_moderate_slope():
+    raw = np.random.default_rng(0).normal(700, 50, 30)
+    intercept, slope = fit_failures(raw, raw == raw.min()).failure
+    assert -10 < intercept < -2
+    assert -4 < slope < -0.5
+
+
+@pytest.mark.parametrize("failed", [lambda raw: raw > 0.5, lambda raw: raw == raw.max()])
+def test_failures_that_become_more_frequent_as_the_score_rises_are_not_fitted(failed):
+    raw = np.random.default_rng(0).normal(0, 1, 100)
+    calibration = fit_failures(raw, failed(raw))
+    assert calibration.failure is None
+    assert calibration.failure_probability(0.0) is None
+    assert 0.3 < calibration.scale(0.0) < 0.7
+
+
+def test_failures_are_not_fitted_where_the_worse_face_has_the_same_score_in_all_comparisons():
+    pairs, failed = np.stack([np.zeros(30, int), np.arange(1, 31)], -1), np.arange(30) < 9
+    assert Calibration.fit("magface", np.arange(50.0), reference="x", pairs=pairs, failed=failed).failure is None
+
+
 def test_percentiles_are_those_of_the_reference():
     calibration = Calibration.fit("magface", np.arange(101.0), reference="steps")
     np.testing.assert_allclose(calibration.percentile(np.array([-5, 0, 25.5, 100, 200])), [0, 0, 25.5, 100, 100])

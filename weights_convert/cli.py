@@ -8,6 +8,7 @@ import click
 
 from pfiq_jax.cli.commands import Commands
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.outputs import check_output
 
 # Everything that takes long to import is imported inside the subcommands, so that --help is fast.
 
@@ -116,6 +117,7 @@ def convert(
         raise click.UsageError("--images: is used only by --verify; add --verify or omit --images.")
     if not output.parent.is_dir():  # reported before the conversion rather than after it
         raise PfiqError(f"{output.parent}: no such folder; create it, or choose another place for the output.")
+    check_output(output)
 
     def load() -> Source:  # read again each time: `convert` frees the arrays that nobody else holds
         loaded = read(source, symbol)

@@ -75,8 +75,8 @@ def calibrate(
             )
         functools.reduce(Recognizer.calibrated, fitted.calibrations, recognizer).save(output)
         click.echo(f"{table(fitted.calibrations)}\n-> {click.format_filename(output)}")
-        if fitted.failures_unknown:
-            click.echo(fitted.failures_unknown, err=True)
+        if fitted.warning:
+            click.echo(fitted.warning, err=True)
 
 
 def table(calibrations: Sequence[Calibration]) -> str:

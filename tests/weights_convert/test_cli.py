@@ -34,8 +34,8 @@ def run(*arguments, command="convert"):
     return CliRunner().invoke(main, [command, *map(str, arguments)])
 
 
-def check_mistake(result, match):
-    assert result.exit_code == 1, result.output
+def check_mistake(result, match, exit_code=1):
+    assert result.exit_code == exit_code, result.output
     assert result.stderr.startswith("Error: ")
     assert isinstance(result.exception, SystemExit)  # hence no traceback
     assert match in result.stderr
@@ -143,7 +143,7 @@ def test_mistakes_are_one_sentence(backbone, tmp_path):
 
 def test_an_output_that_cannot_be_written_leaves_nothing(backbone, tmp_path):
     (tmp_path / "folder").mkdir()
-    check_mistake(run(backbone, tmp_path / "folder"), "is not a regular file")
+    check_mistake(run(backbone, tmp_path / "folder"), "is not a regular file", exit_code=3)
     assert list(tmp_path.iterdir()) == [tmp_path / "folder"]
 
 

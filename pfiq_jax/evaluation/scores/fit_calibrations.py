@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 
 from pfiq_jax.calibration import Calibration
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.evaluation.scores.comparisons import FMR, compare_all_pairs, threshold_at_fmr
+from pfiq_jax.evaluation.scores.comparisons import FMR, compare_all_pairs, support_warning, threshold_at_fmr
 from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.faces import Face, People
 from pfiq_jax.quality import embeddings_and_scores
@@ -23,11 +23,11 @@ class FittedCalibrations(NamedTuple):
 
     Attributes:
         calibrations: one per method.
-        failures_unknown: why the probability of a failure cannot be estimated, as one sentence; None if it can.
+        warning: why the probability of a failure is not known, or not reliable, as one sentence; None if it is.
     """
 
     calibrations: list[Calibration]
-    failures_unknown: str | None
+    warning: str | None
 
 
 class MatedOutcomes(NamedTuple):
@@ -37,11 +37,13 @@ class MatedOutcomes(NamedTuple):
         pairs: the indices of the two faces.
         failed: whether their similarity lies below the threshold.
         threshold: the cosine that meets the false match rate.
+        non_mated_count: number of comparisons of two people, which determine the threshold.
     """
 
     pairs: Int[np.ndarray, "comparisons 2"]
     failed: Bool[np.ndarray, " comparisons"]
     threshold: float
+    non_mated_count: int
 
 
 def calibrate_files(
@@ -108,7 +110,10 @@ def fit_calibrations(
         else {"pairs": outcomes.pairs, "failed": outcomes.failed, "threshold": outcomes.threshold, "fmr": fmr}
     )
     fitted = [Calibration.fit(name, raw, reference=reference, **failures) for name, raw in scores.items()]
-    return FittedCalibrations(fitted, reason)
+    if outcomes is None or reason:
+        return FittedCalibrations(fitted, reason)
+    unrelated = [each.method for each in fitted if each.failure is None]
+    return FittedCalibrations(fitted, _about_unrelated(unrelated) or support_warning(outcomes.non_mated_count, fmr))
 
 
 def mated_outcomes(
@@ -122,7 +127,17 @@ def mated_outcomes(
         return None
     comparisons = compare_all_pairs(embeddings[known], labels, fmr=fmr)
     threshold = threshold_at_fmr(comparisons, fmr)
-    return MatedOutcomes(known[comparisons.mated], comparisons.mated_similarity < threshold, threshold)
+    failed = comparisons.mated_similarity < threshold
+    return MatedOutcomes(known[comparisons.mated], failed, threshold, comparisons.non_mated_count)
+
+
+def _about_unrelated(methods: Sequence[str]) -> str | None:
+    if not methods:
+        return None
+    return (
+        f"The probability that a comparison fails is not known by {', '.join(methods)}: comparisons do not fail less "
+        "often as the score rises; add more faces, or worse ones."
+    )
 
 
 def _why_unknown(outcomes: MatedOutcomes | None) -> str | None:

@@ -24,7 +24,7 @@ def test_a_known_failure_probability(measured):
     assert reason is None
     assert calibration.fmr == FMR
     assert calibration.reference == "faces"
-    _, failed, threshold = mated_outcomes(embeddings, identities)
+    _, failed, threshold, _ = mated_outcomes(embeddings, identities)
     assert calibration.threshold == threshold
     assert 0.05 < failed.mean() < 0.95
     low, high = (float(calibration.failure_probability(raw)) for raw in (0.1, 0.9))
@@ -75,3 +75,19 @@ def test_no_comparison_fails_or_all_do(measured, embeddings, cause):
     assert cause in reason
     assert reason.count(".") == 1
     assert calibration.failure is None
+
+
+def test_failures_that_do_not_depend_on_a_score_are_named(measured):
+    scores, embeddings, identities = measured
+    columns = {**scores, "magface": -scores["relative_norm"]}
+    (good, bad), warning = fit_calibrations(columns, embeddings, identities, reference="faces")
+    assert good.failure is not None
+    assert bad.failure is None
+    assert "is not known by magface: comparisons do not fail less often as the score rises" in warning
+
+
+def test_a_threshold_of_few_comparisons_has_a_warning(measured):
+    scores, embeddings, identities = measured
+    part = {name: values[:24] for name, values in scores.items()}
+    _, warning = fit_calibrations(part, embeddings[:24], identities[:24], reference="faces")
+    assert "240 non-mated pairs are few for a false match rate of 0.001" in warning
