@@ -9,7 +9,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from pfiq_jax.cli.inputs import reader_of
+from pfiq_jax.cli.inputs import note_left_out, reader_of
 from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
 from pfiq_jax.cli.outcome import Outcome, outcome
 from pfiq_jax.cli.output_files import check_writable
@@ -102,6 +102,7 @@ def activations(
         raise click.UsageError("--quality and --scores both name the score to split by; give one.")
     if column and not scores_file:
         raise click.UsageError("--column names a column of --scores; give the table too.")
+    note_left_out([folder])
     paths = expand_paths([folder])
     make_folder(output)
     inputs = [path for path in (*paths, scores_file, recognizer_file) if path]

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from pfiq_jax.calibration import Calibration
-from pfiq_jax.cli.inputs import reader_of
+from pfiq_jax.cli.inputs import note_left_out, reader_of
 from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import check_writable
@@ -54,6 +54,7 @@ def calibrate(
 
     pfiq and pfiq_jax.load_recognizer use the result when the calibrated weights are named.
     """
+    note_left_out([folder])
     people = people_in(folder)
     paths = [*people.paths, *people.loose]
     check_writable([output], [path for path in (*paths, recognizer_file) if path])

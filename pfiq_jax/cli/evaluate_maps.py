@@ -7,7 +7,7 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from pfiq_jax.cli.inputs import reader_of
+from pfiq_jax.cli.inputs import note_left_out, reader_of
 from pfiq_jax.cli.options import FILE, method_list, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import ReportFiles, report_files
@@ -94,6 +94,7 @@ def prepare(
     folder: Path, limit: int, json_file: Path | None, name: str, recognizer_file: Path | None
 ) -> tuple[list[Path], ReportFiles]:
     """The faces to use and the files of the report; errors in either come before any work."""
+    note_left_out([folder])
     paths = one_face_each(people_in(folder), limit)
     files = report_files(json_file, name, [*paths, *([recognizer_file] if recognizer_file else [])])
     return paths, files

@@ -8,7 +8,7 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from pfiq_jax.cli.inputs import reader_of
+from pfiq_jax.cli.inputs import note_left_out, reader_of
 from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import report_files
@@ -110,6 +110,7 @@ def scores(
 
 def known_people(folder: Path) -> People:
     """The faces whose person is known, with a warning about all others."""
+    note_left_out([folder])
     people = people_in(folder)
     if not people.paths:
         raise PfiqError(f"{folder}: contains no folders with faces; give one that contains a folder for each person.")

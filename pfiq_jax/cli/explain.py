@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pfiq_jax import scoring
-from pfiq_jax.cli.inputs import landmarks_of, reader_of
+from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
 from pfiq_jax.cli.options import FILE, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import STDOUT, check_writable, output_paths
@@ -101,6 +101,7 @@ def explain(
     With --reference, it also shows the activation map, where the recogniser looks, and its deviation from what the
     good faces of the reference show, 0 to 1; higher is worse.
     """
+    note_left_out(images)
     paths = expand_paths(images) or [demo_face()]
     pictures = output_paths(paths, output or Path(), ".png")
     archives = output_paths(paths, npz, ".npz") if npz else [None] * len(paths)

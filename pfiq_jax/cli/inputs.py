@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from pfiq_jax.faces import Face, parse_landmarks, read_face, read_landmarks
+from pfiq_jax.faces import Face, left_out, parse_landmarks, read_face, read_landmarks
+from pfiq_jax.faces.folders import list_of
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.recognizers.preprocessing import Points
 
@@ -20,6 +21,12 @@ def reader_of(recognizer: Recognizer, landmarks: dict[str, Points] | None = None
     """
     wanted = recognizer.preprocessing
     return lambda path: read_face(path, wanted.size, landmarks, wanted.template)
+
+
+def note_left_out(arguments: Sequence[str | Path]) -> None:
+    """Prints how many pictures in the folders of a command are in formats that are not read, if there are any."""
+    if suffixes := left_out(arguments):
+        click.echo(f"Note: left out {list_of(suffixes)}, whose formats are not read; convert them to JPEG.", err=True)
 
 
 def landmarks_of(

@@ -6,7 +6,7 @@ import click
 from tqdm import tqdm
 
 from pfiq_jax import scoring
-from pfiq_jax.cli.inputs import landmarks_of, reader_of
+from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
 from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import check_writable, row_writer
@@ -43,6 +43,7 @@ def score(
     aligned if you give --landmarks, a CSV file with the columns path,x1,y1,...,x5,y5: the person's right eye (left in
     the image), left eye, nose, right and left corner of the mouth. Without landmarks they are resized, with a warning.
     """
+    note_left_out(images)
     paths = expand_paths(images)
     points = landmarks_of(landmarks, paths, images)
     check_writable([output], [path for path in (*paths, landmarks, recognizer_file) if path])

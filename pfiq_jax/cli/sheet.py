@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from pfiq_jax.cli.inputs import reader_of
+from pfiq_jax.cli.inputs import note_left_out, reader_of
 from pfiq_jax.cli.options import FILE, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import check_writable
@@ -34,6 +34,7 @@ def sheet(folder: Path, output: Path, recognizer_file: Path | None) -> None:
 
     Images should be aligned faces of the recogniser's size, 112x112 pixels for most (ArcFace template).
     """
+    note_left_out([folder])
     paths = expand_paths([folder])
     if output.suffix.lower() != ".png":
         raise click.UsageError(f"{output} is not a .png file; name one.")

@@ -2,7 +2,7 @@
 
 from pfiq_jax.faces.alignment import align
 from pfiq_jax.faces.batches import over_files
-from pfiq_jax.faces.folders import expand_paths
+from pfiq_jax.faces.folders import expand_paths, left_out
 from pfiq_jax.faces.image_files import read_image
 from pfiq_jax.faces.landmarks import LANDMARK_COLUMNS, parse_landmarks, read_landmarks
 from pfiq_jax.faces.people import People, one_face_each, people_in
@@ -15,6 +15,7 @@ __all__ = [
     "align",
     "expand_paths",
     "face_or_error",
+    "left_out",
     "one_face_each",
     "over_files",
     "parse_landmarks",

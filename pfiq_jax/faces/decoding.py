@@ -3,6 +3,7 @@
 import contextlib
 import io
 import itertools
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -90,6 +91,17 @@ def _decode_by_pillow(data: bytes, reserve: Callable[[int], object]) -> tuple[RG
         else:
             rows = lambda a, b: _as_rgb(image.crop((0, a, width, b)))  # noqa: E731
         return _whole(rows, height, width), _orientation_of(image)
+
+
+def is_image(path: str | os.PathLike[str]) -> bool:
+    """Whether a file begins like an image in one of ``FORMATS``."""
+    try:
+        if not os.path.isfile(path):  # a pipe would block
+            return False
+        with Image.open(path, formats=FORMATS):
+            return True
+    except Exception:  # for other files Pillow raises exceptions of almost any class
+        return False
 
 
 class _Timed(io.BytesIO):

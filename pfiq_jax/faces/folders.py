@@ -1,38 +1,92 @@
 """Files, folders and patterns as a list of image files."""
 
+import functools
 import glob
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-SUFFIXES = frozenset(
-    (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jp2", ".avif")
-)
+from pfiq_jax.faces.decoding import is_image
+
+# fmt: off
+SUFFIXES = frozenset((
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".tif", ".tiff", ".gif",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".avif", ".avifs",
+))
+# fmt: on
+"""Of files that are taken for images. Of other files in a folder, the content decides."""
+
+# fmt: off
+UNREAD_SUFFIXES = frozenset((
+    ".heic", ".heif", ".hif", ".jxl", ".jxr", ".psd", ".xcf", ".tga", ".dds", ".exr", ".hdr", ".svg", ".eps",
+    ".ai", ".ico", ".icns", ".pcx", ".sgi", ".fits", ".dcm", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".nrw",
+    ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw",
+))
+# fmt: on
+"""Of pictures in formats that are not read."""
 
 
 def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Expands files, folders and patterns to a list of files, each once, in the order given.
 
-    A folder is replaced by the images in it and below it, recognised by their suffixes and sorted, without hidden
-    files. A pattern is a path with ``*``, ``?`` or ``[`` that is not itself a file; some shells leave patterns to the
-    program. All other paths stay as they are, whether or not the file exists, as do patterns and folders in which
-    nothing is found and folders that may not be read. For each such path ``read_image`` raises the reason.
+    A folder is replaced by the images in it and below it, sorted, without hidden files: those with one of ``SUFFIXES``,
+    and others whose content is an image. Links to folders are followed, each real folder once, after all folders that
+    are not links. A pattern is a path with ``*``, ``?`` or ``[`` that is not itself a file; some shells leave patterns
+    to the program. All other paths stay as they are, whether or not the file exists, as do patterns and folders in
+    which nothing is found and folders that may not be read. For each such path ``read_image`` raises the reason.
     """
-    found: dict[str, Path] = {}
-    for path in [os.fspath(path) for path in paths]:
-        is_pattern = glob.has_magic(path) and not os.path.exists(path)
-        for match in (is_pattern and sorted(glob.glob(path, recursive=True))) or [path]:
-            for file in (os.path.isdir(match) and list(images_below(match))) or [match]:
-                found.setdefault(os.path.abspath(file), Path(file))
+    real_folder = functools.cache(os.path.realpath)
+    found: dict[tuple[str, str], Path] = {}
+    for match in _matches(paths):
+        for file in (os.path.isdir(match) and list(images_below(match))) or [match]:
+            folder, name = os.path.split(os.path.abspath(file))
+            found.setdefault((real_folder(folder), name), Path(file))
     return list(found.values())
 
 
+def left_out(paths: Iterable[str | os.PathLike[str]]) -> Counter[str]:
+    """Pictures that ``expand_paths`` leaves out of folders, since their formats are not read: how many, by suffix."""
+    files = (file for match in _matches(paths) if os.path.isdir(match) for file, _ in _files_below(match))
+    return Counter(suffix for file in files if (suffix := _suffix(file)) in UNREAD_SUFFIXES)
+
+
+def list_of(suffixes: Counter[str]) -> str:
+    """Numbers of files as text: ``3 .heic, 1 .psd``."""
+    return ", ".join(f"{count} {suffix}" for suffix, count in suffixes.most_common())
+
+
 def images_below(folder: str) -> Iterator[str]:
-    """The images, then the folders that may not be read."""
+    """The images in a folder and below it, then the folders that may not be read."""
+    for path, is_folder in _files_below(folder):
+        if is_folder or _suffix(path) in SUFFIXES or (_suffix(path) not in UNREAD_SUFFIXES and is_image(path)):
+            yield path
+
+
+def _matches(paths: Iterable[str | os.PathLike[str]]) -> Iterator[str]:
+    for path in [os.fspath(path) for path in paths]:
+        is_pattern = glob.has_magic(path) and not os.path.exists(path)
+        yield from (is_pattern and sorted(glob.glob(path, recursive=True))) or [path]
+
+
+def _suffix(path: str) -> str:
+    return os.path.splitext(path)[1].lower()
+
+
+def _files_below(folder: str) -> Iterator[tuple[str, bool]]:
+    """The files that are not hidden, then the folders that may not be read; and whether it is such a folder."""
     unreadable: list[str] = []
-    for place, folders, files in os.walk(folder, onerror=lambda error: unreadable.append(error.filename)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and os.path.splitext(name)[1].lower() in SUFFIXES:
-                yield os.path.join(place, name)
-    yield from unreadable
+    seen: set[str] = set()
+    links = [folder]
+    while links:
+        start, links = links[0], links[1:]
+        for place, folders, files in os.walk(start, onerror=lambda error: unreadable.append(error.filename)):
+            real = os.path.realpath(place)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            links += [path for name in folders if os.path.islink(path := os.path.join(place, name))]
+            yield from ((os.path.join(place, name), False) for name in sorted(files) if not name.startswith("."))
+    yield from ((path, True) for path in unreadable)

@@ -11,7 +11,7 @@ from PIL import Image
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import limits
 from pfiq_jax.faces.decoding import FORMATS, RGB, decode
-from pfiq_jax.faces.folders import images_below
+from pfiq_jax.faces.folders import images_below, left_out, list_of
 
 Result = TypeVar("Result")
 
@@ -88,4 +88,6 @@ def _reason(error: Exception) -> str:
 def _about_folder(folder: Path) -> str:
     os.scandir(folder).close()  # raises if it may not be read
     what = "is a folder" if any(images_below(os.fspath(folder))) else "contains no images"
+    if what == "contains no images" and (unread := left_out([folder])):
+        what = f"contains no images in a format that is read, but {list_of(unread)}"
     return f"{what}; give image files, or folders that contain some."

@@ -85,6 +85,15 @@ def test_score_compiles_once(photos, recognizer, number):
     assert len(traced) == 1
 
 
+def test_score_reports_pictures_that_it_left_out_of_a_folder(run, photos):
+    Path("folder").mkdir()
+    Path("folder/a.heic").write_bytes(b"x")
+    Path("folder/b.jfif").write_bytes(Path(photos[0]).read_bytes())
+    result = run("score", "folder")
+    assert [row["path"] for row in rows(result.stdout)] == ["folder/b.jfif"]
+    assert "Note: left out 1 .heic, whose formats are not read; convert them to JPEG." in result.stderr
+
+
 def test_score_lists_bad_files_and_scores_the_others(run, photos):
     Path("empty.png").touch()
     Path("cut.png").write_bytes(DEMO.read_bytes()[:5000])

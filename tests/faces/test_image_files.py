@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pfiq_jax import PfiqError
-from pfiq_jax.faces import Face, expand_paths, face_or_error, limits, read_image
+from pfiq_jax.faces import Face, face_or_error, limits, read_image
 from pfiq_jax.faces.image_files import with_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
@@ -261,51 +261,3 @@ def test_damaged_files_are_read_or_refused(tmp_path, whole, data):
     assert (
         str(face).startswith(f"{tmp_path / 'face'}: ") if isinstance(face, PfiqError) else face.image.dtype == np.uint8
     )
-
-
-@pytest.fixture
-def tree(tmp_path, monkeypatch):
-    for name in ("b.png", "a.JPG", "notes.txt", ".hidden.png", "deep/c.png", ".git/d.png", "x[1].png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("given_paths", "found"),
-    [
-        (["."], ["a.JPG", "b.png", "x[1].png", "deep/c.png"]),
-        (["b.png", "./b.png", "deep", "deep/c.png"], ["b.png", "deep/c.png"]),
-        (["*.png"], ["b.png", "x[1].png"]),
-        (["**/c.*"], ["deep/c.png"]),
-        (["d*p"], ["deep/c.png"]),
-        (["x[1].png"], ["x[1].png"]),
-        (["notes.txt", "none.png"], ["notes.txt", "none.png"]),
-    ],
-)
-def test_expand_paths(tree, given_paths, found):
-    assert [str(path) for path in expand_paths(given_paths)] == found
-
-
-@pytest.mark.parametrize(("path", "reason"), [("empty", "contains no images"), ("*.webp", "no such file")])
-def test_nothing_found(tree, path, reason):
-    (tree / "empty").mkdir()
-    assert [str(path) for path in expand_paths(["b.png", path])] == ["b.png", path]
-    with pytest.raises(PfiqError, match=f"{re.escape(path)}: {reason}; give"):
-        read_image(path)
-
-
-def test_a_folder_that_may_not_be_read(tree, monkeypatch):
-    scandir = os.scandir
-
-    def refuse(path):
-        if os.path.basename(path) == "deep":
-            raise PermissionError(13, "Permission denied", path)
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
-    assert [str(path) for path in expand_paths(["deep"])] == ["deep"]
-    assert [str(path) for path in expand_paths(["."])] == ["a.JPG", "b.png", "x[1].png", "deep"]
-    with pytest.raises(PfiqError, match="deep: may not be read; change its permissions"):
-        read_image("deep")
