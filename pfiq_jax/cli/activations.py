@@ -2,6 +2,7 @@
 
 import functools
 import math
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,7 +148,7 @@ def scores_of(recognizer: Recognizer, method: str, paths: list[Path], seen: Outc
 def column_of(scores_file: Path, column: str | None, paths: list[Path], folder: Path) -> tuple[str, np.ndarray]:
     """The name and the scores of a column of a table; NaN for faces without one."""
     columns = read_scores(scores_file, paths, folder, may_lack=lambda face: True)
-    names = ", ".join(columns)
+    names = textwrap.shorten(", ".join(columns), 100)
     if column is None and len(columns) > 1:
         raise PfiqError(f"{scores_file}: has the columns {names}; choose one with --column.")
     name = column or next(iter(columns))

@@ -141,6 +141,23 @@ def test_finds_out_first_that_matplotlib_is_missing(evaluate, monkeypatch):
     assert os.listdir() == ["faces"]
 
 
+def test_names_and_tables_that_are_not_utf_8(evaluate):
+    """A folder with byte 0xE9, and a table in Latin-1 whose columns have umlauts and line breaks."""
+    folder = Path("f\udce9ces")
+    write_people(folder)
+    rows = [b"%b;%d,5;%d" % (os.fsencode(path), index, index % 7) for index, path in enumerate(folder.rglob("*.png"))]
+    Path("other.csv").write_bytes(b"\n".join(['path;größe;"zwei\nZeilen"'.encode("latin-1"), *rows]))
+    result = evaluate(folder, "--quality", "random", "--scores", "other.csv")
+    assert json.loads(Path("scores.json").read_text())["methods"].keys() == {"random", "größe", "zwei Zeilen"}
+    assert "| zwei Zeilen | " in Path("scores.md").read_text()
+    assert "| größe | " in result.stdout
+    assert Path("scores.png").exists()
+    assert (
+        "Error: f\\udce9ces/person 0: contains no folders"
+        in evaluate(folder / "person 0", "--quality", "random", exit_code=1).stderr
+    )
+
+
 def test_degraded_faces_of_real_people(evaluate, data, recognizer):
     """The magnitude and the closed form on a tenth of the people, by the subcommand and by hand."""
     folder = data / "lfw_dev_degraded"

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from pfiq_jax import PfiqError
 from pfiq_jax.faces.tables import SEPARATORS, numbers_in, read_table, rows_of_files
@@ -150,6 +152,28 @@ def test_paths_in_latin_1_and_in_bytes_that_are_no_text(tmp_path):
     assert list(table.columns) == ["path", "größe"]
     for name in ("café.png", "caf\udce9.png"):
         assert rows_of_files(table, [Path(name)], [Path()]) == {str(tmp_path / name): 0}
+
+
+SEEDS = (
+    b'path,x,"y\nz"\nfaces/ann/1.png,1,2\n"faces/bob/1.png",NA,-3e5\n',
+    "sep=;\r\nFilename;UnifiedQualityScore;\r\nann/1.png;0,5;\r\n".encode("utf-16"),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.sampled_from(SEEDS), changes=st.lists(st.tuples(st.integers(0, 120), st.binary(max_size=4)), max_size=8))
+def test_any_bytes_are_a_table_or_an_error_of_one_sentence(seed, changes):
+    content = bytearray(seed)
+    for place, change in changes:
+        content[place : place + 2] = change
+    try:
+        table = read(bytes(content))
+        rows_of_files(table, FACES, [Path(), Path("faces")])
+        for cells in table.columns.values():
+            assert len(cells) == len(table.lines) == len(numbers_in(cells, table.decimal_comma))
+    except PfiqError as error:
+        assert len(str(error)) < 300
+        assert "; " in str(error)
 
 
 def test_a_row_without_a_path_and_one_that_comes_twice():
