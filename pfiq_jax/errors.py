@@ -1,14 +1,31 @@
 """The one exception for mistakes that a user can fix."""
 
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class PfiqError(ValueError):
     """Bad input. The message is one sentence, ``what: problem; how to fix it.``
 
     Commands print the message alone, without a traceback.
+
+    Attributes:
+        details: everything that is wrong, where the message has room for the first problems only.
     """
+
+    def __init__(self, message: str, details: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.details = tuple(details)
+
+
+def summarize(problems: Sequence[str], room: int) -> str:
+    """The first problems with semicolons between them, as many as fit into a number of characters, but at least one."""
+    number, length = 1, len(problems[0])
+    while number < len(problems) and length + len(problems[number]) + 2 <= room:
+        length += len(problems[number]) + 2
+        number += 1
+    rest = len(problems) - number
+    return "; ".join((*problems[:number], *([f"and {rest} more"] if rest else [])))
 
 
 class OutputError(PfiqError):

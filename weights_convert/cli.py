@@ -26,6 +26,14 @@ option_symbol = click.option(
 )
 
 
+option_entry = click.option(
+    "--entry",
+    default="",
+    metavar="NAME",
+    help="Which of several networks in SOURCE, such as model_ema or teacher. By default the one in the usual place.",
+)
+
+
 class Channels(click.ParamType):
     """One number, or one per channel with commas between them."""
 
@@ -48,7 +56,8 @@ def main() -> None:
 @click.argument("source", type=FILE)
 @option_network
 @option_symbol
-def inspect(source: Path, network: str | None, symbol: Path | None) -> None:
+@option_entry
+def inspect(source: Path, network: str | None, symbol: Path | None, entry: str) -> None:
     """Prints which network the weights file SOURCE contains, and its arrays.
 
     If SOURCE does not match any known network, the most similar one and all differences are printed.
@@ -56,7 +65,7 @@ def inspect(source: Path, network: str | None, symbol: Path | None) -> None:
     from weights_convert.inspection import describe
     from weights_convert.readers import read
 
-    click.echo(describe(read(source, symbol), network))
+    click.echo(describe(read(source, symbol, entry), network))
 
 
 @main.command()
@@ -84,6 +93,7 @@ def inspect(source: Path, network: str | None, symbol: Path | None) -> None:
 @click.option("--verify", "verified", is_flag=True, help="Compare OUTPUT with SOURCE, see `weights-convert verify -h`.")
 @option_images
 @option_symbol
+@option_entry
 def convert(
     source: Path,
     output: Path,
@@ -97,12 +107,13 @@ def convert(
     verified: bool,
     images: Path | None,
     symbol: Path | None,
+    entry: str,
 ) -> None:
     """Converts the weights file SOURCE to OUTPUT (.safetensors).
 
-    SOURCE is a PyTorch .pt, .pth or .ckpt file, a .safetensors file, an ONNX .onnx file, an MXNet .params file (with
-    its -symbol.json next to it), a Keras .h5 file or the .npy file of the published PLQ code. Nothing in SOURCE is
-    executed.
+    SOURCE is a checkpoint of PyTorch (.pt, .pth, .ckpt, .bin, .pth.tar), a .safetensors file, an ONNX .onnx file, an
+    MXNet .params file (with its -symbol.json next to it), a Keras .h5 file, the .npy file of the published PLQ code, or
+    a folder or .index.json file of Hugging Face. Its content decides, not its suffix. Nothing in it is executed.
     """
     from tqdm import tqdm
 
@@ -120,8 +131,8 @@ def convert(
     check_output(output)
 
     def load() -> Source:  # read again each time: `convert` frees the arrays that nobody else holds
-        loaded = read(source, symbol)
-        if output.resolve() in {path.resolve() for path in (source, loaded.companion) if path is not None}:
+        loaded = read(source, symbol, entry)
+        if output.resolve() in {path.resolve() for path in (source, loaded.path, *loaded.companions)}:
             raise PfiqError(f"{output}: is the source file; choose another place for the output.")
         return loaded
 
@@ -146,7 +157,8 @@ def convert(
 @click.argument("converted", type=FILE)
 @option_images
 @option_symbol
-def verify(source: Path, converted: Path, images: Path | None, symbol: Path | None) -> None:
+@option_entry
+def verify(source: Path, converted: Path, images: Path | None, symbol: Path | None, entry: str) -> None:
     """Compares the file CONVERTED with the network SOURCE from which it was converted.
 
     ONNX Runtime runs .onnx files. torch runs PyTorch and .safetensors files, and the graphs of MXNet files. If the
@@ -157,5 +169,6 @@ def verify(source: Path, converted: Path, images: Path | None, symbol: Path | No
     from weights_convert.verify import sample_images, verify
 
     recognizer = load_recognizer(converted)
-    verified = verify(read(source, symbol), recognizer, sample_images(recognizer.preprocessing.size, images))
+    loaded = read(source, symbol, entry or recognizer.provenance.entry)
+    verified = verify(loaded, recognizer, sample_images(recognizer.preprocessing.size, images))
     click.echo(f"{converted}: {verified.provenance.verified}")

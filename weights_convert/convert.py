@@ -35,6 +35,7 @@ LICENSES: Mapping[str, str] = MappingProxyType(  # by the SHA-256 digest of the 
         ),
     }
 )
+FIX = "`weights-convert inspect` lists all, and --network names another network"
 LARGE = 2**18  # number of weights in a kernel
 UNKNOWN_LICENSE = "unknown; check the terms of the source"
 
@@ -64,7 +65,7 @@ def convert(
         progress: wraps the loop over the arrays, as ``tqdm.tqdm`` does.
 
     Raises:
-        PfiqError: if the file cannot be read (see ``readers.read``), or does not fit the network. The message lists
+        PfiqError: if the file cannot be read (see ``readers.read``), or does not fit the network. Its ``details`` list
             every array that is missing, unused, of the wrong shape or not finite.
     """
     if not isinstance(source, Source):
@@ -75,11 +76,11 @@ def convert(
     fit = choose(source, network)
     architecture = configure(fit, source, epsilon)
     prepared = preprocessing_of(fit, source, preprocessing)
-    label = f"{source.path}" if network else f"{source.path}, which is most similar to {fit.name}"
+    label = f"{source.path}" if network else f"{source.path}, most similar to {fit.name}"
     names, take = in_library_layout(fit, architecture, source)
     source = dataclasses.replace(source, arrays={})  # `take` frees each array once it is converted
     labels = {name: array for array, name in fit.sources().items()}
-    parameters = fill(architecture, names, take, label, labels=labels, progress=progress)
+    parameters = fill(architecture, names, take, label, labels=labels, fix=FIX, progress=progress)
     if dtype != "float32":
         parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
         if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
@@ -195,8 +196,10 @@ def _provenance(fit: Fit, source: Source, license_text: str | None, given: tuple
     return Provenance(
         source=source.path.name,
         source_sha256=sha256,
-        companion=source.companion.name if source.companion else "",
-        companion_sha256=_sha256(source.companion) if source.companion else "",
+        companion=", ".join(companion.name for companion in source.companions),
+        companion_sha256=", ".join(_sha256(companion) for companion in source.companions),
+        entry=_entry(source, fit.prefix if fit.other_prefixes else ""),
+        other_entries=(*source.other_entries, *(_entry(source, prefix) for prefix in fit.other_prefixes)),
         license=license_text or LICENSES.get(sha256, UNKNOWN_LICENSE),
         network=fit.name,
         also_fits=fit.also_fits,
@@ -204,6 +207,11 @@ def _provenance(fit: Fit, source: Source, license_text: str | None, given: tuple
         given=given,
         converter=CONVERTER,
     )
+
+
+def _entry(source: Source, prefix: str) -> str:
+    """The place of a state dict, and the beginning of its names if the source has several networks."""
+    return ".".join(filter(None, (source.entry, prefix.removesuffix("."))))
 
 
 def _sha256(path: Path) -> str:

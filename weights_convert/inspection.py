@@ -1,12 +1,16 @@
 """The contents of a weights file, as text."""
 
+import dataclasses
 from collections.abc import Iterator
 
 import numpy as np
 
+from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.recognizers.provenance import Provenance
-from weights_convert.mappings import choose
+from pfiq_jax.recognizers.weights_file import fill
+from weights_convert.convert import configure, in_library_layout
+from weights_convert.mappings import Fit, choose
 from weights_convert.preprocessing import arithmetic, described
 from weights_convert.source import Source
 
@@ -26,10 +30,16 @@ def _summary(source: Source, network: str | None) -> Iterator[str]:
     fit = choose(source, network)
     missing = [name for name in fit.sources() if name not in source.arrays]
     similarity = fit.match(source).similarity
-    yield f"file: {source.path}" + (f" with {source.companion.name}" if source.companion else "")
+    companions = ", ".join(companion.name for companion in source.companions)
+    yield f"file: {source.path}" + (f" with {companions}" if companions else "")
     yield f"network: {fit.name}" + (
         "" if similarity == 1 else f" is the most similar, with {similarity:.1%} of the arrays in common"
     )
+    prefixes = [prefix.removesuffix(".") or "(no prefix)" for prefix in (fit.prefix, *fit.other_prefixes)]
+    if source.entry or fit.other_prefixes:
+        yield f"entry: {'.'.join(filter(None, (source.entry, prefixes[0] if fit.other_prefixes else '')))}"
+    if others := (*source.other_entries, *prefixes[1:]):
+        yield f"other entries: {', '.join(others)}; choose one of them with --entry"
     if fit.also_fits:
         yield f"equally good matches: {', '.join(fit.also_fits)}"
     if fit.folded_batch_norms:
@@ -37,6 +47,8 @@ def _summary(source: Source, network: str | None) -> Iterator[str]:
     for relation, names in (("missing", missing), ("also contains", fit.left_over)):
         if names:
             yield f"{relation}: {', '.join(names)}"
+    if problems := _problems(source, fit):
+        yield f"problems: {'; '.join(problems)}"
     epsilons = sorted(set(source.epsilons.values()))
     yield f"BatchNorm epsilons: {', '.join(f'{e:g}' for e in epsilons) or 'not stated'}"
     published = fit.mapping.preprocessing
@@ -46,11 +58,25 @@ def _summary(source: Source, network: str | None) -> Iterator[str]:
     yield f"dropout rate: {'not stated' if source.dropout_rate is None else f'{source.dropout_rate:g}'}"
 
 
+def _problems(source: Source, fit: Fit) -> tuple[str, ...]:
+    """What is wrong with the shapes and values of the arrays that the network uses."""
+    architecture = configure(fit, source)
+    names, take = in_library_layout(dataclasses.replace(fit, left_over=()), architecture, source)
+    labels = {name: array for array, name in fit.sources().items()}
+    try:
+        fill(architecture, names, take, source.path, labels=labels)
+    except PfiqError as error:
+        return tuple(problem for problem in error.details if not problem.endswith("is missing"))
+    return ()
+
+
 def _arrays(source: Source) -> Iterator[str]:
     size = sum(array.size for array in source.arrays.values())
     yield f"arrays: {len(source.arrays)}, with {size:,} numbers"
     for name, array in source.arrays.items():
-        yield f"  {name}  {'x'.join(map(str, np.shape(array))) or 'scalar'}  {array.dtype}"
+        wrong = 0 if array.dtype.kind in "biu" else array.size - np.count_nonzero(np.isfinite(array))
+        note = f"  {wrong} numbers are NaN or infinite" if wrong else ""
+        yield f"  {name}  {'x'.join(map(str, np.shape(array))) or 'scalar'}  {array.dtype}{note}"
 
 
 def describe_origin(recognizer: Recognizer) -> Iterator[str]:
@@ -60,6 +86,10 @@ def describe_origin(recognizer: Recognizer) -> Iterator[str]:
     if origin.companion:
         yield f"second file: {origin.companion} (SHA-256 {origin.companion_sha256})"
     yield f"license: {origin.license}"
+    if origin.entry:
+        yield f"entry: {origin.entry}"
+    if origin.other_entries:
+        yield f"other entries: {', '.join(origin.other_entries)}; choose one of them with --entry"
     yield f"network: {origin.network}"
     if origin.also_fits:
         yield f"equally good matches: {', '.join(origin.also_fits)}; choose one of them with --network"

@@ -34,7 +34,10 @@ class Source:
         pixels: (mean, scale) if the network begins with ``(pixels - mean) * scale``, otherwise None.
         dropout_rate: the dropout rate that the network was trained with; None if the file does not state it.
         layers: the layers in the order in which the network runs them; empty if the file does not contain a graph.
-        companion: the second file, for formats that consist of two.
+        companions: the other files, for formats that consist of several.
+        file_format: name of the format, as in ``readers.READERS``.
+        entry: place of the state dict in a checkpoint, such as ``model``; empty if the file has nothing else.
+        other_entries: places of other state dicts of a similar size in the same checkpoint.
     """
 
     path: Path
@@ -43,4 +46,7 @@ class Source:
     pixels: tuple[float, float] | None = None
     dropout_rate: float | None = None
     layers: tuple[Layer, ...] = ()
-    companion: Path | None = None
+    companions: tuple[Path, ...] = ()
+    file_format: str = ""
+    entry: str = ""
+    other_entries: tuple[str, ...] = ()

@@ -171,10 +171,10 @@ def run_source(
         preprocessing = dataclasses.replace(preprocessing, mean=PIXELS.mean, scale=PIXELS.scale)
     pixels: np.ndarray = np.asarray(preprocessing(jnp.asarray(images, jnp.float32))).transpose(0, 3, 1, 2)
     try:
-        if source.path.suffix.lower() == ".onnx":
+        if source.file_format == "ONNX":
             dim = recognizer.parameters["head"]["output_norm"]["mean"].size
             return "ONNX Runtime", onnx_runtime.run(source, pixels, dim, layers=layers)
-        if source.path.suffix.lower() == ".params":
+        if source.file_format == "MXNet":
             return "the MXNet symbol under torch", mxnet_runtime.run(source, pixels, layers=layers)
         fit = _fit(source, recognizer)
         return "torch", torch_runtime.run(source, pixels, fit, network_of(recognizer), layers=layers)

@@ -4,7 +4,7 @@ import abc
 import functools
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -29,6 +29,12 @@ class Architecture(abc.ABC):
     Its parameters are a nested dictionary ``{"trunk": ..., "head": ...}`` of arrays, with ``"quality_head"`` if the
     network has one. All keys are strings, those of lists two digits.
     """
+
+    def __str__(self) -> str:
+        """The name with the first option, and those that are not the default ones."""
+        options = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
+        changed = {name: v for name, (v, default) in options.items() if v != default or name == next(iter(options))}
+        return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in changed.items())})"
 
     @abc.abstractmethod
     def build_trunk(self, rngs: nnx.Rngs) -> nnx.Module:

@@ -10,8 +10,10 @@ class Provenance:
     Attributes:
         source: name of the file that was converted.
         source_sha256: its SHA-256 digest.
-        companion: name of a second file that belongs to it, such as an MXNet symbol.
-        companion_sha256: the digest of the second file.
+        companion: name of a second file that belongs to it, such as an MXNet symbol; several with commas between them.
+        companion_sha256: the digest of the second file; several in the same order.
+        entry: which of several networks in the source was converted, such as ``model_ema``; empty if it has one only.
+        other_entries: the others.
         license: what may be done with the weights.
         network: name of the network, as in ``weights-convert --network``.
         also_fits: names of other networks that match the source equally well.
@@ -26,6 +28,8 @@ class Provenance:
     source_sha256: str = ""
     companion: str = ""
     companion_sha256: str = ""
+    entry: str = ""
+    other_entries: tuple[str, ...] = ()
     license: str = ""
     network: str = ""
     also_fits: tuple[str, ...] = ()

@@ -17,14 +17,14 @@ import safetensors.numpy
 from jaxtyping import Array, PyTree
 
 from pfiq_jax.calibration import Calibration
-from pfiq_jax.errors import PfiqError, check_format_version
+from pfiq_jax.errors import PfiqError, check_format_version, summarize
 from pfiq_jax.outputs import write_atomically
 from pfiq_jax.recognizers.architecture import Architecture, path_name
 from pfiq_jax.recognizers.header import fields_of, header_of
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 FORMAT_VERSION = 1
-NAMED = 20  # arrays of one kind in a message: another network's differ by hundreds
+LONGEST = 280  # characters of a message with a list of problems
 HEADER = "pfiq_jax"  # one metadata entry, since safetensors writes several in random order
 
 
@@ -38,7 +38,7 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
 
     Raises:
         PfiqError: for a file that is missing, truncated or of another format, or whose arrays are missing, left over,
-            misshapen or not finite. One message lists everything that is wrong with its arrays.
+            misshapen or not finite. The message has the first problems, and ``details`` has all.
     """
     path = Path(source) if source is not None else Path(str(resources.files("pfiq_jax") / "bundled/sface.safetensors"))
     header, arrays = _read(path)
@@ -63,8 +63,9 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
     leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(recognizer.parameters)}
     if faults := [f"{name} {fault}" for name, leaf in leaves.items() if (fault := _fault_in(name, leaf))]:
         raise PfiqError(
-            f"{path}: was not written, since {'; '.join(_first(faults))}; train without BatchNorm statistics, see "
-            "`Recognizer.trainable`."
+            f"{path}: was not written, since {summarize(faults, 100)}; train without BatchNorm statistics, see "
+            "`Recognizer.trainable`.",
+            faults,
         )
     header["calibrations"] = [dataclasses.asdict(each) for each in recognizer.calibrations.values()]
     arrays = {name: _narrow(leaf, recognizer.storage_dtype) for name, leaf in leaves.items()}
@@ -91,6 +92,7 @@ def fill(
     path: str | os.PathLike[str],
     *,
     labels: Mapping[str, str] = MappingProxyType({}),
+    fix: str = "give a complete, undamaged file",
     progress: Callable[[list[str]], Iterable[str]] = iter,
 ) -> PyTree[Array]:
     """The parameter tree of a network, filled by name.
@@ -101,10 +103,12 @@ def fill(
         take: returns an array by its name; called once for each.
         path: the file, for messages.
         labels: names in the file, for messages, of arrays that are named otherwise there.
+        fix: what to do about arrays that do not fit, for messages.
         progress: wraps the loop over the parameters, as ``tqdm.tqdm`` does.
 
     Raises:
-        PfiqError: one message with every array that is missing, left over, misshapen or not finite.
+        PfiqError: for arrays that are missing, left over, misshapen or not finite. The message has the first ones, and
+            ``details`` has all.
     """
     shapes = network.shapes()
     wanted = {name: leaf.shape for name, leaf in named_leaves(shapes)}
@@ -123,11 +127,9 @@ def fill(
             problems.append(f"{label} {fault}")
         else:
             leaves.append(jnp.asarray(np.ascontiguousarray(array, np.float32)))
-    if missing or surplus or problems:
-        faults = "; ".join((*sorted(problems), *_first(sorted(missing)), *_first(sorted(surplus))))
-        raise PfiqError(
-            f"{path}: does not fit {network}: {faults}. Give a complete, undamaged file, or name another network."
-        )
+    if faults := [*sorted(problems), *sorted(missing), *sorted(surplus)]:
+        beginning = f"{path}: does not fit {network}: "
+        raise PfiqError(f"{beginning}{summarize(faults, LONGEST - len(beginning + fix))}; {fix}.", faults)
     return jax.tree.unflatten(jax.tree.structure(shapes), leaves)
 
 
@@ -140,11 +142,6 @@ def _fault_in(name: str, array: np.ndarray) -> str | None:
     if name.endswith(".var") and array.min(initial=0) < 0:
         return "holds negative variances"
     return None
-
-
-def _first(problems: list[str]) -> list[str]:
-    more = len(problems) - NAMED
-    return problems if more <= 0 else [*problems[:NAMED], f"and {more} more like that"]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

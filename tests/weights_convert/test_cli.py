@@ -98,6 +98,35 @@ def test_inspect(backbone):
     check_mistake(run(backbone, "--network", "vgg", command="inspect"), "is not a known network")
 
 
+def test_an_entry_is_stated_chosen_and_verified(torch, backbone, tmp_path):
+    state = torch.load(backbone)
+    average = {name: 2 * tensor if "prelu" in name else tensor for name, tensor in state.items()}
+    path, output = tmp_path / "a.pth.tar", tmp_path / "a.safetensors"
+    torch.save({"model": state, "model_ema": average}, path)
+    lines = run(path, output).stdout.splitlines()
+    assert "entry: model" in lines
+    assert "other entries: model_ema; choose one of them with --entry" in lines
+    assert "entry: model" in run(path, command="inspect").stdout.splitlines()
+    lines = run(path, output, "--entry", "model_ema", "--verify").stdout.splitlines()
+    assert "entry: model_ema" in lines
+    recognizer = load_recognizer(output)
+    assert recognizer.provenance.entry == "model_ema"
+    np.testing.assert_array_equal(recognizer.parameters["trunk"]["stem"]["prelu"]["slope"], average["prelu.weight"])
+    assert run(path, output, command="verify").exit_code == 0  # compares with the entry that was converted
+    assert run(path, output, "--entry", "model", command="verify").exit_code == 1
+    check_mistake(run(path, output, "--entry", "teacher"), "has no entry 'teacher'; choose one such as model, ")
+
+
+def test_inspect_prints_dtypes_and_what_is_not_finite(torch, backbone, tmp_path):
+    state = torch.load(backbone)
+    state["fc.bias"] = state["fc.bias"].bfloat16()
+    state["fc.bias"][:3] = torch.nan
+    torch.save(state, tmp_path / "a.pt")
+    result = run(tmp_path / "a.pt", command="inspect")
+    assert "  fc.bias  8  bfloat16  3 numbers are NaN or infinite" in result.stdout.splitlines()
+    assert "problems: fc.bias holds NaN or infinite values" in result.stdout.splitlines()
+
+
 def test_verify(backbone, converted, tmp_path):
     result = run(backbone, converted, command="verify")
     assert result.exit_code == 0, result.output
@@ -133,7 +162,7 @@ def test_mistakes_are_one_sentence(backbone, tmp_path):
     output = tmp_path / "out.safetensors"
     check_mistake(run(tmp_path / "none.pt", output), "no such file")
     check_mistake(run(tmp_path / ("x" * 300 + ".pt"), output), "cannot be read (File name too long)")
-    check_mistake(run(backbone, output, "--network", "iresnet50"), "layer1.2.conv1.weight is missing")
+    check_mistake(run(backbone, output, "--network", "iresnet50"), "layer1.2.bn1.bias is missing")
     check_mistake(run(backbone, output, "--network", "vgg"), "is not a known network")
     check_mistake(run(backbone, tmp_path / "none" / "out.safetensors"), "no such folder; create it")
     check_mistake(run(backbone, backbone), "is the source file")

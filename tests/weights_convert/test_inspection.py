@@ -31,6 +31,7 @@ def lines(source, network=None):
 
 def test_a_known_network(source):
     summary, arrays = lines(source)
+    assert summary.pop("problems").startswith("bn1.bias has shape (2,) instead of (64,) as trunk.stem.norm.bias; ")
     assert summary == {
         "file": "a.pt",
         "network": "iresnet18",

@@ -52,6 +52,7 @@ def build(torch, randomize):
         "cr_fiqa_iresnet": lambda depth: TorchIResNet(depth, DIM, 1e-5, quality_head=True),
         "adaface_ir": lambda depth: TorchAdaFace(100 if depth == 101 else depth, DIM, 1e-5),
         "adaface_ir_se": lambda depth: TorchAdaFace(depth, DIM, 1e-5, squeeze_excitation=True),
+        "ir": lambda depth: TorchAdaFace(depth, DIM, 1e-5, mid_norm=False),
         "ir_se": lambda depth: TorchAdaFace(depth, DIM, 1e-5, squeeze_excitation=True, mid_norm=False),
         "facenet": lambda _: TorchInceptionResNetV1(DIM, 1e-3),
     }
@@ -120,6 +121,7 @@ def check(source, recognizer, expected, images, tolerance=TOLERANCE):
         ("adaface_ir101", ".ckpt"),
         ("adaface_ir_se50", ".ckpt"),
         ("ir_se50", ".pth"),
+        ("ir50", ".pth"),
         ("facenet", ".pt"),
     ],
 )
@@ -137,7 +139,7 @@ def test_torch_checkpoints_layer_by_layer(name, suffix, build, torch, images, la
     assert recognizer.provenance.network == name
     found = check(source, recognizer, expected.numpy(), images)
     targets = {part.target for part in choose(source).mapping.parts(recognizer.network)}
-    without_norm = {target for target in targets if target.endswith("conv1") and name == "ir_se50"}
+    without_norm = {target for target in targets if target.endswith("conv1") and name in ("ir50", "ir_se50")}
     assert targets - {difference.target for difference in found} == {"head", *without_norm}
     if hasattr(model, "qs"):
         learned = recognizer.network.learned_quality(recognizer.parameters, recognizer.embed(images))

@@ -5,6 +5,7 @@ framework uses for the arrays of a layer are defined once, in ``conventions``.
 """
 
 import dataclasses
+from collections.abc import Iterable
 
 from pfiq_jax.errors import PfiqError
 from weights_convert.mappings import adaface, facenet, iresnet, mobilefacenet, sface
@@ -22,6 +23,7 @@ MAPPINGS = (  # of several equally good matches, the first is chosen
     iresnet.LRESNET_KERAS,
     adaface.ADAFACE,
     adaface.IR_SE,
+    adaface.EVOLVE,
     mobilefacenet.MOBILEFACENET,
     sface.SFACE,
     facenet.FACENET,
@@ -42,7 +44,7 @@ def choose(source: Source, network: str | None = None) -> Fit:
     """
     known = dict.fromkeys(name for mapping in MAPPINGS for name in mapping.networks)
     if network not in (None, *known):
-        raise PfiqError(f"{network!r} is not a known network; choose one of {', '.join(known)}.")
+        raise PfiqError(f"{network!r} is not a known network; choose one of {families(known)}.")
     candidates = [(m, name) for m in MAPPINGS for name in m.networks if network in (None, name)]
     by_names = [fit_names(*candidate, source) for candidate in candidates]
     matches = [fit.match(source) for fit in by_names]
@@ -53,11 +55,21 @@ def choose(source: Source, network: str | None = None) -> Fit:
         if in_order:
             return _best(in_order)
     if highest == 0:
+        some = ", ".join(name[:40] for name in [*source.arrays][:2])
         raise PfiqError(
-            f"{source.path}: none of its {len(source.arrays)} arrays ({', '.join(list(source.arrays)[:3])}, ...) is "
-            f"part of {network or 'a known network'}; give weights of {network or ', '.join(known)}."
+            f"{source.path}: none of its {len(source.arrays)} arrays ({some}, "
+            f"...) is part of {network or 'a known network'}; give weights of {network or families(known)}."
         )
     return _best([(match, fit) for match, fit in zip(matches, by_names, strict=True) if match.similarity == highest])
+
+
+def families(names: Iterable[str]) -> str:
+    """Names of networks, in which those that differ in their last number only are joined, such as ``iresnet18/34``."""
+    numbers: dict[str, list[str]] = {}
+    for name in names:
+        family = name.rstrip("0123456789")
+        numbers.setdefault(family, []).append(name.removeprefix(family))
+    return ", ".join(f"{family}{'/'.join(found)}" for family, found in numbers.items())
 
 
 def _best(fits: list[tuple[Match, Fit]]) -> Fit:

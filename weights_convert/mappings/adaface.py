@@ -1,4 +1,4 @@
-"""IResNet with the names of AdaFace's ``net.py``, and IR-SE-50 with the names of InsightFace_Pytorch."""
+"""IResNet with the names of AdaFace's ``net.py``, of InsightFace_Pytorch (IR-SE-50) and of face.evoLVe.PyTorch (IR)."""
 
 import dataclasses
 import functools
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pfiq_jax.recognizers import ARCFACE_TORCH, IResNet
 from pfiq_jax.recognizers.architecture import list_key
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
+from weights_convert.mappings.conventions import CLASSIFIERS
 from weights_convert.mappings.layer_kinds import CONV, DENSE, NORM, POINTWISE, PRELU
 from weights_convert.mappings.mapping import Mapping, Part
 
@@ -51,12 +52,23 @@ ADAFACE = Mapping(
         "adaface_ir_se101": IResNet(100, pooled_shortcut=True, squeeze_excitation=True),
     },
     parts,
-    ignored=(r"head\.(kernel|t|batch_mean|batch_std)",),
+    ignored=(r"head\.(t|batch_mean|batch_std)", *CLASSIFIERS),
     preprocessing=dataclasses.replace(ARCFACE_TORCH, channel_order="BGR"),
     dropout_rate=0.4,
 )
 IR_SE = Mapping(
     {"ir_se50": IResNet(50, pooled_shortcut=True, squeeze_excitation=True)},
     functools.partial(parts, middle_norm=False),
+    ignored=CLASSIFIERS,
     dropout_rate=0.6,
+)
+EVOLVE = Mapping(
+    {
+        "ir50": IResNet(50, pooled_shortcut=True),
+        "ir101": IResNet(100, pooled_shortcut=True),
+        "ir_se101": IResNet(100, pooled_shortcut=True, squeeze_excitation=True),
+    },
+    functools.partial(parts, middle_norm=False),
+    ignored=CLASSIFIERS,
+    dropout_rate=0.5,
 )

@@ -6,6 +6,12 @@ from typing import Any
 
 from weights_convert.mappings.layer_kinds import Kind, Layout
 
+CLASSIFIERS = (  # classifiers over the training identities: of PartialFC, and of other training code
+    r"weight",
+    r"(partial_fc|parallel_fc|header|fc)\.(weight|kernel)",
+    r"head\.(weight|kernel)",
+)
+
 
 @dataclass(frozen=True)
 class Convention:

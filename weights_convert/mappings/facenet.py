@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pfiq_jax.recognizers import ARCFACE_MXNET, InceptionResNetV1
 from pfiq_jax.recognizers.architecture import list_key
 from pfiq_jax.recognizers.inception_resnet import BLOCK8, BLOCK17, BLOCK35, MIXED_6A, MIXED_7A, REPEATS, Branches
+from weights_convert.mappings.conventions import CLASSIFIERS
 from weights_convert.mappings.layer_kinds import BIASED_POINTWISE, CONV, NORM, POINTWISE, UNBIASED_POOLED_DENSE, Kind
 from weights_convert.mappings.mapping import Mapping, Part
 
@@ -54,7 +55,7 @@ def parts(network: InceptionResNetV1) -> Iterator[Part]:
 FACENET = Mapping(
     {"facenet": InceptionResNetV1()},
     parts,
-    ignored=(r"logits\.(weight|bias)",),  # the classifier over the training identities
+    ignored=(r"logits\.(weight|bias)", *CLASSIFIERS),  # the classifier over the training identities
     preprocessing=dataclasses.replace(ARCFACE_MXNET, size=(160, 160), template=None),  # trained on boxes from MTCNN
     dropout_rate=0.6,
 )

@@ -10,16 +10,11 @@ from pfiq_jax.recognizers import ARCFACE_MXNET, IResNet, Preprocessing
 from pfiq_jax.recognizers.architecture import list_key
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
-from weights_convert.mappings.conventions import KERAS, MMDNN, MXNET
+from weights_convert.mappings.conventions import CLASSIFIERS, KERAS, MMDNN, MXNET
 from weights_convert.mappings.layer_kinds import CONV, DENSE, LINEAR, NORM, POINTWISE, PRELU
 from weights_convert.mappings.mapping import Mapping, Part
 
 MXNET_EPSILON = 2e-5
-CLASSIFIERS = (  # classifiers over the training identities: of PartialFC, and of other training code
-    r"weight",
-    r"(partial_fc|parallel_fc|header|fc)\.(weight|kernel)",
-    r"head\.(weight|kernel)",
-)
 
 
 @dataclass(frozen=True)

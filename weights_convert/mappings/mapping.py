@@ -11,7 +11,7 @@ from weights_convert.mappings.conventions import TORCH, Convention
 from weights_convert.mappings.layer_kinds import NORM, Kind, Layout, same
 from weights_convert.source import Source
 
-COUNTERS = r"(.*\.)?num_batches_tracked"  # training steps that a BatchNorm has counted
+COUNTERS = r"(.*\.)?(num_batches_tracked|n_averaged)"  # what a BatchNorm or an average of weights has counted
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,7 @@ class Fit:
         left_over: names of the source's arrays that the mapping does not use.
         prefix: prefix of the table's names in this source.
         folded_batch_norms: whether BatchNorms of the source are folded into the previous layers.
+        other_prefixes: prefixes of complete copies of the network, such as ``model_ema.``, which are not used.
         also_fits: other networks whose names and shapes match equally well.
     """
 
@@ -114,6 +115,7 @@ class Fit:
     leaves: abc.Mapping[str, Leaf]
     left_over: tuple[str, ...]
     prefix: str = ""
+    other_prefixes: tuple[str, ...] = ()
     folded_batch_norms: bool = False
     also_fits: tuple[str, ...] = ()
 
@@ -134,7 +136,7 @@ class Fit:
 def fit_names(mapping: Mapping, name: str, source: Source) -> Fit:
     """Applies a mapping to a source by the names of the arrays, which may share any prefix."""
     parts = tuple(mapping.parts(mapping.networks[name]))
-    prefix = _shared_prefix(mapping, parts, source)
+    prefix, *others = _shared_prefixes(mapping, parts, source)
     leaves: dict[str, Leaf] = {}
     for part in parts:
         if not part.source:
@@ -148,7 +150,7 @@ def fit_names(mapping: Mapping, name: str, source: Source) -> Fit:
                 leaves[f"{part.target}.{leaf}"] = Leaf(constant=defaults[leaf])
             else:
                 leaves[f"{part.target}.{leaf}"] = Leaf(found or spellings[0], layout)
-    return Fit(name, mapping, leaves, _left_over(mapping, leaves, source, prefix), prefix)
+    return Fit(name, mapping, leaves, _left_over(mapping, leaves, source, prefix, *others), prefix, tuple(others))
 
 
 def fit_order(mapping: Mapping, name: str, source: Source) -> Fit | None:
@@ -191,20 +193,40 @@ def _spellings(mapping: Mapping, part: Part, leaf: str) -> list[str]:
     return [mapping.convention.names[part.kind.operation][leaf].format(layer) for layer in layers]
 
 
-def _shared_prefix(mapping: Mapping, parts: tuple[Part, ...], source: Source) -> str:
-    """The prefix that most of the source's names put before the names of the table, such as ``backbone.``."""
+def _shared_prefixes(mapping: Mapping, parts: tuple[Part, ...], source: Source) -> list[str]:
+    """The prefixes that most of the source's names put before the names of the table, such as ``backbone.``.
+
+    There are several if the source holds several copies of the network. The published prefix comes first, then the
+    shortest.
+    """
 
     def names_of(parts: Iterable[Part]) -> set[str]:
         return {name for part in parts for leaf in part.kind.channels_first for name in _spellings(mapping, part, leaf)}
 
     probes = names_of((parts[0], parts[-1]))
     prefixes = {name.removesuffix(probe) for name in source.arrays for probe in probes if name.endswith(probe)}
-    candidates = ["", *sorted(prefix for prefix in prefixes if prefix.endswith("."))]
+    candidates = {"", *(prefix for prefix in prefixes if prefix.endswith("."))}
     wanted = names_of(parts)
-    return max(candidates, key=lambda prefix: sum(prefix + name in source.arrays for name in wanted))
+    found = {prefix: sum(prefix + name in source.arrays for name in wanted) for prefix in candidates}
+    best = [prefix for prefix in candidates if found[prefix] == max(found.values())]
+    return sorted(
+        best if max(found.values()) else [""], key=lambda prefix: (prefix != mapping.prefix, len(prefix), prefix)
+    )
 
 
-def _left_over(mapping: Mapping, leaves: abc.Mapping[str, Leaf], source: Source, prefix: str = "") -> tuple[str, ...]:
-    used = {leaf.source for leaf in leaves.values()}
-    unused = [name for name in source.arrays if name not in used]
-    return tuple(name for name in unused if not (mapping.ignores(name) or mapping.ignores(name.removeprefix(prefix))))
+def _left_over(
+    mapping: Mapping, leaves: abc.Mapping[str, Leaf], source: Source, prefix: str = "", *others: str
+) -> tuple[str, ...]:
+    """The arrays that are neither used, nor known not to be part of the network, nor the same of another copy."""
+    used = {leaf.source for leaf in leaves.values() if leaf.source is not None}
+    copies = {other + name.removeprefix(prefix) for other in others for name in used}
+    unused = [name for name in source.arrays if name not in used and name not in copies and not _counts(source, name)]
+    return tuple(
+        name for name in unused if not any(mapping.ignores(name.removeprefix(each)) for each in ("", prefix, *others))
+    )
+
+
+def _counts(source: Source, name: str) -> bool:
+    """Whether an array is a single integer, which counts something and is no weight."""
+    array = source.arrays[name]
+    return array.size == 1 and array.dtype.kind in "biu"

@@ -133,7 +133,7 @@ def _join(path: Path, arrays: dict[str, np.ndarray], symbol_path: Path) -> Sourc
         epsilons,
         pixels=_pixels(symbol),
         dropout_rate=dropout_rates[-1] if dropout_rates else None,
-        companion=symbol_path,
+        companions=(symbol_path,),
     )
 
 

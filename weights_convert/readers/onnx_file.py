@@ -25,7 +25,7 @@ def read(path: Path) -> Source:
         pixels=graph.pixels,
         dropout_rate=graph.dropout_rate,
         layers=tuple(graph.layers),
-        companion=companions.pop() if len(companions) == 1 else None,
+        companions=tuple(sorted(companions)),
     )
 
 

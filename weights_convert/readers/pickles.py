@@ -64,6 +64,9 @@ class Unpickler(pickle._Unpickler):
 
     def persistent_load(self, pid: Any) -> Object:
         self.persistent_ids.append(pid)
+        match pid:
+            case ("module" | b"module", Object() as module, *_):  # torch's reference to a class and its source code
+                return module
         return Object("persistent_id", (pid,))
 
     def load_reduce(self) -> None:

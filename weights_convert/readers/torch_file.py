@@ -13,17 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from pfiq_jax.errors import PfiqError
+from weights_convert.readers import checkpoints
 from weights_convert.readers.pickles import Object, Unpickler
 from weights_convert.source import Source
 
-STATE_DICTS = (  # names of state dicts in checkpoints
-    "state_dict",
-    "state_dict_backbone",
-    "model_state_dict",
-    "model",
-    "backbone",
-    "net",
-)
+SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".pkl", ".tar", ".pickle", ".th", ".model")  # ".tar" as in .pth.tar
+KINDS = {"sparse": "sparse", "_qtensor": "quantised", "meta_tensor": "meta", "nested": "nested"}  # by parts of names
 DATA_PARALLEL = "module"
 OTHER_MACHINE = "it was written on a machine with another byte order"
 MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # of the format before torch 1.6, which is not a zip archive
@@ -46,27 +41,31 @@ GROWTH = 16  # times the file's bytes that all tensors may have together: severa
 Storages = Callable[[str | bytes], bytes | memoryview]  # from the key of a storage to its bytes
 
 
-def read(path: Path) -> Source:
-    """Every tensor of a state dict, or of the state dict in a checkpoint. Everything else in the file is ignored.
+def read(path: Path, entry: str = "") -> Source:
+    """Every tensor of a state dict, or of a state dict in a checkpoint. Everything else in the file is ignored.
 
     The pickle in the file is read as data: objects of a training run are not created and their classes not required.
+
+    Args:
+        path: the file.
+        entry: place of the state dict in the checkpoint, such as ``model_ema``; by default the most usual one.
     """
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            return Source(path, _arrays(path, *_unzip(archive, path.stat().st_size)))
+            return _source(path, entry, *_unzip(path, archive))
     with path.open("rb") as file:
         content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         if content[:2] == b"PK":
             raise ValueError("the end of its archive is missing")
         if content[:1] != pickle.PROTO:
             raise ValueError("it does not begin with a pickle")
-        return Source(path, _arrays(path, *_unpack(content)))
+        return _source(path, entry, *_unpack(content))
 
 
-def _unzip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Storages]:
+def _unzip(path: Path, archive: zipfile.ZipFile) -> tuple[Any, Storages]:
     """The pickled object and its storages. Unlike torch, ``zipfile`` compares their checksums when it reads them."""
     records = {record.filename.partition("/")[2]: record for record in archive.infolist()}
-    if sum(record.compress_size for record in records.values()) > size:
+    if sum(record.compress_size for record in records.values()) > path.stat().st_size:
         raise ValueError("its archive claims more bytes than the file has")
 
     def content(name: str) -> bytes:
@@ -74,6 +73,12 @@ def _unzip(archive: zipfile.ZipFile, size: int) -> tuple[Any, Storages]:
             raise ValueError("it is compressed, which torch never does")
         return archive.read(records[name])
 
+    if "constants.pkl" in records:
+        raise PfiqError(f"{path}: is a TorchScript program, not a state dict; {checkpoints.FIX}")
+    if any(name.endswith(".npy") for name in archive.namelist()):
+        raise PfiqError(f"{path}: is an archive of NumPy arrays (.npz); {checkpoints.FIX}")
+    if "model.weights.h5" in archive.namelist():
+        raise PfiqError(f"{path}: is a model of Keras 3; save it in Keras with `model.save('model.h5')`.")
     if "data.pkl" not in records:
         raise ValueError("it is an archive without a pickle")
     if "byteorder" in records and content("byteorder") != b"little":
@@ -90,38 +95,40 @@ def _unpack(file: mmap.mmap) -> tuple[Any, Storages]:
         raise ValueError(OTHER_MACHINE)
     unpickler = Unpickler(file)
     content, keys = unpickler.load(), Unpickler(file).load()
-    widths = {}
-    for pid in unpickler.persistent_ids:
-        if pid[0] not in ("module", b"module"):  # a reference to source code, in the file of a whole model
-            kind, key = _storage(pid)
-            widths[key] = DTYPES[kind].itemsize
-    if keys != sorted(widths):
-        raise ValueError("its storages are not those that it refers to")
-    storages = {}
-    for key in keys:
-        length = widths[key] * int.from_bytes(file.read(8), "little")
-        start = file.tell()
-        file.seek(start + length)
-        storages[key] = memoryview(file)[start : start + length]
-    return content, storages.__getitem__
+
+    @functools.cache  # when the first tensor is read: before, tensors of other kinds are reported
+    def storages() -> dict[str | bytes, memoryview]:
+        widths = {}
+        for pid in unpickler.persistent_ids:
+            if pid[0] not in ("module", b"module"):  # a reference to source code, in the file of a whole model
+                kind, key = _storage(pid)
+                widths[key] = DTYPES[kind].itemsize
+        if keys != sorted(widths):
+            raise ValueError("its storages are not those that it refers to")
+        found = {}
+        for key in keys:
+            length = widths[key] * int.from_bytes(file.read(8), "little")
+            start = file.tell()
+            file.seek(start + length)
+            found[key] = memoryview(file)[start : start + length]
+        return found
+
+    return content, lambda key: storages()[key]
 
 
-def _arrays(path: Path, content: Any, storages: Storages) -> dict[str, np.ndarray]:
+def _source(path: Path, entry: str, content: Any, storages: Storages) -> Source:
     @functools.cache
     def flat(kind: str, key: str | bytes) -> np.ndarray:
-        """A storage, with bfloat16 as float32; cached, because tensors may share it."""
-        array = np.frombuffer(storages(key), DTYPES[kind])
-        return array.astype(np.float32) if DTYPES[kind] == jnp.bfloat16 else array
+        """A storage; cached, because tensors may share it."""
+        return np.frombuffer(storages(key), DTYPES[kind])
 
-    tensors = _state_dict(content)
-    if not tensors:
-        raise PfiqError(
-            f"{path}: does not contain a state dict of tensors; "
-            "give a file that `torch.save(model.state_dict(), path)` wrote."
-        )
+    chosen = checkpoints.choose(path, content, entry)
     arrays: dict[str, np.ndarray] = {}
     left = GROWTH * path.stat().st_size
-    for long_name, tensor in tensors.items():
+    for name, tensor in chosen.tensors.items():
+        if kind := _unreadable(tensor):
+            raise PfiqError(f"{path}: {name[:60]} is a {kind} tensor, which cannot be converted; save it as float32.")
+    for long_name, tensor in chosen.tensors.items():
         name = ".".join(part for part in long_name.split(".") if part != DATA_PARALLEL)
         if name in arrays:
             raise ValueError(f"two tensors have the name {name}")
@@ -129,33 +136,17 @@ def _arrays(path: Path, content: Any, storages: Storages) -> dict[str, np.ndarra
         left -= arrays[name].nbytes
         if left < 0:
             raise ValueError(f"its tensors have more than {GROWTH} times the bytes of the file")
-    return arrays
+    return Source(path, arrays, entry=chosen.place, other_entries=chosen.others)
 
 
-def _state_dict(content: Any) -> dict[str, Object]:
-    """The tensors of the first of the usual places that contains any."""
-    checkpoint = _entries(content)
-    for place in (*(_entries(checkpoint.get(name)) for name in STATE_DICTS), checkpoint):
-        tensors = {name: value for name, value in place.items() if _is_tensor(value)}
-        if tensors:
-            return tensors
-    return {}
-
-
-def _entries(value: Any) -> dict[str, Any]:
-    match value:
-        case Object("collections.OrderedDict", (list(pairs),)):  # pickled by Python 2
-            made = Object("dict")
-            for key, entry in pairs:
-                made[key] = entry
-            return made.entries
-        case Object():
-            return value.entries
-    return {}
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, Object) and value.name.startswith("torch._utils._rebuild_")
+def _unreadable(tensor: Object) -> str:
+    """The kind of a tensor other than dense arrays of NumPy's dtypes; empty for those."""
+    match tensor:
+        case Object("torch._utils._rebuild_tensor_v3", (_, _, _, _, _, _, Object(dtype), *_)):
+            return dtype.removeprefix("torch.")[:40]
+        case Object("torch._utils._rebuild_tensor_v2", (Object(_, (("storage", Object(kind), *_),)), *_)):
+            return "complex" if "Complex" in kind else ""
+    return next((kind for word, kind in KINDS.items() if word in tensor.name), "")
 
 
 def _array(tensor: Object, flat: Callable[[str, str | bytes], np.ndarray]) -> np.ndarray:

@@ -28,15 +28,15 @@ def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> Outputs:
     """
     import torch
 
-    assert source.companion is not None  # every source of this format has a symbol
-    symbol = read_symbol(source.companion)
+    (symbol_path,) = source.companions  # every source of this format has a symbol
+    symbol = read_symbol(symbol_path)
     last_reader = {used: node for node in symbol.operations for used in node.inputs}
     values = {symbol.data: torch.tensor(pixels)}
     outputs = {}
     for node in symbol.operations:
         if node.operation not in OPERATIONS:
             raise PfiqError(
-                f"{source.companion}: has the operation {node.operation!r}, which cannot be run here; "
+                f"{symbol_path}: has the operation {node.operation!r}, which cannot be run here; "
                 "convert it without --verify."
             )
         parameters = [used.name for used in node.inputs if used.operation == VARIABLE and used not in values]
@@ -47,7 +47,7 @@ def run(source: Source, pixels: np.ndarray, *, layers: bool = False) -> Outputs:
         except Exception as error:  # operations raise many types for damaged graphs
             reason = str(error).strip().split("\n")[0]
             raise PfiqError(
-                f"{source.companion}: its node {node.name!r} cannot be run ({reason}); convert it without --verify."
+                f"{symbol_path}: its node {node.name!r} cannot be run ({reason}); convert it without --verify."
             ) from error
         if layers and parameters:
             outputs[parameters[0]] = values[node].numpy()

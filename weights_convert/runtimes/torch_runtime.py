@@ -7,7 +7,7 @@ import numpy as np
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers import Architecture, InceptionResNetV1, IResNet
 from weights_convert.mappings import Fit
-from weights_convert.mappings.adaface import ADAFACE, IR_SE
+from weights_convert.mappings.adaface import ADAFACE, EVOLVE, IR_SE
 from weights_convert.mappings.conventions import TORCH
 from weights_convert.runtimes.outputs import Outputs
 from weights_convert.source import Source
@@ -49,7 +49,7 @@ def run(source: Source, pixels: np.ndarray, fit: Fit, architecture: Architecture
 
 def _build(source: Source, fit: Fit, architecture: Architecture) -> "nn.Module":
     if fit.mapping.convention is TORCH and isinstance(architecture, IResNet):
-        if fit.mapping in (ADAFACE, IR_SE):
+        if fit.mapping in (ADAFACE, IR_SE, EVOLVE):
             from weights_convert.torch_networks.adaface import TorchAdaFace
 
             return TorchAdaFace(
@@ -78,4 +78,6 @@ def _tensor(source: Source, name: str, template: "Tensor") -> "Tensor":
     import torch
 
     array = source.arrays.get(name)
-    return template if array is None else torch.tensor(np.asarray(array)).to(template.dtype).reshape(template.shape)
+    return (
+        template if array is None else torch.tensor(array.astype(np.float32)).to(template.dtype).reshape(template.shape)
+    )

@@ -54,14 +54,14 @@ def test_an_array_without_a_shape_is_ignored(layout, ndim, tmp_path):
 def test_the_symbol_is_found_by_name(name, tmp_path):
     (tmp_path / "model-symbol.json").write_bytes(symbol(NETWORK))
     (tmp_path / name).write_bytes(params(network_arrays()))
-    assert read(tmp_path / name).companion == tmp_path / "model-symbol.json"
+    assert read(tmp_path / name).companions == (tmp_path / "model-symbol.json",)
 
 
 def test_the_symbol_may_be_given(tmp_path):
     path, given = tmp_path / "model-0000.params", tmp_path / "elsewhere.json"
     path.write_bytes(params(network_arrays()))
     given.write_bytes(symbol(NETWORK))
-    assert read(path, symbol=str(given)).companion == given
+    assert read(path, symbol=str(given)).companions == (given,)
     refused(path, r"put model-symbol\.json or model-0000-symbol\.json next to it, or give the graph with --symbol\.$")
     with pytest.raises(PfiqError, match=rf"^{tmp_path}/none: no such file; give the -symbol.json file"):
         read(path, tmp_path / "none")

@@ -65,7 +65,7 @@ def test_exports_with_folded_batchnorms(exporter, dtype, torch, network, tmp_pat
     assert {array.dtype for array in source.arrays.values()} == {np.dtype(dtype)}
     assert set(source.epsilons.values()) == ({2e-3, 1e-5} if exporter == "legacy" else {2e-3})
     assert source.pixels == (127.5, 0.0078125)
-    assert source.companion is None
+    assert source.companions == ()
 
 
 def test_exports_that_keep_batchnorms_have_the_names_of_the_state_dict(torch, network, tmp_path):
@@ -96,7 +96,7 @@ def test_exports_that_keep_batchnorms_have_the_names_of_the_state_dict(torch, ne
 def test_exports_with_external_data(network, tmp_path):
     source = read(export(network, tmp_path / "a.onnx", "dynamo", external_data=True))
     check_layers(source, expected_layers(network, "dynamo"), 1e-6)
-    assert source.companion == tmp_path / "a.onnx.data"
+    assert source.companions == (tmp_path / "a.onnx.data",)
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)

@@ -31,7 +31,7 @@ def test_weights_next_to_the_model_are_read(write_external, tmp_path):
     (tmp_path / "a.data").write_bytes(b"1234" + KERNEL["w"].tobytes())
     source = read(write_external("a.data", offset=4, length=24))
     np.testing.assert_array_equal(source.arrays["w"], KERNEL["w"])
-    assert source.companion == tmp_path / "a.data"
+    assert source.companions == (tmp_path / "a.data",)
     assert source.path == tmp_path / "a.onnx"
 
 

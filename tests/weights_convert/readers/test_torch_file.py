@@ -6,6 +6,7 @@ import os
 import pathlib
 import sys
 import types
+import warnings
 import zipfile
 
 import numpy as np
@@ -47,6 +48,7 @@ def refused(path, reason):
     with pytest.raises(PfiqError, match=rf"^{path}: .*{reason}") as caught:
         read(path)
     assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) <= 300
 
 
 @FORMATS
@@ -76,10 +78,13 @@ def test_tensors_of_all_kinds(save_options, torch, path):
 
 
 @FORMATS
-def test_bfloat16_becomes_float32(save_options, torch, path):
+def test_bfloat16_stays_bfloat16(save_options, torch, path):
     tensor = torch.tensor(WEIGHT).bfloat16()
     torch.save({"w": tensor, "part": tensor[:, 1:4:2]}, path, **save_options)
-    check_is(path, {"w": tensor.float(), "part": tensor[:, 1:4:2].float()})
+    arrays = read(path).arrays
+    assert {str(array.dtype) for array in arrays.values()} == {"bfloat16"}
+    np.testing.assert_array_equal(arrays["w"].astype(np.float32), tensor.float())
+    np.testing.assert_array_equal(arrays["part"].astype(np.float32), tensor[:, 1:4:2].float())
 
 
 def test_torch_is_not_needed(torch, path, monkeypatch):
@@ -107,6 +112,42 @@ def test_the_state_dict_of_a_checkpoint(place, save_options, state_dict, torch, 
         {place: state_dict, "optimizer": optimizer, "epoch": 3, "arch": "iresnet", "best": best}, path, **save_options
     )
     check_is(path, state_dict)
+
+
+@pytest.mark.parametrize(
+    ("content", "taken", "others"),
+    [
+        ({"model": "n", "model_ema": "e"}, "model", ("model_ema",)),
+        ({"epoch": 3, "weights": "n", "optimizer": "e"}, "weights", ()),
+        ({"trainer": {"network": "n"}, "loss_head": {"w": 1}}, "trainer.network", ()),
+        ({"ema": "e", "state_dict": "n"}, "state_dict", ("ema",)),
+    ],
+)
+def test_the_entry_that_is_taken_is_stated(content, taken, others, state_dict, torch, path):
+    average = {name: tensor + 1 for name, tensor in state_dict.items()}
+
+    def filled(tree):
+        return {
+            k: filled(v) if isinstance(v, dict) else {"n": state_dict, "e": average}.get(v, v) for k, v in tree.items()
+        }
+
+    torch.save(filled(content), path)
+    source = read(path)
+    assert (source.entry, source.other_entries) == (taken, others)
+    check_is(path, state_dict)
+    for other in others:
+        np.testing.assert_array_equal(read(path, entry=other).arrays["0.weight"], average["0.weight"])
+
+
+def test_entries_by_the_beginning_of_names(torch, path):
+    torch.save({"model": {"student.w": torch.zeros(2), "teacher.w": torch.ones(2), "x": torch.ones(1)}}, path)
+    for entry in ("teacher", "model.teacher"):
+        arrays = read(path, entry=entry).arrays
+        assert arrays.keys() == {"teacher.w"}
+        np.testing.assert_array_equal(arrays["teacher.w"], 1)
+    for entry in ("model_ema", "x", "w", "model.x"):
+        with pytest.raises(PfiqError, match=f"has no entry '{entry}'; choose one such as model, student, teacher, or "):
+            read(path, entry=entry)
 
 
 class AttributeDict(dict):
@@ -169,6 +210,38 @@ def test_a_whole_model_is_refused(save, torch, path):
     refused(path, FIX)
 
 
+@FORMATS
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (lambda t: t.zeros(3), "is a single tensor, not a state dict"),
+        (lambda t: t.nn.Parameter(t.zeros(3)), "is a single tensor, not a state dict"),
+        (lambda t: [t.zeros(3)], "is a list of 1 objects, not a state dict"),
+        (lambda t: t.nn.Linear(2, 2), r"holds a whole pickled model \(torch\.nn\.modules\.linear\.Linear\)"),
+        (lambda t: {"epoch": 1, "net": t.nn.Linear(2, 2)}, r"holds a whole pickled model as net \(torch\.nn\.modules"),
+        (lambda t: {"epoch": 1, "lr": 0.1}, "does not contain a state dict of tensors, only epoch, lr"),
+    ],
+)
+def test_what_a_file_holds_instead_of_a_state_dict(content, problem, save_options, torch, path):
+    with warnings.catch_warnings(action="ignore"):
+        torch.save(content(torch), path, **save_options)
+    refused(path, f"{problem}.*{FIX}")
+
+
+def test_archives_of_other_programs_are_named(torch, path):
+    with warnings.catch_warnings(action="ignore"):
+        torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save(path)
+    refused(path, f"is a TorchScript program, not a state dict; {FIX}")
+    with path.open("wb") as file:
+        np.savez(file, w=WEIGHT)
+    refused(path, rf"is an archive of NumPy arrays \(\.npz\); {FIX}")
+
+
+def test_float8_is_refused(torch, path):
+    torch.save({"w": torch.zeros(2).to(torch.float8_e4m3fn)}, path)
+    refused(path, "w is a float8_e4m3fn tensor, which cannot be converted; save it as float32")
+
+
 @pytest.mark.filterwarnings("ignore:torch.quantize_per_tensor")
 @FORMATS
 @pytest.mark.parametrize("kind", ["sparse", "quantised", "complex"])
@@ -180,7 +253,7 @@ def test_other_tensors_are_refused(kind, save_options, torch, path):
         "complex": lambda: torch.complex(tensor, tensor),
     }
     torch.save({"w": made[kind]()}, path, **save_options)
-    refused(path, "")
+    refused(path, f"w is a {kind} tensor, which cannot be converted")
 
 
 def test_a_flipped_bit_is_found(torch, path):
