@@ -18,7 +18,7 @@ PATH_COLUMNS = ("path", "filename")
 SEPARATORS = (",", ";", "\t", "|", " ")  # the last one only if no other gives a column of paths
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 MAX_BYTES = 2**29  # of a CSV file
-NAMED = 100  # characters of a file's header that a message shows
+NAMED = 100  # characters of names in a file that a message shows
 
 # What pandas and R write for a missing number, in lower case.
 MISSING = frozenset(
@@ -69,7 +69,7 @@ class Table(NamedTuple):
         for wanted in names:
             found = [name for name in self.columns if name.lower() == wanted.lower()]
             if len(found) > 1:
-                raise PfiqError(f"{self.path}: has the columns {' and '.join(found)}; keep one.")
+                raise PfiqError(f"{self.path}: has the columns {' and '.join(found)[:NAMED]}; keep one.")
             if found:
                 return self.columns[found[0]]
         raise PfiqError(f"{self.path}: has no column `{names[0]}`; {self._remedy()}.")
@@ -189,7 +189,7 @@ def _header(text: str, separator: str) -> list[str]:
 def _check_names(path: Path, names: Sequence[str]) -> None:
     for name, number in Counter(names).items():
         if number > 1:
-            raise PfiqError(f"{path}: has {number} columns `{name}`; rename all but one.")
+            raise PfiqError(f"{path}: has {number} columns `{name[:NAMED]}`; rename all but one.")
 
 
 def readable(text: str) -> str:
@@ -242,7 +242,7 @@ def rows_of_files(table: Table, files: Sequence[Path], folders: Sequence[Path]) 
             raise PfiqError(f"{table.place(row)}: names no file; fill in its path, or remove the row.")
         match = next(filter(None, matches), None)
         if match in rows:
-            raise PfiqError(f"{table.place(row)}: {name} comes twice; keep one row per image.")
+            raise PfiqError(f"{table.place(row)}: {name[:NAMED]} comes twice; keep one row per image.")
         if match is not None:
             rows[match] = row
     return rows

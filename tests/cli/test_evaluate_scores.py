@@ -152,10 +152,8 @@ def test_names_and_tables_that_are_not_utf_8(evaluate):
     assert "| zwei Zeilen | " in Path("scores.md").read_text()
     assert "| größe | " in result.stdout
     assert Path("scores.png").exists()
-    assert (
-        "Error: f\\udce9ces/person 0: contains no folders"
-        in evaluate(folder / "person 0", "--quality", "random", exit_code=1).stderr
-    )
+    stderr = evaluate(folder / "person 0", "--quality", "random", exit_code=1).stderr
+    assert stderr.startswith("Error: f\\udce9ces/person 0: contains no folders")
 
 
 def test_degraded_faces_of_real_people(evaluate, data, recognizer):

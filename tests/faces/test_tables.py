@@ -166,14 +166,24 @@ def test_any_bytes_are_a_table_or_an_error_of_one_sentence(seed, changes):
     content = bytearray(seed)
     for place, change in changes:
         content[place : place + 2] = change
+    message = ""
     try:
         table = read(bytes(content))
         rows_of_files(table, FACES, [Path(), Path("faces")])
         for cells in table.columns.values():
             assert len(cells) == len(table.lines) == len(numbers_in(cells, table.decimal_comma))
     except PfiqError as error:
-        assert len(str(error)) < 300
-        assert "; " in str(error)
+        message = str(error)
+    assert len(message) < 300
+    assert not message or "; " in message
+
+
+@pytest.mark.parametrize("text", ["path,{0},{0}\na,1,2\n", "path,x\n{0},1\n{0},2\n"])
+def test_long_names_are_shortened_in_messages(text):
+    name = "n" * 10_000
+    with pytest.raises(PfiqError, match=r"nnn") as caught:
+        rows_of_files(read(text.format(name)), [Path(name)], [Path()])
+    assert len(str(caught.value)) < 300
 
 
 def test_a_row_without_a_path_and_one_that_comes_twice():

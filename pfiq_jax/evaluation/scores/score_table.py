@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.tables import PATH_COLUMNS, Table, numbers_in, read_table, rows_of_files
+from pfiq_jax.faces.tables import NAMED, PATH_COLUMNS, Table, numbers_in, read_table, rows_of_files
 
 NOT_ASSESSED = -1  # in a table of OFIQ, the reference implementation of ISO/IEC 29794-5
 COUNTERS = ("index", "id", "row", "#")  # names of columns that are no scores if they count the rows
@@ -54,7 +54,7 @@ def read_scores(
             if row is None:
                 raise PfiqError(f"{path}: has no row for {face}; score all faces of {folder}.")
             raise PfiqError(
-                f"{path}: has no finite number for {face} in column {lacking[0]}; score it, or drop the column."
+                f"{path}: has no finite number for {face} in column {lacking[0][:NAMED]}; score it, or drop the column."
             )
     return scores
 
@@ -74,8 +74,8 @@ def _numeric_columns(table: Table) -> dict[str, list[float]]:
             continue
         if others:
             raise PfiqError(
-                f"{table.place(others[0])}: {cells[others[0]][:40]!r} is not a number, as others in column {name} are; "
-                "fix it, leave it empty, or drop the column."
+                f"{table.place(others[0])}: {cells[others[0]][:40]!r} is not a number, as others in column "
+                f"{name[:NAMED]} are; fix it, leave it empty, or drop the column."
             )
         columns[name] = [number for number in numbers if number is not None]
     return columns
