@@ -9,7 +9,7 @@ from pfiq_jax.errors import PfiqError
 MAX_BYTES = 256 * 2**20
 """Of a file, and of all files that are decoded at once."""
 
-MAX_JPEG2000_BYTES = 32 * 2**20
+MAX_JPEG2000_BYTES = 16 * 2**20
 """Of a JPEG 2000 file, which takes 0.3 s per megabyte to decode."""
 
 MAX_PIXELS = 89_478_485
@@ -18,7 +18,10 @@ MAX_PIXELS = 89_478_485
 MAX_SCANNED_PIXELS = 2 * 10**9
 """Scans times pixels of a JPEG file: 22 scans of the largest image. Ten are usual."""
 
-MAX_SECONDS = 10
+MAX_PNG_CHUNKS = 100_000
+"""Of a PNG file, whose pixels usually come in chunks of 8 kB or more."""
+
+MAX_SECONDS = 5
 """Of processor time that decoding may take, where Pillow decodes in steps."""
 
 TRUNCATED = "is truncated, its pixels end early; copy it again in whole."

@@ -1,4 +1,4 @@
-"""Netpbm files of grey levels or colours (PGM, PPM), in text or binary.
+"""Netpbm files of grey levels or colours (PGM, PPM), in text or binary, and of black and white (PBM) in text.
 
 Pillow takes seconds per megabyte for those in text or with another largest value than 255, and forgets that value.
 """
@@ -12,12 +12,14 @@ from pfiq_jax.faces.limits import DAMAGED, TRUNCATED, check_pixels
 
 _BREAK = rb"(?:\s|#[^\r\n]*[\r\n])"
 HEADER = re.compile(rb"P([2356])" + rb"%b+([0-9]{1,9})" % _BREAK * 3 + rb"\s")
+HEADER_OF_BITS = re.compile(rb"P(1)" + rb"%b+([0-9]{1,9})" % _BREAK * 2 + rb"\s")
+NOT_BITS = re.compile(rb"[^\s01]")
 COMMENT = re.compile(rb"#[^\r\n]*")
 NOT_NUMBERS = re.compile(rb"[^\s0-9]|[0-9]{6}")
 
 
 def read_netpbm(data: bytes) -> tuple[np.ndarray, int] | None:
-    """The pixels and the value of white of a PGM or PPM file; None for other files.
+    """The pixels and the value of white of a PGM, PPM or plain PBM file; None for other files.
 
     Args:
         data: the file.
@@ -28,10 +30,10 @@ def read_netpbm(data: bytes) -> tuple[np.ndarray, int] | None:
     Raises:
         PfiqError: for a file that is damaged, truncated or too large. Its text is the reason alone.
     """
-    header = HEADER.match(data)
+    header = HEADER.match(data) or HEADER_OF_BITS.match(data)
     if not header:
         return None
-    kind, width, height, white = (int(each) for each in header.groups())
+    kind, width, height, white = (int(each) for each in (*header.groups(), 1)[:4])
     if not (width and height and 0 < white < 2**16):
         raise PfiqError(DAMAGED)
     check_pixels(width, height)
@@ -45,9 +47,12 @@ def read_netpbm(data: bytes) -> tuple[np.ndarray, int] | None:
         pixels = np.frombuffer(body, dtype, count)
     else:
         text = COMMENT.sub(b"", data[header.end() :]) if b"#" in data else data[header.end() :]
-        if NOT_NUMBERS.search(text):
+        if (NOT_BITS if kind == 1 else NOT_NUMBERS).search(text):
             raise PfiqError(DAMAGED)
-        pixels = np.fromstring(text, np.int32, sep=" ")[:count]
+        if kind == 1:  # ones are black, and need no space between them
+            pixels = np.frombuffer(b"".join(text.split())[:count], np.uint8) == ord("0")
+        else:
+            pixels = np.fromstring(text, np.int32, sep=" ")[:count]
         if len(pixels) < count:
             raise PfiqError(TRUNCATED)
     return pixels.reshape(shape), white

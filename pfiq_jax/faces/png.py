@@ -4,7 +4,7 @@ import zlib
 from collections.abc import Iterable
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.limits import TRUNCATED, check_pixels
+from pfiq_jax.faces.limits import MAX_PNG_CHUNKS, TRUNCATED, check_pixels
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 ESSENTIAL = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"eXIf")
@@ -24,11 +24,14 @@ def without_metadata(data: bytes) -> bytes:
         data: the file.
 
     Raises:
-        PfiqError: if there are too many pixels, or if they end early. Its text is the reason alone.
+        PfiqError: if there are too many pixels or chunks, or if they end early. Its text is the reason alone.
     """
     kept, pixels, header = [data[:8]], [], b""
-    at = 8
+    at, count = 8, 0
     while at + 8 <= len(data):
+        count += 1
+        if count > MAX_PNG_CHUNKS:
+            raise PfiqError(f"has more than {MAX_PNG_CHUNKS:,} chunks; save it again.")
         length, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
         content = memoryview(data)[at + 8 : at + 8 + length]
         end = at + 12 + length

@@ -249,6 +249,13 @@ def test_megabytes_of_comments_in_a_ppm():
     assert time.perf_counter() - started < 5
 
 
+@pytest.mark.parametrize("space", ["", " ", "\n# a comment\n"])
+def test_black_and_white_in_text(space):
+    bits = NOISE[..., 0] > 99
+    text = f"P1\n48 64\n{space.join('01'[not bit] for bit in bits.ravel())}\n"
+    np.testing.assert_array_equal(rgb(text.encode()), np.repeat(bits[..., None] * np.uint8(255), 3, -1))
+
+
 @pytest.mark.parametrize("junk", [b"x", b"-1", b"999999", b"256"])
 def test_damaged_ppm_in_text(junk):
     with pytest.raises(PfiqError, match=r"is damaged|outside 0\.\.255"):
@@ -260,6 +267,13 @@ def test_large_jpeg_2000_files_are_refused(monkeypatch):
     monkeypatch.setattr(limits, "MAX_JPEG2000_BYTES", len(data) - 1)
     with pytest.raises(PfiqError, match=r"bytes, more than .* for JPEG 2000; save it as a PNG"):
         rgb(data)
+
+
+def test_png_of_many_chunks():
+    """They are parsed one by one."""
+    whole = odd_pictures.png(NOISE, extra=chunk(b"IDAT", b"") * 10**5)
+    with pytest.raises(PfiqError, match="has more than 100,000 chunks; save it again"):
+        rgb(whole)
 
 
 def test_decoding_ends_after_some_seconds(monkeypatch):
