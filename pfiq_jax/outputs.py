@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -94,7 +95,6 @@ class RowsFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file: int | None = None
-        self._size = 0  # of the rows that are there in whole
 
     def __enter__(self) -> "RowsFile":
         return self
@@ -112,20 +112,31 @@ class RowsFile:
         Raises:
             OutputError: if the file cannot be written.
         """
-        rest = csv_text(rows).encode("utf-8", "surrogateescape")
-        end = self._size + len(rest)
         try:
             if self._file is None:
                 self._file = os.open(_target(self._path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-            try:
-                while rest:
-                    rest = rest[os.write(self._file, rest) :]
-            except BaseException:
-                os.ftruncate(self._file, self._size)
-                raise
+            append_rows(self._file, rows)
         except OSError as error:
             raise _unwritable(self._path, error) from error
-        self._size = end
+
+
+def append_rows(descriptor: int, rows: Iterable[Sequence[object]]) -> None:
+    """Writes rows of CSV to the end of an open file: all of them, or none if it is a regular file.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    rest = csv_text(rows).encode("utf-8", "surrogateescape")
+    before = os.fstat(descriptor)
+    end = before.st_size
+    try:
+        while rest:
+            written = os.write(descriptor, rest)
+            rest, end = rest[written:], end + written
+    except BaseException:
+        if stat.S_ISREG(before.st_mode) and os.fstat(descriptor).st_size == end:  # nobody else writes to it
+            os.ftruncate(descriptor, before.st_size)
+        raise
 
 
 def _target(path: str | os.PathLike[str]) -> Path:

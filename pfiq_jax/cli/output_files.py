@@ -1,5 +1,6 @@
 """The files that a command writes: where they go, and whether they can be written."""
 
+import io
 import os
 import sys
 from collections import Counter
@@ -10,7 +11,7 @@ from pathlib import Path
 import click
 
 from pfiq_jax.errors import OutputError
-from pfiq_jax.outputs import RowsFile, check_output, make_folder
+from pfiq_jax.outputs import RowsFile, append_rows, check_output, make_folder
 from pfiq_jax.tables import csv_text
 
 STDOUT = Path("-")
@@ -74,8 +75,12 @@ def row_writer(output: Path, header: Sequence[str]) -> Iterator[Callable[[Sequen
 
 def _write_to_stdout(rows: Iterable[Sequence[object]]) -> None:
     sys.stdout.flush()
-    sys.stdout.buffer.write(csv_text(rows).encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()
+    try:
+        descriptor = sys.stdout.fileno()
+    except io.UnsupportedOperation:  # in a notebook or a test
+        sys.stdout.buffer.write(csv_text(rows).encode("utf-8", "surrogateescape"))
+        return
+    append_rows(descriptor, rows)
 
 
 def output_paths(inputs: Sequence[Path], output: Path, suffix: str) -> list[Path]:

@@ -83,6 +83,27 @@ def test_a_closed_stdout_is_noticed_before_the_work(tmp_path):
     assert Path("scores.csv").exists()
 
 
+@pytest.mark.parametrize("redirected", [False, True])
+def test_a_full_disk_leaves_whole_rows_and_is_named(tmp_path, redirected):
+    """The limit of a file's size stands for a full disk; blocks of 512 or 1024 bytes."""
+    names = [f"{'x' * 200}{number}.png" for number in range(40)]
+    code = "import sys; from pfiq_jax.cli import main; main(sys.argv[1:], prog_name='pfiq')"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment["XDG_CACHE_HOME"] = str(tmp_path / "none")
+    to = "> out.csv" if redirected else "-o out.csv"
+    command = ["sh", "-c", f'ulimit -f 4; exec "$0" "$@" {to}', sys.executable, "-c", code, "score", *names]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 3, result.stderr
+    name, remedy = ("stdout", "use -o") if redirected else ("out.csv", "choose another output")
+    assert result.stderr.splitlines()[-1] == f"Error: {name}: cannot be written (File too large); {remedy}."
+    text = Path("out.csv").read_text()
+    assert text.endswith("\n")
+    table = rows(text)
+    assert 0 < len(table) < 40
+    assert [row["path"] for row in table] == names[: len(table)]
+    assert all(row["error"] for row in table)
+
+
 def test_a_reader_of_stdout_that_has_enough_ends_the_run_without_a_word(tmp_path):
     result = closing("| true", "evaluate", "--help")
     assert result.stderr == ""
