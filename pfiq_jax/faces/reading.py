@@ -16,6 +16,8 @@ from pfiq_jax.recognizers.preprocessing import Points
 
 MOSTLY_OUTSIDE = "crop lies mostly outside the image"
 UPRIGHT = 60  # degrees up to which faces are turned in photographs that are upright
+LARGEST_ZOOM = 8
+ENLARGED = f"enlarged more than {LARGEST_ZOOM} times, by its landmarks"
 TURNED = f"turned by more than {UPRIGHT} degrees, by its landmarks"
 
 
@@ -86,8 +88,13 @@ def _warnings_about(
     x, y = sources(shape, points, size, template)
     height, width = shape
     inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
-    is_turned = abs(np.arctan2(y[0, -1] - y[0, 0], x[0, -1] - x[0, 0])) > np.radians(UPRIGHT)
-    return (MOSTLY_OUTSIDE,) * bool(inside.mean() < 0.5) + (TURNED,) * bool(is_turned)
+    across = complex(x[0, 1] - x[0, 0], y[0, 1] - y[0, 0])  # from one pixel of the crop to the next
+    reasons = {
+        MOSTLY_OUTSIDE: inside.mean() < 0.5,
+        TURNED: abs(np.angle(across)) > np.radians(UPRIGHT),
+        ENLARGED: abs(across) * LARGEST_ZOOM < 1,
+    }
+    return tuple(reason for reason, holds in reasons.items() if holds)
 
 
 def face_or_error(path: Path, read: Callable[[Path], Face]) -> Face | PfiqError:

@@ -9,7 +9,7 @@ from PIL import Image
 
 from pfiq_jax import PfiqError
 from pfiq_jax.faces.landmarks import ORDER, check_landmarks
-from pfiq_jax.faces.reading import MOSTLY_OUTSIDE, TURNED, read_face
+from pfiq_jax.faces.reading import ENLARGED, MOSTLY_OUTSIDE, TURNED, read_face
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 TEMPLATE = np.array(ARCFACE_TEMPLATE)
@@ -91,12 +91,13 @@ def test_what_is_not_five_points_is_refused(landmarks):
         check_landmarks(landmarks, SIZE)
 
 
-def test_a_crop_that_lies_mostly_outside_or_is_turned_has_a_warning(tmp_path):
+def test_a_crop_that_lies_mostly_outside_or_is_turned_or_tiny_has_a_warning(tmp_path):
     path = tmp_path / "a.png"
     Image.fromarray(np.zeros((*SIZE, 3), np.uint8)).save(path)
     cases = {
         "inside": (FACE, ()),
         "at a corner": (TEMPLATE * 3 + (-100, -130), (MOSTLY_OUTSIDE,)),
+        "of a thumbnail": (TEMPLATE / 10 + (20, 10), (ENLARGED,)),
         "upside down": (FACE[[4, 3, 2, 1, 0]], (TURNED,)),
     }
     for points, warnings in cases.values():
