@@ -46,5 +46,5 @@ def _write_recognizer(auxiliary: tuple[Sequence[Any], Descriptions]) -> bytes:
 
 
 def _read_recognizer(written: bytes) -> tuple[Sequence[Any], Descriptions]:
-    fields = fields_of(json.loads(written))
+    fields = fields_of(written)
     return tuple(fields[name] for name in STATIC), Descriptions(fields[name] for name in DESCRIPTIONS)

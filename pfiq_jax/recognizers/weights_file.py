@@ -1,6 +1,5 @@
 """Weights on disk: ``.safetensors`` whose header holds everything that is not an array."""
 
-import dataclasses
 import json
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -11,12 +10,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import msgspec
 import numpy as np
 import safetensors
 import safetensors.numpy
 from jaxtyping import Array, PyTree
 
-from pfiq_jax.calibration import Calibration
 from pfiq_jax.errors import PfiqError, check_format_version, summarize
 from pfiq_jax.outputs import write_atomically
 from pfiq_jax.recognizers.architecture import Architecture, path_name
@@ -44,14 +43,9 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
     header, arrays = _read(path)
     try:
         fields = fields_of(header)
-        calibrations = [_calibration(each) for each in header["calibrations"]]
-    except (PfiqError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except PfiqError as error:
         raise PfiqError(f"{path}: {error}; convert the source weights again with `weights-convert convert`.") from error
-    return Recognizer(
-        parameters=fill(fields["network"], arrays, arrays.__getitem__, path),
-        calibrations={each.method: each for each in calibrations},
-        **fields,
-    )
+    return Recognizer(parameters=fill(fields["network"], arrays, arrays.__getitem__, path), **fields)
 
 
 def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> None:
@@ -67,9 +61,8 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
             "`Recognizer.trainable`.",
             faults,
         )
-    header["calibrations"] = [dataclasses.asdict(each) for each in recognizer.calibrations.values()]
     arrays = {name: _narrow(leaf, recognizer.storage_dtype) for name, leaf in leaves.items()}
-    metadata = {HEADER: json.dumps(header, default=lambda number: np.asarray(number).tolist())}
+    metadata = {HEADER: json.dumps(header)}
 
     def write(partial: Path) -> None:
         try:
@@ -144,18 +137,25 @@ def _fault_in(name: str, array: np.ndarray) -> str | None:
     return None
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+class _Version(msgspec.Struct):
+    format_version: int
+
+
+def _read(path: Path) -> tuple[bytes, dict[str, np.ndarray]]:
     fix = "give a file that `weights-convert convert` or `Recognizer.save` wrote."
     if not os.path.isfile(path):  # also of a name that is too long
         raise PfiqError(f"{path}: no such weights file; {fix}")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            header = json.loads((file.metadata() or {})[HEADER])
-            check_format_version(path, header["format_version"], FORMAT_VERSION, "convert the source weights again")
+            header = (file.metadata() or {})[HEADER].encode()
+            version = msgspec.json.decode(header, type=_Version).format_version
+            check_format_version(path, version, FORMAT_VERSION, "convert the source weights again")
             return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (safetensors.SafetensorError, OSError) as error:
         raise PfiqError(f"{path}: is truncated or not a .safetensors file ({error}); {fix}") from error
-    except (KeyError, TypeError, json.JSONDecodeError) as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise PfiqError(f"{path}: its pfiq_jax header is damaged ({str(error)[:100]}); {fix}") from error
+    except KeyError as error:
         raise PfiqError(f"{path}: is a .safetensors file without a pfiq_jax header; {fix}") from error
 
 
@@ -166,8 +166,3 @@ def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         narrow = array.astype(jnp.dtype(dtype))
     return narrow if np.array_equal(narrow.astype(array.dtype), array) else array
-
-
-def _calibration(fields: dict[str, Any]) -> Calibration:
-    numbers = {name: np.asarray(value, np.float32) for name, value in fields.items() if isinstance(value, list | float)}
-    return Calibration(**{**fields, **numbers})

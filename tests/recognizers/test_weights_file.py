@@ -1,6 +1,8 @@
 """Weight files: bit for bit, and every way they can be broken."""
 
+import dataclasses
 import json
+import re
 
 import jax
 import numpy as np
@@ -75,26 +77,120 @@ def test_all_problems_of_a_file_are_in_one_error(parts, tmp_path):
         assert any(problem.startswith(part) for problem in caught.value.details)
 
 
+def merged(header, change):
+    """A header with some values replaced, in dictionaries and lists of any depth; keys of lists are positions."""
+    if not isinstance(change, dict):
+        return change
+    if isinstance(header, list):
+        return [merged(old, change.get(index, {})) if index in change else old for index, old in enumerate(header)]
+    return header | {name: merged(header.get(name), new) if name in header else new for name, new in change.items()}
+
+
+ZERO_TO_HUNDRED = [float(number) for number in range(101)]
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"architecture": "resnext"}, "architecture"),
+        ({"architecture": "iresnet"}, "head_epsilon"),
+        ({"architecture": 3}, "architecture"),
+        ({"options": {"unknown": 1}}, "unknown"),
+        ({"options": []}, "options"),
+        ({"options": {"epsilon": -1}}, "epsilon"),  # gave nan,nan with exit code 0
+        ({"options": {"epsilon": 0}}, "epsilon"),
+        ({"options": {"epsilon": 1e300}}, "epsilon"),
+        ({"options": {"epsilon": "1e-5"}}, "epsilon"),
+        ({"options": {"dim": 10**9}}, "dim"),
+        ({"options": {"dim": 0}}, "dim"),
+        ({"options": {"dim": 1.5}}, "dim"),
+        ({"preprocessing": {"size": "big"}}, "size"),
+        ({"preprocessing": {"size": [10**6, 10**6]}}, "size"),
+        ({"preprocessing": {"size": [-112, 112]}}, "size"),
+        ({"preprocessing": {"size": [112]}}, "size"),
+        ({"preprocessing": {"size": [224, 224]}}, "`size` of 112x112 for sface, got 224x224"),
+        ({"preprocessing": {"scale": [0, 0, 0]}}, "scale"),
+        ({"preprocessing": {"scale": [float("nan")] * 3}}, "header is damaged .JSON is malformed"),
+        ({"preprocessing": {"mean": [float("inf")] * 3}}, "header is damaged .JSON is malformed"),
+        ({"preprocessing": {"mean": [1e300] * 3}}, "mean"),
+        ({"preprocessing": {"channel_order": "GRB"}}, "channel_order"),
+        ({"preprocessing": {"template": [[0, 0]]}}, "template"),
+        ({"preprocessing": None}, "preprocessing"),
+        ({"dropout_rate": "much"}, "dropout_rate"),
+        ({"dropout_rate": 7}, "dropout_rate"),
+        ({"dropout_rate": 1}, "dropout_rate"),
+        ({"dropout_rate": -0.1}, "dropout_rate"),
+        ({"dropout_granularity": "layer"}, "dropout_granularity"),
+        ({"folded_batch_norms": "yes"}, "folded_batch_norms"),
+        ({"storage_dtype": "float8"}, "storage_dtype"),
+        ({"format_version": 99}, "upgrade"),
+        ({"provenance": 3}, "provenance"),
+        ({"provenance": {"colour": "red"}}, "colour"),
+        ({"provenance": {"source": 3}}, "source"),
+        ({"provenance": {"also_fits": "sface"}}, "also_fits"),
+        ({"calibrations": {0: {"alpha": -50}}}, "alpha"),
+        ({"calibrations": {0: {"alpha": 0}}}, "alpha"),
+        ({"calibrations": {0: {"alpha": "steep"}}}, "alpha"),
+        ({"calibrations": {0: {"r": float("inf")}}}, "header is damaged .JSON is malformed"),
+        ({"calibrations": {0: {"r": 1e9}}}, "within the percentiles"),
+        ({"calibrations": {0: {"percentiles": [1.0, 2.0]}}}, "percentiles"),
+        ({"calibrations": {0: {"percentiles": ZERO_TO_HUNDRED[::-1], "r": 50}}}, "ascending"),
+        ({"calibrations": {0: {"fmr": 2}}}, "fmr"),
+        ({"calibrations": {0: {"threshold": 7}}}, "threshold"),
+        ({"calibrations": {0: {"failure": [1]}}}, "failure"),
+        ({"calibrations": {0: {"colour": 1}}}, "colour"),
+        ({"calibrations": {0: 3}}, "calibrations"),
+        ({"calibrations": 3}, "calibrations"),
+        ({"extra": 3}, "extra"),
+    ],
+)
+def test_every_value_of_a_header_has_a_type_and_a_range(parts, tmp_path, change, place):
+    header, arrays = parts
+    path = write(tmp_path / "header.safetensors", json.dumps(merged(json.loads(header), change)), arrays)
+    with pytest.raises(PfiqError, match=rf"header\.safetensors: .*{place}") as caught:
+        load_recognizer(path)
+    assert re.search(r"again with|upgrade|that `weights-convert convert`", str(caught.value))
+    assert len(str(caught.value)) <= 300 + len(str(tmp_path))
+
+
+def test_one_calibration_per_method(parts, tmp_path):
+    header, arrays = parts
+    twice = json.loads(header)
+    twice["calibrations"] += twice["calibrations"][:1]
+    with pytest.raises(PfiqError, match="one of the `calibrations` per method"):
+        load_recognizer(write(tmp_path / "header.safetensors", json.dumps(twice), arrays))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["[" * 100_000, "[" * 100_000 + "]" * 100_000, '{"a":' * 100_000, "9" * 100_000, "1e999999", '"' + "a" * 10**6],
+)
+@pytest.mark.parametrize("place", ["dropout_rate", "unknown", "options", "format_version"])
+def test_deep_headers_and_long_numbers_are_one_sentence(parts, tmp_path, value, place):
+    header, arrays = parts
+    known = json.loads(header)
+    known.pop(place, None)
+    text = f'{{"{place}": {value}, {json.dumps(known)[1:]}'
+    with pytest.raises(PfiqError, match=r"header\.safetensors: ") as caught:
+        load_recognizer(write(tmp_path / "header.safetensors", text, arrays))
+    assert len(str(caught.value)) <= 400
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        {"architecture": "resnext"},
-        {"architecture": "iresnet", "options": {"depth": 7}},
-        {"options": {"unknown": 1}},
-        {"options": []},
-        {"preprocessing": {"size": "big"}},
-        {"preprocessing": None},
-        {"dropout_rate": "much"},
-        {"format_version": 99},
-        {"provenance": 3},
-        {"provenance": {"source": "a.pt", "colour": "red"}},
+        lambda r: dataclasses.replace(r, network=dataclasses.replace(r.network, epsilon=-1.0)),
+        lambda r: dataclasses.replace(r, dropout_rate=7.0),
+        lambda r: dataclasses.replace(r, storage_dtype="int8"),
+        lambda r: r.calibrated(dataclasses.replace(r.calibrations["relative_norm"], alpha=np.float32(np.nan))),
+        lambda r: r.calibrated(dataclasses.replace(r.calibrations["relative_norm"], alpha=np.float32(-50))),
     ],
 )
-def test_broken_headers(parts, tmp_path, change):
-    header, arrays = parts
-    path = write(tmp_path / "header.safetensors", json.dumps(json.loads(header) | change), arrays)
-    with pytest.raises(PfiqError, match=r"header\.safetensors: .*(again|upgrade)"):
-        load_recognizer(path)
+def test_what_would_be_refused_is_not_written(change, recognizer, tmp_path):
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(PfiqError, match=rf"^{path}: "):
+        change(recognizer).save(path)
+    assert not path.exists()
 
 
 @pytest.mark.parametrize("header", [None, "not json", "[]"])
