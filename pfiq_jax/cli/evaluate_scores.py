@@ -144,7 +144,10 @@ def scores_of_others(
             return True
         return False
 
-    scores = read_scores(scores_file, paths, folder, may_lack=is_unreadable)
+    warn = functools.partial(click.echo, err=True)
+    scores = read_scores(
+        scores_file, paths, folder, may_lack=is_unreadable, left_out=lambda sentence: warn(f"Warning: {sentence}")
+    )
     if taken := [name for name in scores if name in methods]:
         raise PfiqError(f"{scores_file}: column {taken[0]} has the name of a method of this library; rename it.")
     return scores

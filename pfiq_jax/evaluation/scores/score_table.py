@@ -16,7 +16,12 @@ COUNTERS = ("index", "id", "row", "#")  # names of columns that are no scores if
 
 
 def read_scores(
-    path: Path, faces: Sequence[Path], folder: Path, *, may_lack: Callable[[Path], bool] = lambda face: False
+    path: Path,
+    faces: Sequence[Path],
+    folder: Path,
+    *,
+    may_lack: Callable[[Path], bool] = lambda face: False,
+    left_out: Callable[[str], object] | None = None,
 ) -> dict[str, Float[np.ndarray, " faces"]]:
     """Every numeric column of a table, in the order of the faces.
 
@@ -29,6 +34,8 @@ def read_scores(
         folder: relative paths in the table may be relative to this folder, to the table's own folder or to the current
             one.
         may_lack: whether a face may lack a score, which is then NaN; called only for faces that lack one.
+        left_out: called with a sentence about each column that is left out, since a score is missing in it but not in
+            all others. By default such a column is an error.
 
     Raises:
         PfiqError: for a file that cannot be read, has no column of paths or no numeric column, or names a face twice;
@@ -44,19 +51,29 @@ def read_scores(
         raise PfiqError(f"{path}: has no column of numbers; add one with the scores of a tool.")
 
     scores = {name: np.full(len(faces), np.nan) for name in numbers}
+    lacking: dict[str, list[Path]] = {}
     for index, face in enumerate(faces):
         row = rows.get(os.path.abspath(face))
         if row is not None:
             for name, values in numbers.items():
                 scores[name][index] = values[row]
-        lacking = [name for name, values in scores.items() if not math.isfinite(values[index])]
-        if lacking and not may_lack(face):
+        names = [name for name, values in scores.items() if not math.isfinite(values[index])]
+        if names and not may_lack(face):
             if row is None:
                 raise PfiqError(f"{path}: has no row for {face}; score all faces of {folder}.")
+            for name in names:
+                lacking.setdefault(name, []).append(face)
+    for name in [name for name in scores if name in lacking]:
+        missing = lacking[name]
+        if left_out is None or len(lacking) == len(scores):
             raise PfiqError(
-                f"{path}: has no finite number for {face} in column {lacking[0][:NAMED]}; score it, or drop the column."
+                f"{path}: has no finite number for {missing[0]} in column {name[:NAMED]}; score it, or drop the column."
             )
-    return scores
+        left_out(
+            f"{path}: column {name[:NAMED]} is left out, since it has no finite number for {len(missing)} of "
+            f"{len(faces)} faces, such as {missing[0]}."
+        )
+    return {name: values for name, values in scores.items() if name not in lacking}
 
 
 def _numeric_columns(table: Table) -> dict[str, list[float]]:

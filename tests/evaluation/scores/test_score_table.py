@@ -83,6 +83,18 @@ def test_a_column_of_which_a_cell_is_missing_does_not_disappear():
     np.testing.assert_array_equal(found["other"], [np.nan, 2])
 
 
+def test_a_column_that_lacks_a_score_is_left_out_in_words_if_another_is_complete():
+    said: list[str] = []
+    found = read("path,score,other\n" + ROWS.format("NA", 2), left_out=said.append)
+    assert list(found) == ["score"]
+    assert said == [
+        "tables/scores.csv: column other is left out, since it has no finite number for 1 of 2 faces, such as "
+        "faces/ann/1.png."
+    ]
+    with pytest.raises(PfiqError, match="in column score; score it, or drop the column"):
+        read("path,score,other\n" + ROWS.format("NA", 2).replace(".25", ""), left_out=said.append)
+
+
 def test_a_cell_that_is_no_number_is_named_and_a_column_of_text_is_left_out():
     rows = ROWS.format(2, 3) + "faces/cid/1.png,x.5,x\n"
     with pytest.raises(PfiqError, match=r"^tables/scores\.csv, line 4: 'x\.5' is not a number, as others in column"):
