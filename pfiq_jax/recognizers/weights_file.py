@@ -50,10 +50,6 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
 
 def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> None:
     """Writes what ``load_recognizer`` reads back; see ``Recognizer.save``."""
-    try:
-        header = {"format_version": FORMAT_VERSION, **header_of(recognizer)}
-    except PfiqError as error:
-        raise PfiqError(f"{path}: {error}") from error
     leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(recognizer.parameters)}
     if faults := [f"{name} {fault}" for name, leaf in leaves.items() if (fault := _fault_in(name, leaf))]:
         raise PfiqError(
@@ -61,6 +57,10 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
             "`Recognizer.trainable`.",
             faults,
         )
+    try:
+        header = {"format_version": FORMAT_VERSION, **header_of(recognizer)}
+    except PfiqError as error:
+        raise PfiqError(f"{path}: {error}") from error
     arrays = {name: _narrow(leaf, recognizer.storage_dtype) for name, leaf in leaves.items()}
     metadata = {HEADER: json.dumps(header)}
 
