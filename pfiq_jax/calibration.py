@@ -109,7 +109,7 @@ class Calibration:
         return cls(method, alpha, r, np.percentile(raw, np.arange(101)), reference, fmr, threshold, failure)
 
     def scale(self, raw_scores: ArrayLike) -> Float[Array, "*batch"]:
-        """Raw scores on a scale of 0 to 1; higher is better. Differentiable by the scores."""
+        """Raw scores on a scale of 0 to 1; higher is better. Differentiable by the scores. NaN if one is not finite."""
         return jax.nn.sigmoid(self._logit(raw_scores))
 
     def percentile(self, raw_scores: ArrayLike) -> Float[Array, "*batch"]:
@@ -128,7 +128,9 @@ class Calibration:
         return jax.nn.sigmoid(intercept + slope * self._logit(raw_scores))
 
     def _logit(self, raw_scores: ArrayLike) -> Float[Array, "*batch"]:
-        return _constant(self.alpha) * (_float32(raw_scores) - _constant(self.r))
+        raw = _float32(raw_scores)
+        logit = _constant(self.alpha) * (raw - _constant(self.r))
+        return jnp.where(jnp.isfinite(raw), logit, jnp.nan)  # a score that overflowed is not the best one
 
 
 pytrees.register(

@@ -1,6 +1,7 @@
 """Scores of many image files, in order and batch by batch; and the score of one face with its map."""
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from pfiq_jax.recognizers import Images, Recognizer, per_face
 
 RESIZED = "resized without alignment"
 BORROWED = "scale of another network"
+NOT_FINITE = "its score is not a finite number; the recogniser's weights are faulty or overflow, so convert them again."
 
 
 class Score(NamedTuple):
@@ -57,7 +59,7 @@ def score_files(
         note: called with every path and its face, or with the reason why it has none.
 
     Yields:
-        The scores of one batch; a file that cannot be read has an ``error`` in place of a score.
+        The scores of one batch; a file that cannot be read, or whose score is not finite, has an ``error`` instead.
 
     Raises:
         PfiqError: for a method for which the recogniser lacks something.
@@ -68,11 +70,13 @@ def score_files(
     for batch in over_files(compute, paths, read, size=recognizer.preprocessing.size, batch_size=batch_size):
         scores = []
         for path, face, (raw, scaled) in batch:
+            quality = None if scaled is None else float(scaled)
+            if not isinstance(face, PfiqError) and not math.isfinite(float(raw) + (quality or 0)):
+                face = PfiqError(f"{path}: {NOT_FINITE}")
             note(path, face)
             if isinstance(face, PfiqError):
                 scores.append(Score(path, error=str(face)))
             else:
-                quality = None if scaled is None else float(scaled)
                 warnings = [BORROWED] * borrowed + [RESIZED] * face.resized + [*face.warnings]
                 scores.append(Score(path, quality, float(raw), warning="; ".join(warnings) or None))
         yield scores

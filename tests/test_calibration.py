@@ -3,6 +3,7 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -147,3 +148,12 @@ def test_training_does_not_change_the_scale(recognizer, faces):
     gradient = jax.jit(jax.grad(face_quality))(recognizer, faces["skimage/astronaut"])
     assert all((leaf == 0).all() for leaf in jax.tree.leaves(gradient.calibrations))
     assert any((leaf != 0).any() for leaf in jax.tree.leaves(gradient.parameters))
+
+
+def test_raw_scores_that_are_not_finite_have_no_scale():
+    """An embedding that overflowed had the best quality there is."""
+    calibration = Calibration("ser_fiq_closed_form", 130.0, 0.88, np.zeros(0), "", failure=np.float32([0, -1]))
+    raw = jnp.asarray([0.88, np.inf, -np.inf, np.nan], jnp.float32)
+    for values in (calibration.scale(raw), calibration.failure_probability(raw)):
+        np.testing.assert_array_equal(np.isfinite(values), [True, False, False, False])
+    assert float(jax.grad(lambda score: calibration.scale(score))(jnp.float32(0.88))) == pytest.approx(130 / 4)

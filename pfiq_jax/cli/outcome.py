@@ -15,6 +15,7 @@ from pfiq_jax.faces import Face
 from pfiq_jax.maps.face_regions import NOT_CALIBRATED
 from pfiq_jax.quality import find_calibration
 from pfiq_jax.recognizers import Recognizer
+from pfiq_jax.scoring import NOT_FINITE
 
 MEANING = "Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only."
 NAMED = 10  # files that a warning names; it counts the others
@@ -71,7 +72,13 @@ class Outcome:
             self.warned.setdefault(warning, []).append(path)
 
     def note_qualities(self, method: str, qualities: Sequence[float] | np.ndarray) -> None:
-        """Notes scaled scores, in [0, 1], of a quality method of this recogniser."""
+        """Notes scaled scores, in [0, 1], of a quality method of this recogniser, before they are drawn or written.
+
+        Raises:
+            PfiqError: if one is not finite.
+        """
+        if not np.isfinite(qualities).all():
+            raise PfiqError(f"{method}: {NOT_FINITE}")
         self._lowest = min(self._lowest, *map(float, qualities), math.inf)
         self._highest = max(self._highest, *map(float, qualities), -math.inf)
         self._scale_is_published |= find_calibration(self.recognizer, method) is PUBLISHED_SER_FIQ

@@ -140,6 +140,31 @@ def test_a_borrowed_scale_and_saturated_scores_are_named(run, photos, recognizer
     assert "fitted to another network" in json.loads(explained.stdout)[0]["scale"]
 
 
+@pytest.fixture
+def overflowing(recognizer):
+    """Finite weights whose embeddings overflow: the score of every face is NaN or infinite."""
+    parameters = jax.tree.map(lambda leaf: leaf, recognizer.parameters)
+    parameters["head"]["output_norm"]["scale"] = parameters["head"]["output_norm"]["scale"] * np.float32(1e38)
+    dataclasses.replace(recognizer, parameters=parameters).save("overflowing.safetensors")
+    return "overflowing.safetensors"
+
+
+def test_a_score_that_is_not_finite_is_never_written(run, photos, overflowing):
+    result = run("score", *photos[:2], "--recognizer", overflowing, exit_code=1)
+    table = rows(result.stdout)
+    assert [(row["quality"], row["raw_quality"]) for row in table] == [("", "")] * 2
+    assert all(row["error"] == f"{row['path']}: {scoring.NOT_FINITE}" for row in table)
+    assert "2 of 2 files were left out" in result.stderr
+
+
+@pytest.mark.slow
+def test_a_score_that_is_not_finite_is_never_drawn(run, photos, overflowing):
+    for arguments in (("explain", photos[0], "--json", "a.json"), ("sheet", "photos", "-o", "a.png")):
+        result = run(*arguments, "--recognizer", overflowing, exit_code=1)
+        assert scoring.NOT_FINITE in result.stderr
+    assert not list(Path().glob("*.png"))
+
+
 def test_help_lists_every_method_with_its_summary_and_cost(run):
     text = " ".join(run("score", "--help").stdout.split())
     for name, method in QUALITY_METHODS.items():
