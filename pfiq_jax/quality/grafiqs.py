@@ -66,7 +66,7 @@ def grafiqs(recognizer: Recognizer, images: Images, *, block: Block = 1) -> Floa
     else:
         name = network.blocks[block - 1]
         shape = jax.eval_shape(lambda inputs: network.layers(parameters, inputs)[name].output, inputs)
-        zeros = jnp.zeros(shape.shape, shape.dtype)
+        zeros = jnp.zeros_like(inputs, shape.dtype, shape.shape)  # as in maps/contribution.py
         gradient = jax.grad(lambda offset: _misfit(network.layers(parameters, inputs, offsets={name: offset})))(zeros)
     return -jnp.sum(jnp.abs(gradient.astype(jnp.float32)), (1, 2, 3))
 
