@@ -1,18 +1,18 @@
-"""The scale of the default pixel map: its argument at the median pixel of the faces in a folder.
+"""The scales of the pixel maps: their argument at the median pixel of the faces in a folder.
 
     python -m benchmarks.map_scale ../shared/data/lfw_dev --step 23
 
-The default of ``pixel_quality(a=...)`` is this median to the power of -2, rounded.
+The constants in ``pfiq_jax/maps/pixel_quality.py`` are these medians, rounded.
 """
 
 from pathlib import Path
 
 import click
-import jax
 import numpy as np
 
 from pfiq_jax import load_recognizer, pixel_quality
 from pfiq_jax.faces import expand_paths, read_image
+from pfiq_jax.maps.regressors import REGRESSORS
 
 
 @click.command(help=__doc__.split("\n")[0])
@@ -20,15 +20,13 @@ from pfiq_jax.faces import expand_paths, read_image
 @click.option("--step", default=1, help="Take every n-th face.")
 def main(folder: Path, step: int) -> None:
     recognizer = load_recognizer()
-
-    saliency = jax.jit(lambda image: pixel_quality(recognizer, image, a=1.0, b=1.0).map)  # s / (1 + s), s small
-
-    paths = expand_paths([folder])[::step]
-    argument = np.stack([saliency(read_image(path)) for path in paths])
-    median = np.median(argument)
-    print(f"{len(paths)} faces: median pixel {median:.2e}, a = 10**{-2 * np.log10(median):.2f}")
-    of_face = np.percentile(np.median(argument, (1, 2)), [1, 10, 50, 90, 99])
-    print("median pixel of a face, percentiles 1, 10, 50, 90, 99: " + " ".join(f"{each:.1e}" for each in of_face))
+    faces = [read_image(path) for path in expand_paths([folder])[::step]]
+    kinds = [(name, "contribution") for name in REGRESSORS] + [("least_norm", "magnitude")]
+    for regressor, saliency in kinds:
+        options = {"regressor": regressor, "saliency": saliency, "a": 1e-6, "b": 1.0}
+        maps = np.stack([pixel_quality(recognizer, face, **options).map for face in faces])
+        median = np.median(maps / (1 - maps)) * 1e6
+        print(f"{regressor}, {saliency}: {median:.3g} at the median pixel of {len(faces)} faces")
 
 
 if __name__ == "__main__":

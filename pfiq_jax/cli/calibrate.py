@@ -1,6 +1,6 @@
-"""``pfiq calibrate``: what the scores of a recogniser mean."""
+"""``pfiq calibrate``: what the scores of a recogniser mean, and what good faces show."""
 
-import functools
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,8 +16,8 @@ from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.start import start
 from pfiq_jax.evaluation.scores.fit_calibrations import calibrate_files
 from pfiq_jax.faces import people_in
+from pfiq_jax.maps.fit_good_faces import MAX_FACES
 from pfiq_jax.quality import QUALITY_METHODS, supported_methods
-from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.tables import markdown_table
 
 EXAMPLES = (0.1, 0.5, 0.9)
@@ -52,6 +52,9 @@ def calibrate(
     fails is fitted too, at the threshold of a false match rate of 0.001. The person is the first folder below FOLDER;
     faces that lie in FOLDER itself are scored, but not compared.
 
+    What the better half of the faces show at each place is kept too, if they are 100 or more: `pfiq explain` shows what
+    a face lacks in comparison.
+
     pfiq and pfiq_jax.load_recognizer use the result when the calibrated weights are named.
     """
     note_left_out([folder])
@@ -64,7 +67,8 @@ def calibrate(
         check_supported("--quality", name, METHODS, recognizer)
 
     with outcome(recognizer, total=len(paths)) as seen:
-        with tqdm(total=len(paths), unit="face", disable=None) as progress:
+        good_faces = min(math.ceil(len(paths) / 2), MAX_FACES)
+        with tqdm(total=len(paths) + good_faces, unit="face", disable=None) as progress:
             fitted = calibrate_files(
                 recognizer,
                 people,
@@ -74,10 +78,10 @@ def calibrate(
                 note=seen.note,
                 advance=progress.update,
             )
-        functools.reduce(Recognizer.calibrated, fitted.calibrations, recognizer).save(output)
+        fitted.recognizer.save(output)
         click.echo(f"{table(fitted.calibrations)}\n-> {click.format_filename(output)}")
-        if fitted.warning:
-            click.echo(fitted.warning, err=True)
+        for warning in fitted.warnings:
+            click.echo(warning, err=True)
 
 
 def table(calibrations: Sequence[Calibration]) -> str:

@@ -2,7 +2,7 @@
 
 from jax import export
 
-from pfiq_jax.maps.contribution import contribution
+from pfiq_jax.maps.fit_good_faces import fit_good_faces
 from pfiq_jax.maps.learned_order import learned_order
 from pfiq_jax.maps.mean_activation import mean_activation
 from pfiq_jax.maps.methods import (
@@ -30,7 +30,7 @@ __all__ = [
     "ActivationMethod",
     "MapMethod",
     "PixelQuality",
-    "contribution",
+    "fit_good_faces",
     "integrated_gradients",
     "learned_order",
     "mean_activation",

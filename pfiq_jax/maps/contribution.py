@@ -1,85 +1,108 @@
-"""Contributions of places to the embedding: feature maps times their gradients, from one backward pass.
+"""Contributions of places: feature maps times their gradients, at three resolutions of the trunk.
 
-A gradient shows where the embedding could change, a contribution shows what it consists of. At an inner layer with the
+A gradient shows where a quantity could change, a contribution shows what it consists of. At a layer with the
 activations a_c (c runs over channels), a place contributes sum_c |a_c dN/da_c| to a linear function N of the embedding.
-N is the sum of the embedding's coordinates divided by sqrt(dim): one fixed direction with equal weights, as in PLQ. The
-gradient of the embedding's length, in contrast, misses what changes its direction only.
-
-Three of the trunk's resolutions are combined by their logarithms. The last two (14x14 and 7x7 places on most networks)
-determine which parts of the face contribute. The one before, minus its Gaussian of 10 pixels, determines the borders.
+The last two resolutions (14x14 and 7x7 places on most networks) determine which parts of the face contribute. The one
+before, minus its Gaussian of 10 pixels, determines the borders.
 """
 
-import functools
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
-from pfiq_jax.maps.pixel_quality import PixelQuality, squash
+from pfiq_jax.maps.regressors import REGRESSORS
 from pfiq_jax.maps.smoothing import gaussian_blur
-from pfiq_jax.quality.methods import face_quality
 from pfiq_jax.recognizers.architecture import Architecture
-from pfiq_jax.recognizers.forward import Forward, Images, per_face
+from pfiq_jax.recognizers.forward import Forward
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import TINY
 
 BORDER_SIGMA = 10.0  # pixels
-HALF_POINT = 36.0  # the median over the pixels of 32 LFW faces on the bundled network
 
 
-@per_face
-def contribution(recognizer: Recognizer, images: Images) -> PixelQuality:
-    """How much each pixel's place contributes to the embedding; higher is better, in [0, 1].
+class Explained(NamedTuple):
+    """A forward and a backward pass of one function of the embedding.
 
-    From one forward and one backward pass. One scale for all images of a network: contributions are not divided by the
-    embedding's length, which follows quality (Meng et al., MagFace, CVPR 2021). Of a custom network only the features
-    are known, so its map has their resolution.
+    Attributes:
+        seen: the forward pass.
+        gradient: (batch, height, width, 3), of the function by the pixels.
+        log_contributions: (batch, rows, columns) of each layer, finest first.
+        compared: (batch, rows, columns, channels), the output of the last layer but one, which deficits compare with
+            that of good faces.
+    """
+
+    seen: Forward
+    gradient: Float[Array, "batch height width 3"]
+    log_contributions: list[Float[Array, "batch _ _"]]
+    compared: Float[Array, "batch rows columns channels"]
+
+
+def explain_layers(
+    recognizer: Recognizer, pixels: Float[Array, "batch height width 3"], regressor: str = "equal_weights"
+) -> Explained:
+    """The contributions to a regressor's function at the last layer of each of the trunk's last three resolutions.
+
+    Of a custom network only the features are known.
 
     Args:
         recognizer: the network to explain.
-        images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``. From a ``Forward`` the trunk runs again.
-
-    Raises:
-        PfiqError: for images of another shape, dtype or range.
+        pixels: RGB, 0..255.
+        regressor: one of ``REGRESSORS``.
     """
-    network, parameters = recognizer.network, recognizer.parameters
-    pixels = images.images if isinstance(images, Forward) else jnp.asarray(images)
+    network = recognizer.network
     names = network.blocks[1:] if isinstance(network, Architecture) else ("features",)
 
-    def run(pixels: Array, offsets: dict[str, Array]) -> tuple[Array, tuple[Forward, dict[str, Array]]]:
-        prepared = recognizer.preprocessing(pixels)
-        if isinstance(network, Architecture):
-            features, layers = network.part_layers("trunk", parameters, prepared, offsets=offsets)
-            activations = {name: layers[name].output for name in names}
-        else:
-            features = network.trunk(parameters, prepared) + offsets.get("features", 0)
-            activations = {"features": features}
-        units = network.units(parameters, features)
-        embedding = network.project(parameters, units)
-        return jnp.mean(embedding, -1), (Forward(pixels, features, units, embedding), activations)
+    def explained(
+        pixels: Array, offsets: dict[str, Array]
+    ) -> tuple[Float[Array, " batch"], tuple[Forward, dict[str, Array]]]:
+        seen, layers = _forward_with_layers(recognizer, pixels, offsets)
+        return REGRESSORS[regressor](recognizer, seen), (seen, {name: layers[name] for name in names})
 
-    _, (_, shapes) = jax.eval_shape(functools.partial(run, offsets={}), pixels)
-    zeros = {name: jnp.zeros(shapes[name].shape, shapes[name].dtype) for name in names}
-    mean, pull_back, (seen, activations) = jax.vjp(run, pixels, zeros, has_aux=True)
-    root = float(np.sqrt(seen.embedding.shape[-1]))
-    gradient, inner = pull_back(jnp.full_like(mean, root))
-    logs = [_log_density(activations[name], inner[name], pixels.shape[1:3]) for name in names]
-    *finer, deepest = logs
-    log_contribution = deepest if len(logs) == 1 else (finer[-1] + deepest) / 2
-    if len(logs) == 3:
-        log_contribution += (finer[0] - gaussian_blur(finer[0], BORDER_SIGMA)) / 2
-    result = squash(jnp.exp(jnp.minimum(log_contribution[..., 0], 30)) / HALF_POINT, a=1.0, b=2.0)
-    return PixelQuality(face_quality(recognizer, seen), gradient, result)
+    shapes = jax.eval_shape(explained, pixels, {})[1][1]
+    # Made like the pixels: inside shard_map a gradient by the same zeros on all devices would be summed over them.
+    zeros = {name: jnp.zeros_like(pixels, shapes[name].dtype, shapes[name].shape) for name in names}
+    value, pull_back, (seen, outputs) = jax.vjp(explained, pixels, zeros, has_aux=True)
+    gradient, inner = pull_back(jnp.ones_like(value))
+    logs = [_log_contribution(outputs[name], inner[name]) for name in names]
+    return Explained(seen, gradient, logs, outputs[names[-2:][0]])
 
 
-def _log_density(
-    activation: Float[Array, "batch rows columns channels"],
-    gradient: Float[Array, "batch rows columns channels"],
-    size: tuple[int, ...],
-) -> Float[Array, "batch height width 1"]:
-    """Log of the contributions at a layer, times its number of places, enlarged to the image's size."""
-    product = activation.astype(jnp.float32) * gradient.astype(jnp.float32)
-    density = jnp.sum(jnp.abs(product), -1, keepdims=True) * (product.shape[1] * product.shape[2])
-    shape = (density.shape[0], *size, 1)
-    return jax.image.resize(jnp.log(jnp.maximum(density, TINY)), shape, "linear")
+def _forward_with_layers(
+    recognizer: Recognizer, pixels: Float[Array, "batch height width 3"], offsets: dict[str, Array]
+) -> tuple[Forward, dict[str, Array]]:
+    """The forward pass, and the outputs of the trunk's layers, to which the offsets are added."""
+    network, parameters = recognizer.network, recognizer.parameters
+    prepared = recognizer.preprocessing(pixels)
+    if isinstance(network, Architecture):
+        features, layers = network.part_layers("trunk", parameters, prepared, offsets=offsets)
+        outputs = {name: layer.output for name, layer in layers.items()}
+    else:
+        features = network.trunk(parameters, prepared) + offsets.get("features", 0)
+        outputs = {"features": features}
+    units = network.units(parameters, features)
+    return Forward(pixels, features, units, network.project(parameters, units)), outputs
+
+
+def _log_contribution(
+    output: Float[Array, "batch rows columns channels"], gradient: Float[Array, "batch rows columns channels"]
+) -> Float[Array, "batch rows columns"]:
+    """Log of the contributions of a layer's places, times their number, so that layers are comparable."""
+    product = output.astype(jnp.float32) * gradient.astype(jnp.float32)
+    density = jnp.sum(jnp.abs(product), -1) * (product.shape[1] * product.shape[2])
+    return jnp.log(jnp.maximum(density, TINY))
+
+
+def combine(
+    log_contributions: Sequence[Float[Array, "batch _ _"]], size: tuple[int, ...]
+) -> Float[Array, "batch height width"]:
+    """The log of a pixel's contribution, from those of the layers, finest first."""
+    *finer, deepest = (jax.image.resize(each, (each.shape[0], *size), "linear") for each in log_contributions)
+    if not finer:
+        return deepest
+    combined = (finer[-1] + deepest) / 2
+    if len(finer) > 1:
+        combined += (finer[0] - gaussian_blur(finer[0][..., None], BORDER_SIGMA)[..., 0]) / 2
+    return combined

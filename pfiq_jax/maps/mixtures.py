@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pfiq_jax.errors import check_count
-from pfiq_jax.maps.pixel_quality import MAP_SIGMA, PixelQuality
+from pfiq_jax.maps.pixel_quality import PixelQuality
 from pfiq_jax.maps.smoothing import blurred_fill, gaussian_blur
 from pfiq_jax.quality.methods import face_quality
 from pfiq_jax.recognizers.forward import Images, per_face
@@ -18,6 +18,7 @@ from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import TINY, normalize
 
 SHAPLEY_PATCHES = 14  # per side
+MAP_SIGMA = 4.0  # pixels
 
 Masks = Float[Array, "samples #batch height width 1"]
 

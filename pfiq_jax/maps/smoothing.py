@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -24,32 +23,6 @@ def gaussian_blur(
     from scipy.ndimage import gaussian_filter1d  # takes long to import
 
     return _filter(images, lambda identity: gaussian_filter1d(identity, sigma, axis=0))
-
-
-def local_variance(
-    images: Float[Array, "batch height width channels"], size: int
-) -> Float[Array, "batch height width channels"]:
-    """Variance within a square around each pixel, in the square of the images' unit."""
-    from scipy.ndimage import uniform_filter1d  # takes long to import
-
-    centred = images - jnp.mean(images, (1, 2), keepdims=True)  # small numbers: their squares lose few digits
-    both = jnp.concatenate([centred, jnp.square(centred)], -1)
-    means = _filter(both, lambda identity: uniform_filter1d(identity, size, axis=0))
-    mean, mean_square = jnp.split(means, 2, -1)
-    return jnp.maximum(mean_square - jnp.square(mean), 0)
-
-
-def local_minimum(
-    images: Float[Array, "batch height width channels"], size: int
-) -> Float[Array, "batch height width channels"]:
-    """Least value within a square around each pixel."""
-    for axis in (1, 2):
-        reach = [(0, 0)] * 4
-        reach[axis] = (size // 2, size // 2)
-        padded = jnp.pad(images, reach, mode="edge")
-        shifts = [jax.lax.slice_in_dim(padded, i, i + images.shape[axis], axis=axis) for i in range(size)]
-        images = jnp.min(jnp.stack(shifts), 0)
-    return images
 
 
 def _filter(

@@ -119,6 +119,7 @@ class Header(Strict):
     storage_dtype: Literal["float32", "float16", "bfloat16"]
     provenance: ProvenanceHeader
     calibrations: tuple[CalibrationHeader, ...] = ()
+    good_faces: Text | None = None  # what they were, in words; their numbers are arrays
     format_version: int = 1
 
     def __post_init__(self) -> None:
@@ -152,6 +153,7 @@ def header_of(recognizer: Recognizer) -> dict[str, Any]:
         "storage_dtype": recognizer.storage_dtype,
         "provenance": dataclasses.asdict(recognizer.provenance),
         "calibrations": [dataclasses.asdict(each) for each in recognizer.calibrations.values()],
+        "good_faces": recognizer.good_faces and recognizer.good_faces.reference,
     }
     plain = json.loads(json.dumps(header, default=lambda number: np.asarray(number).tolist()))
     fields_of(plain)
@@ -159,7 +161,7 @@ def header_of(recognizer: Recognizer) -> dict[str, Any]:
 
 
 def fields_of(header: Mapping[str, Any] | bytes) -> dict[str, Any]:
-    """The fields of a recogniser that ``header_of`` wrote, calibrations included.
+    """The fields of a recogniser that ``header_of`` wrote, calibrations included; of good faces only the words.
 
     Args:
         header: what ``header_of`` returned, or the same as JSON.
@@ -189,6 +191,7 @@ def fields_of(header: Mapping[str, Any] | bytes) -> dict[str, Any]:
         "storage_dtype": read.storage_dtype,
         "provenance": Provenance(**msgspec.structs.asdict(read.provenance)),
         "calibrations": {calibration.method: calibration for calibration in calibrations},
+        "good_faces": read.good_faces,
     }
 
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PyTree
 
 from pfiq_jax import pytrees
 from pfiq_jax.calibration import Calibration
+from pfiq_jax.good_faces import GoodFaces
 from pfiq_jax.recognizers.forward import Forward, Images, per_face
 from pfiq_jax.recognizers.network import Functions, Network, Units, as_they_are
 from pfiq_jax.recognizers.preprocessing import PIXELS, Preprocessing
@@ -23,9 +24,10 @@ STATISTICS = ("mean", "var")
 class Recognizer:
     """A face recognition network as an immutable pytree.
 
-    Its leaves are the parameters and the numbers of its calibrations; everything else is static. So a recogniser is an
-    argument of ``jax.jit``, ``grad``, ``vmap`` and ``device_put`` like any other tree of arrays. ``storage_dtype`` and
-    ``provenance`` are descriptions: they are not part of any jit key, and no compiled program depends on them.
+    Its leaves are the parameters and the numbers that ``pfiq calibrate`` fits; everything else is static. So a
+    recogniser is an argument of ``jax.jit``, ``grad``, ``vmap`` and ``device_put`` like any other tree of arrays.
+    ``storage_dtype`` and ``provenance`` are descriptions: they are not part of any jit key, and no compiled program
+    depends on them.
 
     Attributes:
         parameters: nested dictionaries of arrays with string keys; the keys of lists have two digits ("00", "01").
@@ -35,6 +37,7 @@ class Recognizer:
         dropout_granularity: what that dropout dropped: single units ("unit") or whole channels ("channel").
         folded_batch_norms: whether the BatchNorms were folded into convolutions, so that their statistics are lost.
         calibrations: the meaning of quality scores on this network, by the name of the method.
+        good_faces: what good faces show at each place, for deficits; None if not known.
         storage_dtype: the dtype that ``save`` uses for every array that it represents exactly.
         provenance: where the weights come from.
     """
@@ -46,6 +49,7 @@ class Recognizer:
     dropout_granularity: Literal["unit", "channel"] = "unit"
     folded_batch_norms: bool = False
     calibrations: Mapping[str, Calibration] = dataclasses.field(default_factory=dict)
+    good_faces: GoodFaces | None = None
     storage_dtype: str = "float32"
     provenance: Provenance = Provenance()  # noqa: RUF009 (immutable)
 
@@ -117,7 +121,7 @@ class Recognizer:
         return self.network.project(self.parameters, units)
 
     def trainable(self) -> "Recognizer":
-        """A recogniser of booleans: True for weights, False for BatchNorm statistics and calibrations.
+        """A recogniser of booleans: True for weights, False for BatchNorm statistics and what ``pfiq calibrate`` fits.
 
         A mask for ``optax.masked`` and the like, of a recogniser or, as ``trainable().parameters``, of its parameters.
         Plain gradient descent on the statistics makes variances negative within a few steps.
@@ -130,6 +134,7 @@ class Recognizer:
             self,
             parameters=jax.tree_util.tree_map_with_path(is_weight, self.parameters),
             calibrations=jax.tree.map(lambda leaf: False, dict(self.calibrations)),
+            good_faces=jax.tree.map(lambda leaf: False, self.good_faces),
         )
 
     def calibrated(self, calibration: Calibration) -> "Recognizer":
@@ -150,7 +155,9 @@ class Recognizer:
 
 STATIC = ("network", "preprocessing", "dropout_rate", "dropout_granularity", "folded_batch_norms")
 DESCRIPTIONS = ("storage_dtype", "provenance")
-pytrees.register(Recognizer, leaves=("parameters", "calibrations"), static=STATIC, descriptions=DESCRIPTIONS)
+pytrees.register(
+    Recognizer, leaves=("parameters", "calibrations", "good_faces"), static=STATIC, descriptions=DESCRIPTIONS
+)
 
 
 @per_face

@@ -11,6 +11,7 @@ from typing import Any
 from jax import export
 
 from pfiq_jax.calibration import Calibration
+from pfiq_jax.good_faces import GoodFaces
 from pfiq_jax.pytrees import Descriptions
 from pfiq_jax.recognizers.forward import Forward
 from pfiq_jax.recognizers.header import fields_of, header_of
@@ -20,12 +21,13 @@ from pfiq_jax.recognizers.recognizer import DESCRIPTIONS, STATIC, Recognizer
 def register() -> None:
     """Registers the pytrees of this package with ``jax.export``."""
     export.register_namedtuple_serialization(Forward, serialized_name="pfiq_jax.Forward")
-    export.register_pytree_node_serialization(
-        Calibration,
-        serialized_name="pfiq_jax.Calibration",
-        serialize_auxdata=lambda auxiliary: json.dumps(auxiliary).encode(),
-        deserialize_auxdata=_read_calibration,
-    )
+    for fitted in (Calibration, GoodFaces):
+        export.register_pytree_node_serialization(
+            fitted,
+            serialized_name=f"pfiq_jax.{fitted.__name__}",
+            serialize_auxdata=lambda auxiliary: json.dumps(auxiliary).encode(),
+            deserialize_auxdata=_read_fitted,
+        )
     export.register_pytree_node_serialization(
         Recognizer,
         serialized_name="pfiq_jax.Recognizer",
@@ -34,7 +36,7 @@ def register() -> None:
     )
 
 
-def _read_calibration(written: bytes) -> tuple[Sequence[Any], Descriptions]:
+def _read_fitted(written: bytes) -> tuple[Sequence[Any], Descriptions]:
     fixed, described = json.loads(written)
     return tuple(fixed), Descriptions(described)
 

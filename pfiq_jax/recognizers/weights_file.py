@@ -17,6 +17,7 @@ import safetensors.numpy
 from jaxtyping import Array, PyTree
 
 from pfiq_jax.errors import PfiqError, check_format_version, summarize
+from pfiq_jax.good_faces import GoodFaces
 from pfiq_jax.outputs import write_atomically
 from pfiq_jax.recognizers.architecture import Architecture, path_name
 from pfiq_jax.recognizers.header import fields_of, header_of
@@ -24,6 +25,7 @@ from pfiq_jax.recognizers.recognizer import Recognizer
 
 FORMAT_VERSION = 1
 LONGEST = 280  # characters of a message with a list of problems
+GOOD_FACES = "good_faces"  # before the names of their arrays
 HEADER = "pfiq_jax"  # one metadata entry, since safetensors writes several in random order
 
 
@@ -45,7 +47,9 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
         fields = fields_of(header)
     except PfiqError as error:
         raise PfiqError(f"{path}: {error}; convert the source weights again with `weights-convert convert`.") from error
-    return Recognizer(parameters=fill(fields["network"], arrays, arrays.__getitem__, path), **fields)
+    good_faces = _good_faces(fields.pop("good_faces"), arrays, path)
+    parameters = fill(fields["network"], arrays, arrays.__getitem__, path)
+    return Recognizer(parameters=parameters, good_faces=good_faces, **fields)
 
 
 def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> None:
@@ -62,6 +66,9 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
     except PfiqError as error:
         raise PfiqError(f"{path}: {error}") from error
     arrays = {name: _narrow(leaf, recognizer.storage_dtype) for name, leaf in leaves.items()}
+    if recognizer.good_faces is not None:
+        numbers = named_leaves({GOOD_FACES: recognizer.good_faces})
+        arrays |= {name: _narrow(np.asarray(leaf), "float16") for name, leaf in numbers}
     metadata = {HEADER: json.dumps(header)}
 
     def write(partial: Path) -> None:
@@ -160,9 +167,25 @@ def _read(path: Path) -> tuple[bytes, dict[str, np.ndarray]]:
 
 
 def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
-    """The array in the file's dtype if that changes no bit of it, otherwise as it is."""
+    """The array in the file's dtype if that changes no bit of it, otherwise as it is.
+
+    In C order, since safetensors writes the memory of a transposed array as if it were not transposed.
+    """
+    array = np.ascontiguousarray(array).reshape(array.shape)  # which makes a vector of a number
     if array.dtype == dtype:
         return array
     with np.errstate(over="ignore"):
         narrow = array.astype(jnp.dtype(dtype))
     return narrow if np.array_equal(narrow.astype(array.dtype), array) else array
+
+
+def _good_faces(reference: str | None, arrays: dict[str, np.ndarray], path: Path) -> GoodFaces | None:
+    """The reference for deficits, whose arrays are taken out of those of the file."""
+    if reference is None:
+        return None
+    names = {name for name in arrays if name.startswith(f"{GOOD_FACES}.")}
+    taken = {name.removeprefix(f"{GOOD_FACES}."): arrays.pop(name).astype(np.float32) for name in names}
+    try:
+        return GoodFaces.from_arrays(taken, reference)
+    except PfiqError as error:
+        raise PfiqError(f"{path}: {error}; calibrate the recogniser again with `pfiq calibrate`.") from error

@@ -18,7 +18,7 @@ from pfiq_jax import (
     shapley,
     smooth_grad,
 )
-from pfiq_jax.maps.smoothing import gaussian_blur, local_minimum, local_variance
+from pfiq_jax.maps.smoothing import gaussian_blur
 
 KEY = jax.random.key(0)
 METHODS = {
@@ -35,7 +35,7 @@ def looks_at_the_left() -> Recognizer:
     """A network that depends on the left half of its image only, at 16 x 16 pixels."""
 
     def trunk(parameters, images):
-        left = images.at[:, :, 56:].set(0)
+        left = images.at[:, :, 56:].set(64)
         return jnp.tanh((left.reshape(-1, 7, 16, 7, 16, 3).mean((2, 4)) / 64 - 1) @ parameters["trunk"])
 
     def head(parameters, features):
@@ -106,16 +106,3 @@ def test_smoothing_is_scipys(images):
     np.testing.assert_allclose(
         gaussian_blur(jnp.asarray(grey), 4.0), ndimage.gaussian_filter(grey, (0, 4, 4, 0)), atol=1e-3
     )
-    least = ndimage.minimum_filter(grey, (1, 5, 5, 1), mode="nearest")
-    np.testing.assert_array_equal(local_minimum(jnp.asarray(grey), 5), least)
-    exact = grey.astype(np.float64)
-    mean = ndimage.uniform_filter(exact, (1, 5, 5, 1))
-    variance = ndimage.uniform_filter(exact**2, (1, 5, 5, 1)) - mean**2
-    np.testing.assert_allclose(local_variance(jnp.asarray(grey), 5), variance, atol=0.1)
-
-
-def test_flat_places_have_no_quality(recognizer, faces):
-    face = faces["skimage/astronaut"].copy()
-    face[40:70, 30:60] = 90
-    quality = np.asarray(MAP_METHODS["smoothed"].compute(recognizer, face).map)
-    assert quality[40:70, 30:60].max() < 0.01 < np.delete(quality, np.s_[40:70], 0).mean()

@@ -18,11 +18,11 @@ from pfiq_jax import (
     face_quality,
     pixel_quality,
     quality_map,
+    relative_norm,
     ser_fiq,
     ser_fiq_closed_form,
 )
-from pfiq_jax.maps.pixel_quality import equal_weights, least_norm_weights
-from pfiq_jax.vectors import normalize
+from pfiq_jax.maps.regressors import REGRESSORS
 from weights_convert.convert import convert
 
 NAMES = ["skimage/astronaut", "pterhoer_xfiq/cap", "pterhoer_xfiq/mask", "amva/example_image"]
@@ -93,31 +93,30 @@ def test_map_takes_magnitudes_before_their_mean():
     assert float(quality_map(jnp.asarray([[[1.0, -1.0, 0.0]]]))[0, 0]) > 0.99
 
 
-@pytest.mark.parametrize("weigh", [equal_weights, least_norm_weights])
-def test_regressor_answers_the_quality(recognizer, images, weigh):
-    quality = ser_fiq_closed_form(recognizer, images)
-    embedding = recognizer.embed(images)
-    if weigh is equal_weights:
-        embedding = normalize(embedding)
-    node = jnp.sum(weigh(embedding, quality) * embedding, -1)
-    np.testing.assert_allclose(node, quality, rtol=1e-5)
+def test_the_shortest_regressor_returns_the_quality(recognizer, images):
+    """The gradient of the log length is w / Q: w . y = Q, and no other weights with that property are shorter."""
+    seen = recognizer.forward(images)
+    weights = jax.grad(lambda y: REGRESSORS["least_norm"](recognizer, seen._replace(embedding=y)).sum())(seen.embedding)
+    np.testing.assert_allclose(jnp.sum(weights * seen.embedding, -1), 1, rtol=1e-5)
+    equal = jnp.sqrt(seen.embedding.shape[-1]) / jnp.abs(jnp.sum(seen.embedding, -1))
+    assert (jnp.linalg.norm(weights, axis=1) < equal).all()
 
 
-def test_least_norm_weights_are_shorter_than_any_others_and_turn_with_the_space():
-    embedding = jax.random.normal(jax.random.key(0), (5, 32))
-    rotation, _ = jnp.linalg.qr(jax.random.normal(jax.random.key(1), (32, 32)))
-    quality = jnp.linspace(0.1, 0.9, 5)
-    shortest = least_norm_weights(embedding, quality)
-    assert (jnp.linalg.norm(shortest, axis=1) < jnp.linalg.norm(equal_weights(embedding, quality), axis=1)).all()
-    np.testing.assert_allclose(least_norm_weights(embedding @ rotation, quality), shortest @ rotation, atol=1e-6)
-
-
-def test_default_gradient_is_quality_times_that_of_the_log_norm(recognizer, images):
-    def log_norm(pixels):
-        return jnp.log(jnp.linalg.norm(recognizer.embed(pixels)))
-
+def test_default_gradient_is_quality_times_that_of_the_mean_embedding(recognizer, images):
     result = pixel_quality(recognizer, images[0])
-    expected = result.quality * jax.grad(log_norm)(np.float32(images[0]))
+    mean = jax.grad(lambda pixels: jnp.mean(recognizer.embed(pixels)))(np.float32(images[0]))
+    expected = result.quality * jnp.sqrt(128) * mean
+    np.testing.assert_allclose(result.gradient, expected, atol=1e-4 * float(jnp.abs(expected).max()))
+
+
+@pytest.mark.parametrize(
+    ("regressor", "score"), [("relative_norm", relative_norm), ("ser_fiq_closed_form", ser_fiq_closed_form)]
+)
+def test_scores_can_take_the_place_of_a_regressor(recognizer, images, regressor, score):
+    image = np.float32(images[0])
+    one = np.ones(1, np.float32)
+    result = pixel_quality(recognizer, image, quality=one, regressor=regressor, saliency="magnitude")
+    expected = jax.grad(lambda pixels: jnp.log(score(recognizer, pixels)))(image)
     np.testing.assert_allclose(result.gradient, expected, atol=1e-4 * float(jnp.abs(expected).max()))
 
 
@@ -136,23 +135,22 @@ def test_maps_by_name_have_an_order_on_networks_that_score_zero(recognizer, imag
     assert (np.std(maps, axis=(1, 2)) > 0).all()
 
 
-def test_default_map_does_not_depend_on_the_embeddings_scale(recognizer, images):
-    norm = dict(recognizer.parameters["head"]["output_norm"])
-    norm["scale"], norm["bias"] = norm["scale"] * 7, norm["bias"] * 7
-    head = recognizer.parameters["head"] | {"output_norm": norm}
-    stretched = dataclasses.replace(recognizer, parameters=recognizer.parameters | {"head": head})
-    one = np.full(1, 0.5, np.float32)  # the score's own scale is the network's; see relative_norm
-    result = pixel_quality(recognizer, images[0], quality=one)
-    np.testing.assert_allclose(pixel_quality(stretched, images[0], quality=one).map, result.map, atol=1e-3)
+def test_without_a_scale_of_its_own_quality_does_not_dim_the_map(recognizer, images):
+    """The published scale gives all faces of another network nearly 0."""
+    alone = dataclasses.replace(recognizer, calibrations={})
+    one = pixel_quality(alone, images[0], quality=np.ones(1, np.float32))
+    np.testing.assert_allclose(pixel_quality(alone, images[0]).map, one.map, atol=1e-5)
+    assert pixel_quality(recognizer, images[0]).map.mean() < one.map.mean()
 
 
 @pytest.mark.slow
 def test_maps_can_be_compared_where_the_published_ones_cannot(recognizer, faces):
-    """Spread over good faces of one scene kind: the default's scale stays, the published one's is arbitrary."""
+    """Spread over good faces of one scene kind: the shortest's scale stays, the published one's is arbitrary."""
     images = np.stack([face for name, face in faces.items() if name.startswith(("face_recognition", "insightface"))])
 
     def spread(regressor):
-        compute = jax.jit(functools.partial(pixel_quality, quality=0.9 * np.ones(1, np.float32), regressor=regressor))
+        options = {"quality": 0.9 * np.ones(1, np.float32), "regressor": regressor, "saliency": "magnitude"}
+        compute = jax.jit(functools.partial(pixel_quality, **options))
         typical = [np.median(np.abs(compute(recognizer, image).gradient)) for image in images]
         return np.std(np.log(typical))
 
@@ -165,6 +163,21 @@ def test_covered_faces_lose_quality_where_they_are_covered(recognizer, images):
     eyes = (slice(40, 60), slice(24, 88))
     assert mask[lower].mean() < 0.6 * mask[eyes].mean()
     assert mask[lower].mean() < 0.6 * clean[lower].mean()
+
+
+def test_covered_faces_have_a_deficit_where_they_are_covered(recognizer, images):
+    found = pixel_quality(recognizer, images)
+    clean, mask = found.deficit[0], found.deficit[2]
+    lower = (slice(72, 100), slice(36, 76))  # mouth and chin, covered by the bandana
+    assert jnp.median(mask[lower]) > 0.99
+    assert jnp.median(clean[lower]) < 0.9
+    assert ((found.deficit >= 0) & (found.deficit <= 1)).all()
+
+
+def test_no_deficit_without_good_faces_and_for_other_maps(recognizer, images):
+    unknown = dataclasses.replace(recognizer, good_faces=None)
+    assert pixel_quality(unknown, images[0]).deficit is None
+    assert pixel_quality(recognizer, images[0], regressor="published").deficit is None
 
 
 @pytest.mark.slow
@@ -181,6 +194,7 @@ def test_quality_is_a_function_or_scores(recognizer, images):
 
 def test_trunk_runs_once(recognizer, images):
     """Counted in the compiled program: convolutions and products of the trunk's forward stand there once."""
+    recognizer = dataclasses.replace(recognizer, good_faces=None)  # whose products are not the trunk's
 
     def products(function):
         return str(jax.make_jaxpr(function)(recognizer, images)).count("dot_general")
@@ -202,10 +216,12 @@ def test_one_image_equals_its_place_in_a_batch(recognizer, images):
 
 
 @pytest.mark.slow
-def test_map_is_differentiable(recognizer, images):
-    gradient = jax.grad(lambda pixels: pixel_quality(recognizer, pixels).map.mean())(np.float32(images[0]))
-    assert jnp.isfinite(gradient).all()
-    assert jnp.abs(gradient).max() > 0
+def test_map_and_deficit_are_differentiable(recognizer, images):
+    for image in (np.float32(images[0]), np.zeros_like(images[0], np.float32)):
+        for name in ("map", "deficit"):
+            gradient = jax.grad(lambda x, name=name: getattr(pixel_quality(recognizer, x), name).mean())(image)
+            assert jnp.isfinite(gradient).all(), name
+            assert image.max() == 0 or jnp.abs(gradient).max() > 0, name
 
 
 @pytest.mark.parametrize("regressor", ["published", "least_norm"])

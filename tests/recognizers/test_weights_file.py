@@ -30,6 +30,47 @@ def test_changed_weights_lose_nothing_to_the_narrow_dtype(recognizer, tmp_path):
     jax.tree.map(np.testing.assert_array_equal, load_recognizer(tmp_path / "tuned.safetensors"), tuned)
 
 
+def test_transposed_arrays_are_saved_as_they_are(recognizer, tmp_path):
+    """safetensors writes the memory of an array, whatever its strides are."""
+    parameters = jax.tree.map(lambda leaf: np.asfortranarray(leaf), recognizer.parameters)
+    dataclasses.replace(recognizer, parameters=parameters).save(tmp_path / "transposed.safetensors")
+    again = load_recognizer(tmp_path / "transposed.safetensors")
+    jax.tree.map(np.testing.assert_array_equal, again.parameters, recognizer.parameters)
+
+
+def test_good_faces_can_be_left_out(recognizer, tmp_path):
+    dataclasses.replace(recognizer, good_faces=None).save(tmp_path / "without.safetensors")
+    assert load_recognizer(tmp_path / "without.safetensors").good_faces is None
+
+
+def broken(name, change):
+    def break_one(arrays):
+        arrays[f"good_faces.{name}"] = change(arrays[f"good_faces.{name}"])
+
+    return pytest.param(break_one, id=f"{name}")
+
+
+@pytest.mark.parametrize(
+    "break_one",
+    [
+        broken("centre", lambda array: array[:-1]),
+        broken("basis", lambda array: array * np.nan),
+        broken("evidence", lambda array: -array),
+        broken("quantiles", lambda array: array[::-1].copy()),
+        pytest.param(lambda arrays: arrays.pop("good_faces.whitening"), id="missing"),
+        pytest.param(lambda arrays: arrays.update({"good_faces.extra": np.zeros(1, np.float32)}), id="left over"),
+    ],
+)
+def test_damaged_good_faces_are_refused(recognizer, tmp_path, break_one):
+    recognizer.save(tmp_path / "whole.safetensors")
+    with safetensors.safe_open(tmp_path / "whole.safetensors", framework="numpy") as file:
+        arrays, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    break_one(arrays)
+    safetensors.numpy.save_file(arrays, tmp_path / "broken.safetensors", metadata)
+    with pytest.raises(PfiqError, match=r"broken.safetensors: its arrays of good faces are .* calibrate"):
+        load_recognizer(tmp_path / "broken.safetensors")
+
+
 def test_a_network_of_ones_own_cannot_be_saved(tmp_path):
     own = Recognizer.from_functions(lambda p, x: x, lambda p, x: x, {})
     with pytest.raises(PfiqError, match="own architectures"):

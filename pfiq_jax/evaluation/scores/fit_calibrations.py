@@ -1,5 +1,6 @@
 """The meaning of several methods' scores on one recogniser, from faces that may have known identities."""
 
+import dataclasses
 import functools
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,8 +15,11 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.scores.comparisons import FMR, compare_all_pairs, support_warning, threshold_at_fmr
 from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.faces import Face, People
-from pfiq_jax.quality import embeddings_and_scores
+from pfiq_jax.maps import fit_good_faces
+from pfiq_jax.quality import DEFAULT_QUALITY_METHOD, default_quality_method, embeddings_and_scores
 from pfiq_jax.recognizers import Recognizer
+
+DEFAULTS = (DEFAULT_QUALITY_METHOD, "ser_fiq_closed_form")  # one of them is the default score of a recogniser
 
 
 class FittedCalibrations(NamedTuple):
@@ -28,6 +32,20 @@ class FittedCalibrations(NamedTuple):
 
     calibrations: list[Calibration]
     warning: str | None
+
+
+class CalibratedRecognizer(NamedTuple):
+    """What ``calibrate_files`` returns.
+
+    Attributes:
+        recognizer: with its new calibrations and good faces.
+        calibrations: the new ones.
+        warnings: why failures or deficits are not known, or not reliable, a sentence each.
+    """
+
+    recognizer: Recognizer
+    calibrations: list[Calibration]
+    warnings: list[str]
 
 
 class MatedOutcomes(NamedTuple):
@@ -55,31 +73,45 @@ def calibrate_files(
     reference: str,
     note: Callable[[Path, Face | PfiqError], object] = lambda path, face: None,
     advance: Callable[[int], object] = lambda faces: None,
-) -> FittedCalibrations:
-    """Fits the meaning of several methods' scores to the faces in files.
+) -> CalibratedRecognizer:
+    """Fits the meaning of several methods' scores, and what good faces show at each place, to the faces in files.
+
+    Good are those in the better half by the default score of the calibrated recogniser.
 
     Args:
-        recognizer: the one to calibrate; see ``Recognizer.calibrated``.
+        recognizer: the one to calibrate.
         people: the files, as ``people_in`` returns them. Loose faces are scored, but not compared.
         read: returns the face in a file, or raises PfiqError.
         methods: names of ``QUALITY_METHODS``.
-        reference: what the faces are, in words; their number is added.
+        reference: what the faces are, in words; their numbers are added.
         note: called with every path and its face, or with the reason why it has none.
-        advance: called with the number of faces done since the last call.
+        advance: called with the number of faces done since the last call; good faces are done twice.
 
     Raises:
         PfiqError: as ``fit_calibrations``, and for a method for which the recogniser lacks something.
     """
-    compute = functools.partial(embeddings_and_scores, recognizer, methods=tuple(methods))
+    measured_methods = tuple(dict.fromkeys((*methods, *DEFAULTS)))
+    compute = functools.partial(embeddings_and_scores, recognizer, methods=measured_methods)
     paths = [*people.paths, *people.loose]
     measured = measure_files(compute, paths, read, size=recognizer.preprocessing.size, note=note, advance=advance)
     identities = [*people.identities, *[None] * len(people.loose)]
-    return fit_calibrations(
+    labels = [identity for identity, is_read in zip(identities, measured.is_read, strict=True) if is_read]
+    fitted = fit_calibrations(
         {name: measured.scores[name] for name in methods},
         measured.embeddings,
-        [identity for identity, is_read in zip(identities, measured.is_read, strict=True) if is_read],
+        labels,
         reference=f"{reference}, {len(measured.embeddings)} faces",
     )
+    calibrated = functools.reduce(Recognizer.calibrated, fitted.calibrations, recognizer)
+    scores = measured.scores[default_quality_method(calibrated)]
+    faces = [path for path, is_read in zip(paths, measured.is_read, strict=True) if is_read]
+    warnings = [fitted.warning] if fitted.warning else []
+    try:
+        good_faces = fit_good_faces(calibrated, faces, labels, scores, read, reference=reference, advance=advance)
+        calibrated = dataclasses.replace(calibrated, good_faces=good_faces)
+    except PfiqError as error:
+        warnings.append(f"Deficits were not calibrated: {error}")
+    return CalibratedRecognizer(calibrated, fitted.calibrations, warnings)
 
 
 def fit_calibrations(
