@@ -29,13 +29,13 @@ NUM_MASKS = 100
 RATE = 0.5
 
 
-class TorchIResNet50(torch.nn.Module):
+class TorchIResNetOnPixels(torch.nn.Module):
     """The same interface as TorchSFace: pixels in 0..255, ``units`` and the dense layer ``fc`` apart."""
 
-    def __init__(self):
+    def __init__(self, depth: int):
         super().__init__()
         torch.manual_seed(0)
-        self.network = TorchIResNet(50, 512, 1e-5).eval().requires_grad_(False)
+        self.network = TorchIResNet(depth, 512, 1e-5).eval().requires_grad_(False)
         self.fc, self.features = self.network.fc, self.network.features
 
     def units(self, images):
@@ -179,7 +179,7 @@ def main(rounds: int, keep_memory: bool, data: Path, output: Path | None) -> Non
     ]
     for title, recognizer, torch_network, faces, file in (
         ("SFace, 32 faces", sface, TorchSFace(sface), 32, onnx_file if onnx_file.exists() else None),
-        ("IResNet-50, 8 faces", iresnet, TorchIResNet50(), 8, None),
+        ("IResNet-50, 8 faces", iresnet, TorchIResNetOnPixels(50), 8, None),
     ):
         parts.append(report(title, medians(contestants(recognizer, torch_network, images[:faces], file), rounds)))
         click.echo(parts[-1])
