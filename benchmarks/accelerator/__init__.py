@@ -1,0 +1,1 @@
+"""What the default device computes, how fast, and how precisely; `python -m benchmarks.accelerator` runs all parts."""

@@ -1,0 +1,76 @@
+"""The networks and faces that are measured: nothing that the repository does not hold."""
+
+import dataclasses
+import io
+from importlib.resources import files
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Shaped
+from PIL import Image
+from scipy.ndimage import gaussian_filter, shift, zoom
+
+from pfiq_jax import ARCFACE_TORCH, IResNet, Recognizer, load_recognizer
+
+BRANCH_SCALE = 0.2  # of a residual branch's last BatchNorm, about as in trained networks
+
+
+def demo_face() -> Shaped[np.ndarray, "112 112 3"]:
+    """The bundled face, uint8."""
+    return np.asarray(Image.open(io.BytesIO((files("pfiq_jax") / "bundled/demo_face.png").read_bytes())).convert("RGB"))
+
+
+def disturbed_faces(count: int) -> Shaped[np.ndarray, "{count} 112 112 3"]:
+    """The bundled face, each time shifted, blurred, shrunk, darkened and noisy by other amounts; the first as it is."""
+    generator = np.random.default_rng(0)
+    face = demo_face()
+    faces = [face]
+    for _ in range(count - 1):
+        pixels = shift(face.astype(np.float32), (*generator.uniform(-4, 4, 2), 0), order=1, mode="nearest")
+        pixels = gaussian_filter(pixels, (*[generator.uniform(0, 2.5)] * 2, 0))
+        if generator.random() < 0.3:
+            pixels = zoom(zoom(pixels, (0.25, 0.25, 1), order=1), (4, 4, 1), order=1)
+        pixels = (pixels - 128) * generator.uniform(0.4, 1.2) + 128 * generator.uniform(0.4, 1.3)
+        pixels += generator.normal(0, generator.uniform(0, 15), pixels.shape)
+        faces.append(np.clip(np.rint(pixels), 0, 255).astype(np.uint8))
+    return np.stack(faces)
+
+
+def random_iresnet(depth: int) -> Recognizer:
+    """An IResNet with random weights, whose residual branches are as small as in trained networks."""
+    network, generator = IResNet(depth), np.random.default_rng(0)
+
+    def leaf(path: jax.tree_util.KeyPath, shape: jax.ShapeDtypeStruct) -> np.ndarray:
+        name = path[-1].key
+        if name == "kernel":
+            deviation = (2 * shape.shape[-1] / shape.size) ** 0.5
+            return deviation * generator.standard_normal(shape.shape, np.float32)
+        if name == "scale":
+            return np.full(shape.shape, BRANCH_SCALE if path[-2].key == "norm3" else 1.0, np.float32)
+        return np.full(shape.shape, {"slope": 0.25, "var": 1.0}.get(name, 0.0), np.float32)
+
+    parameters = jax.tree_util.tree_map_with_path(leaf, network.shapes())
+    return Recognizer(jax.device_put(parameters), network, ARCFACE_TORCH)
+
+
+def recognizers(depths: tuple[int, ...]) -> dict[str, Recognizer]:
+    """The bundled SFace, and random IResNets."""
+    return {"SFace": jax.device_put(load_recognizer())} | {
+        f"IResNet-{depth}": random_iresnet(depth) for depth in depths
+    }
+
+
+def with_bfloat16_trunk(recognizer: Recognizer) -> Recognizer:
+    """The same network with a trunk in bfloat16; the head remains in float32."""
+    trunk = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), recognizer.parameters["trunk"])
+    return dataclasses.replace(recognizer, parameters={**recognizer.parameters, "trunk": trunk})
+
+
+PRECISIONS = {"float32, highest": "highest", "float32, default": None, "bfloat16 trunk": None}
+"""JAX's default precision of float32 is TF32 on NVIDIA GPUs from Ampere on, bfloat16 on TPUs and float32 on CPUs."""
+
+
+def in_precision(recognizer: Recognizer, name: str) -> Recognizer:
+    """The recogniser for one of ``PRECISIONS``."""
+    return with_bfloat16_trunk(recognizer) if name.startswith("bfloat16") else recognizer
