@@ -1,0 +1,114 @@
+"""An accelerator computes what the CPU computes, twice the same, and keeps it. Without one these tests are skipped."""
+
+from collections.abc import Callable
+
+import jax
+import numpy as np
+import pytest
+
+import pfiq_jax
+from benchmarks.accelerator.subjects import demo_face, random_iresnet
+
+pytestmark = pytest.mark.accelerator
+
+# Largest differences between programs in full float32, which add in other orders.
+EMBEDDING = 3e-5  # of the length of the embedding
+SCORE = 3e-5  # of the score
+QUALITY = 3e-5
+# A unit within rounding error of 0 may get another slope of its PReLU in another program: see the README, Weights.
+GRADIENT = 1e-2  # of the length of the gradient
+MAP = 1e-2
+MEAN_MAP = 1e-4
+
+Outputs = dict[str, jax.Array]
+
+
+@pytest.fixture(scope="module")
+def accelerator() -> jax.Device:
+    device = jax.devices()[0]
+    if device.platform == "cpu":
+        pytest.skip("no accelerator: JAX's default device is a CPU")
+    return device
+
+
+@pytest.fixture(scope="module")
+def cpu(accelerator: jax.Device) -> jax.Device:
+    try:
+        return jax.devices("cpu")[0]
+    except RuntimeError as error:
+        pytest.skip(f"no CPU to compare with; name it in JAX_PLATFORMS, as in cuda,cpu ({error})")
+
+
+@pytest.fixture(scope="module", params=["SFace", "IResNet-18"])
+def network(request: pytest.FixtureRequest, recognizer: pfiq_jax.Recognizer) -> pfiq_jax.Recognizer:
+    return recognizer if request.param == "SFace" else random_iresnet(18)
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    face = demo_face()
+    return np.stack([face, face[:, ::-1], face // 2, np.roll(face, 5, axis=0)])
+
+
+@jax.jit
+def compute(recognizer: pfiq_jax.Recognizer, images: jax.Array) -> Outputs:
+    """All that is compared in one program, since compilations take most of the time."""
+    seen = recognizer.forward(images)
+    explained = pfiq_jax.pixel_quality(recognizer, images)
+    return {
+        "embedding": recognizer.embed(images),
+        "quality": pfiq_jax.face_quality(recognizer, seen),
+        "relative_norm": pfiq_jax.relative_norm(recognizer, seen),
+        "closed_form": pfiq_jax.ser_fiq_closed_form(recognizer, seen),
+        "gradient": explained.gradient,
+        "map": explained.map,
+    }
+
+
+@pytest.fixture(scope="module")
+def run(network: pfiq_jax.Recognizer) -> Callable[[jax.Device, np.ndarray], Outputs]:
+    def on(device: jax.Device, images: np.ndarray) -> Outputs:
+        with jax.default_matmul_precision("highest"):
+            return compute(*jax.device_put((network, images), device))
+
+    return on
+
+
+def assert_equal_within_tolerances(found: Outputs, expected: Outputs) -> None:
+    found, expected = ({name: np.asarray(each) for name, each in outputs.items()} for outputs in (found, expected))
+    for name, tolerance in (("embedding", EMBEDDING), ("gradient", GRADIENT)):
+        assert (lengths(found[name] - expected[name]) <= tolerance * lengths(expected[name])).all(), name
+    for name in ("relative_norm", "closed_form"):
+        np.testing.assert_allclose(found[name], expected[name], rtol=SCORE, err_msg=name)
+    np.testing.assert_allclose(found["quality"], expected["quality"], rtol=0, atol=QUALITY)
+    np.testing.assert_allclose(found["map"], expected["map"], rtol=0, atol=MAP)
+    assert np.abs(found["map"] - expected["map"]).mean() <= MEAN_MAP
+
+
+def lengths(arrays: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(np.float64(arrays).reshape(len(arrays), -1), axis=1)
+
+
+def test_accelerator_agrees_with_the_cpu(run, accelerator, cpu, images):
+    assert_equal_within_tolerances(run(accelerator, images), run(cpu, images))
+
+
+def test_same_images_give_the_same_bytes(run, accelerator, images):
+    first, second = run(accelerator, images), run(accelerator, images)
+    assert {name: np.array_equal(first[name], second[name]) for name in first} == dict.fromkeys(first, True)
+
+
+def test_batch_of_one_agrees_with_its_row(run, accelerator, images):
+    alone, all_faces = run(accelerator, images[1:2]), run(accelerator, images)
+    assert_equal_within_tolerances(alone, {name: each[1:2] for name, each in all_faces.items()})
+
+
+def test_results_stay_on_the_device(recognizer, accelerator, images):
+    recognizer, images = jax.device_put((recognizer, images), accelerator)
+    with jax.transfer_guard_device_to_host("disallow"):
+        results = [
+            recognizer.embed(images),
+            pfiq_jax.face_quality(recognizer, images),
+            pfiq_jax.pixel_quality(recognizer, images).map,
+        ]
+    assert [each.devices() for each in results] == [{accelerator}] * len(results)
