@@ -238,6 +238,8 @@ def _as_rgb(image: Image.Image) -> np.ndarray:
 
 def _orientation_of(image: Image.Image) -> int:
     """The EXIF tag Orientation alone; 1, as the pixels are stored, if it cannot be read."""
+    if image.format == "TIFF":  # every version of Pillow has turned it already, but some leave the tag
+        return 1
     try:
         return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # for damaged EXIF Pillow raises exceptions of almost any class
