@@ -14,6 +14,7 @@ from pfiq_jax.cli.report_files import ReportFiles, report_files
 from pfiq_jax.cli.start import start
 from pfiq_jax.evaluation.controls import DETAIL, MEAN_MAP, RANDOM, SHUFFLED
 from pfiq_jax.evaluation.estimate import json_of
+from pfiq_jax.evaluation.maps.covers import COVERS
 from pfiq_jax.evaluation.maps.evaluate_maps import evaluate_maps, passes_per_face
 from pfiq_jax.evaluation.maps.inpainting import INPAINTING_MEASURES, STATES, evaluate_inpainting
 from pfiq_jax.evaluation.maps.map_measures import MAP_MEASURES
@@ -134,22 +135,35 @@ def maps(
 
 
 @experiment(
-    "Measure whether a map becomes low where a black square covers a good face.",
+    "Measure whether a map finds the square that covers a part of a good face.",
     MASK_MEASURES,
-    "Squares of 10 to 50 pixels are drawn at random places on the half of the faces with the highest quality.",
+    "Squares of 10 to 50 pixels are drawn at random places on the half of the faces with the highest quality. "
+    "By default they hold the texture of another photograph; those of the PLQ paper are black.",
 )
 @option_map
-def masks(folder: Path, limit: int, json_file: Path | None, recognizer_file: Path | None, map_method: str) -> None:
-    """Evaluates a map method on faces with black squares."""
+@click.option(
+    "--cover",
+    "kind",
+    type=click.Choice(tuple(COVERS)),
+    default="texture",
+    metavar="KIND",
+    show_default=True,
+    help=f"What the squares hold: {', '.join(COVERS)}.",
+)
+def masks(
+    folder: Path, limit: int, json_file: Path | None, recognizer_file: Path | None, map_method: str, kind: str
+) -> None:
+    """Evaluates a map method on faces with squares."""
     paths, files = prepare(folder, limit, json_file, "masks", recognizer_file)
     recognizer = start(recognizer_file)
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
         with tqdm(total=len(MASK_SIZES), unit="size", disable=None) as progress:
-            evaluation = evaluate_masks(recognizer, images, MAP_METHODS[map_method].compute, advance=progress.update)
+            compute = MAP_METHODS[map_method].compute
+            evaluation = evaluate_masks(recognizer, images, compute, kind=kind, advance=progress.update)
         seen.note_qualities(default_quality_method(recognizer), evaluation.clean.quality)
-        files.write(json_of_rows(map_method, evaluation.estimates), masks_table(evaluation, map_method))
-        files.write_picture(plot_masks(evaluation, map_method))
+        files.write(json_of_rows(map_method, evaluation.estimates), masks_table(evaluation, map_method, kind))
+        files.write_picture(plot_masks(evaluation, map_method, kind))
 
 
 @experiment(

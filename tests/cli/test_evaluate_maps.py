@@ -94,7 +94,7 @@ def test_named_methods_replace_the_default_but_not_the_controls(run, people):
 
 
 def test_masks_finds_black_squares_in_a_map_of_brightness(run, people):
-    result = run("evaluate", "masks", people, "--map", "plq", "--json", "out/found.json")
+    result = run("evaluate", "masks", people, "--map", "plq", "--cover", "black", "--json", "out/found.json")
     assert sorted(os.listdir("out")) == ["found.json", "found.md", "found.png"]
     report = json.loads(Path("out/found.json").read_text())
     assert report["default"] == "plq"

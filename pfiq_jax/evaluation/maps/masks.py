@@ -1,7 +1,8 @@
-"""Black squares on good faces: whether maps and scores become low where and when a face is covered.
+"""Squares on good faces: whether maps and scores become low where and when a face is covered.
 
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021, section on
-random masks.
+random masks. Their squares are black. A map that detects flat areas finds those, so by default a square here holds the
+texture of another photograph.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,9 @@ from jaxtyping import Bool
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.bootstrap import mean_estimates
 from pfiq_jax.evaluation.estimate import Estimate
+from pfiq_jax.evaluation.maps.covers import cover
 from pfiq_jax.evaluation.maps.explained import Explained, MapFunction, explain_faces
+from pfiq_jax.evaluation.maps.localisation import suspicion
 from pfiq_jax.evaluation.maps.regions import Corners, Images, Maps, Regions, mean_within, square_regions
 from pfiq_jax.evaluation.measure import Measure
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -26,8 +29,8 @@ MASK_MEASURES = (
         "found",
         "higher",
         0,
-        "share of faces on which no other square of the size has a lower mean map, among squares at every half side "
-        "that do not share more than half of the black one's area",
+        "share of faces on which no other square of the size has a higher mean deficit (a lower mean map, if there is "
+        "no deficit), among squares at every half side that do not share more than half of the drawn one's area",
     ),
     Measure("quality_before", "", 0, "quality of the face without the square, 0 to 1"),
     Measure("quality_after", "lower", 0, "quality of the face with the square"),
@@ -39,7 +42,7 @@ MASK_MEASURES = (
 
 
 class Masked(NamedTuple):
-    """Faces with a black square each.
+    """Faces with a square each.
 
     Attributes:
         images: RGB, 0..255.
@@ -75,22 +78,24 @@ def evaluate_masks(
     images: Images,
     compute: MapFunction,
     *,
+    kind: str = "texture",
     sizes: Sequence[int] = MASK_SIZES,
     seed: int = 0,
     advance: Callable[[int], object] = lambda sizes: None,
 ) -> MasksEvaluation:
-    """Draws black squares on the better half of some faces, and measures how quality and map change.
+    """Draws squares on the better half of some faces, and measures how quality and map change.
 
     Args:
         recognizer: the network to explain.
-        images: RGB, 0..255, aligned; one or more.
+        images: RGB, 0..255, aligned, one of each person; three or more.
         compute: a map method; higher maps are better.
+        kind: what the squares hold, one of ``COVERS``; PLQ's are "black".
         sizes: sides of the squares, in pixels; there is one square of each size per face.
         seed: of the squares' places and of the bootstrap over the faces.
         advance: called with 1 whenever a size is done.
 
     Raises:
-        PfiqError: for a square that does not fit into the images.
+        PfiqError: for a square that does not fit into the images, an unknown kind, and fewer than three faces.
 
     References:
         Terhörst et al., 2021, "random masks".
@@ -100,7 +105,7 @@ def evaluate_masks(
     images, clean = images[best], clean.of(best)
     masked, explained, estimates = {}, {}, {}
     for size in sizes:
-        masked[size] = mask_squares(seed + size, images, size)
+        masked[size] = mask_squares(seed + size, kind, images, size)
         explained[size] = explain_faces(compute, recognizer, masked[size].images)
         values = _values(clean, masked[size], explained[size], size)
         estimates[str(size)] = mean_estimates(values, seed=seed)
@@ -111,7 +116,7 @@ def evaluate_masks(
 def _values(clean: Explained, masked: Masked, explained: Explained, size: int) -> dict[str, np.ndarray]:
     """One number per face of each of ``MASK_MEASURES``."""
     return {
-        "found": ranks_lowest(explained.map, masked.corners, size),
+        "found": ranks_lowest(-suspicion(explained), masked.corners, size),
         "quality_before": clean.quality,
         "quality_after": explained.quality,
         "inside_before": mean_within(clean.map, masked.regions),
@@ -121,18 +126,26 @@ def _values(clean: Explained, masked: Masked, explained: Explained, size: int) -
     }
 
 
-def mask_squares(seed: int, images: Images, size: int) -> Masked:
-    """Draws a black square on each image, placed uniformly at random and fully inside the image.
+def mask_squares(seed: int, kind: str, images: Images, size: int) -> Masked:
+    """Draws a square on each image, placed uniformly at random and fully inside the image.
+
+    Args:
+        seed: of the places and of what the squares hold.
+        kind: one of ``COVERS``.
+        images: uint8 RGB, one face of each person, two or more.
+        size: side of the squares, in pixels.
 
     Raises:
-        PfiqError: for a square of less than a pixel, or one that is as large as the images.
+        PfiqError: for a square of less than a pixel, or one that is as large as the images, an unknown kind, and fewer
+            than two faces.
     """
     height, width = images.shape[1:3]
     if not 1 <= size < min(height, width):
         raise PfiqError(f"a square of {size} pixels does not fit into {width}x{height}; give a smaller one.")
     corners = np.random.default_rng(seed).integers(0, (height - size + 1, width - size + 1), (len(images), 2))
-    regions = square_regions(corners, np.full(len(images), size), (height, width))
-    return Masked(np.where(regions[..., None], np.zeros_like(images), images), regions, corners)
+    sides = np.full(len(images), size)
+    regions = square_regions(corners, sides, (height, width))
+    return Masked(cover(seed, kind, images, corners, sides), regions, corners)
 
 
 def ranks_lowest(maps: Maps, corners: Corners, size: int) -> Bool[np.ndarray, " faces"]:
@@ -142,7 +155,7 @@ def ranks_lowest(maps: Maps, corners: Corners, size: int) -> Bool[np.ndarray, " 
     share more than half of its area are not rivals.
 
     Args:
-        maps: one per face, higher is better.
+        maps: one per face; lower is worse.
         corners: row and column of the square's upper left pixel, of each face.
         size: of its side, in pixels.
     """

@@ -8,14 +8,16 @@ import numpy as np
 
 from pfiq_jax.evaluation.estimate import Estimate, json_of
 from pfiq_jax.evaluation.maps.evaluate_maps import MapsEvaluation
+from pfiq_jax.evaluation.maps.explained import Explained
 from pfiq_jax.evaluation.maps.inpainting import INPAINTING_MEASURES, STATES, InpaintingEvaluation
 from pfiq_jax.evaluation.maps.map_measures import MAP_MEASURES
 from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MasksEvaluation
 from pfiq_jax.evaluation.maps.occlusions import OCCLUSIONS
 from pfiq_jax.evaluation.maps.regions import Images, Maps
 from pfiq_jax.evaluation.measure import INTERVALS, MARKS, Measure, legend, measure_tables
-from pfiq_jax.plotting import draw_map, draw_over, new_figure
+from pfiq_jax.plotting import draw_deficit, draw_map, draw_over, new_figure
 
+DEFICIT = "deficit"  # name of a row of pictures
 MOST_OF_MASKS, MOST_OF_INPAINTING = 4, 2 * len(OCCLUSIONS)  # faces in the pictures
 
 
@@ -25,9 +27,10 @@ def maps_table(evaluation: MapsEvaluation) -> str:
     return _tables(f"{faces} faces, one of each person.", MAP_MEASURES, evaluation.estimates)
 
 
-def masks_table(evaluation: MasksEvaluation, method: str) -> str:
+def masks_table(evaluation: MasksEvaluation, method: str, kind: str) -> str:
     """All estimates of a map method in Markdown, a row per size, with a legend."""
-    about = f"{len(evaluation.images)} good faces, one of each person; squares by side in pixels; map: {method}."
+    faces = f"{len(evaluation.images)} good faces, one of each person"
+    about = f"{faces}; squares of {kind} by side in pixels; map: {method}."
     return _tables(about, MASK_MEASURES, evaluation.estimates)
 
 
@@ -48,12 +51,13 @@ def _tables(about: str, measures: Sequence[Measure], estimates: Mapping[str, Map
     return f"{about} {INTERVALS} {MARKS}\n\n{tables}\n\n{legend(measures)}\n"
 
 
-def plot_masks(evaluation: MasksEvaluation, method: str) -> Any:
-    """Some faces without and with squares of every size, with their qualities and maps.
+def plot_masks(evaluation: MasksEvaluation, method: str, kind: str) -> Any:
+    """Some faces without and with squares of every size, with their qualities, maps and deficits.
 
     Args:
         evaluation: from ``evaluate_masks``.
         method: the name of the map.
+        kind: what the squares hold.
 
     Returns:
         The ``Figure``.
@@ -70,14 +74,14 @@ def plot_masks(evaluation: MasksEvaluation, method: str) -> Any:
     return plot_faces(
         np.stack(_by_face(images, MOST_OF_MASKS)),
         _by_face(titles, MOST_OF_MASKS),
-        {method: np.stack(_by_face([each.map for each in explained], MOST_OF_MASKS))},
+        _sheets(method, explained, MOST_OF_MASKS),
         len(images),
-        heading="black squares, and the quality of the face",
+        heading=f"squares of {kind}, and the quality of the face",
     )
 
 
 def plot_inpainting(evaluation: InpaintingEvaluation, method: str) -> Any:
-    """Some faces in every state, with their qualities and maps.
+    """Some faces in every state, with their qualities, maps and deficits.
 
     Args:
         evaluation: from ``evaluate_inpainting``.
@@ -96,7 +100,7 @@ def plot_inpainting(evaluation: InpaintingEvaluation, method: str) -> Any:
     return plot_faces(
         np.stack(_by_face([evaluation.images[state] for state in STATES], MOST_OF_INPAINTING)),
         _by_face(titles, MOST_OF_INPAINTING),
-        {method: np.stack(_by_face([each.map for each in explained], MOST_OF_INPAINTING))},
+        _sheets(method, explained, MOST_OF_INPAINTING),
         2 * len(STATES),
         heading="occlusions drawn and filled again, and the quality of the face",
     )
@@ -115,7 +119,7 @@ def plot_faces(
     Args:
         images: RGB, 0..255.
         titles: one above each face.
-        maps: by method, in [0, 1], drawn in ``MAP_COLOURS``.
+        maps: by name, in [0, 1], drawn in ``MAP_COLOURS``; those named ``DEFICIT`` as deficits.
         columns: faces per row.
         heading: above the whole picture.
 
@@ -150,9 +154,16 @@ def _draw_faces(
         draw_over(axes[top, column], image)
         axes[top, column].set_title(title, fontsize="small", parse_math=False)
         for row, (name, of_faces) in enumerate(maps.items(), start=top + 1):
-            draw_map(axes[row, column], of_faces[index])
+            (draw_deficit if name == DEFICIT else draw_map)(axes[row, column], of_faces[index])
             if column == 0:
                 axes[row, 0].set_ylabel(name.replace("_", "\n"), fontsize="small")
+
+
+def _sheets(method: str, explained: Sequence[Explained], count: int) -> dict[str, Maps]:
+    """The maps of the first faces in each state, and their deficits if there are any."""
+    sheets = {method: np.stack(_by_face([each.map for each in explained], count))}
+    deficits = [each.deficit for each in explained if each.deficit is not None]
+    return sheets | ({DEFICIT: np.stack(_by_face(deficits, count))} if deficits else {})
 
 
 def _by_face(states: Sequence[Iterable[Any]], count: int) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Black squares: where they lie, and whether a map finds them."""
+"""Squares: where they lie, and whether a map finds them."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ IMAGES = GENERATOR.integers(60, 256, (7, 40, 40, 3), np.uint8)
 
 @pytest.mark.parametrize("size", [1, 10, 39])
 def test_squares_are_black_and_wholly_inside(size):
-    masked = mask_squares(0, IMAGES, size)
+    masked = mask_squares(0, "black", IMAGES, size)
     for image, clean, region, (row, column) in zip(masked.images, IMAGES, masked.regions, masked.corners, strict=True):
         assert region.sum() == size**2
         assert region[row : row + size, column : column + size].all()
@@ -24,22 +24,22 @@ def test_squares_are_black_and_wholly_inside(size):
 
 def test_squares_lie_anywhere_and_repeat():
     many = np.zeros((2000, 12, 14, 3), np.uint8)
-    corners = mask_squares(0, many, 10).corners
+    corners = mask_squares(0, "black", many, 10).corners
     assert {tuple(corner) for corner in corners} == {(row, column) for row in range(3) for column in range(5)}
-    np.testing.assert_array_equal(corners, mask_squares(0, many, 10).corners)
-    assert (corners != mask_squares(1, many, 10).corners).any()
+    np.testing.assert_array_equal(corners, mask_squares(0, "black", many, 10).corners)
+    assert (corners != mask_squares(1, "black", many, 10).corners).any()
 
 
 @pytest.mark.parametrize("size", [0, 40, 50])
 def test_squares_that_do_not_fit(size):
     with pytest.raises(PfiqError, match=f"a square of {size} pixels does not fit into 40x40; give a smaller one"):
-        mask_squares(0, IMAGES, size)
+        mask_squares(0, "black", IMAGES, size)
 
 
 @pytest.fixture(scope="module")
 def evaluation(small, brightness):
     done = []
-    evaluation = evaluate_masks(small, IMAGES, brightness, sizes=(3, 10), advance=done.append)
+    evaluation = evaluate_masks(small, IMAGES, brightness, kind="black", sizes=(3, 10), advance=done.append)
     assert done == [1, 1]
     return evaluation
 
@@ -50,7 +50,9 @@ def test_squares_are_drawn_on_the_better_half_best_first(evaluation):
     np.testing.assert_array_equal(evaluation.images, IMAGES[order])
     np.testing.assert_allclose(evaluation.clean.quality, qualities[order], rtol=1e-5)
     for size in (3, 10):
-        np.testing.assert_array_equal(evaluation.masked[size].images, mask_squares(size, IMAGES[order], size).images)
+        np.testing.assert_array_equal(
+            evaluation.masked[size].images, mask_squares(size, "black", IMAGES[order], size).images
+        )
 
 
 @pytest.mark.parametrize("size", [3, 10])
@@ -74,26 +76,41 @@ def test_a_map_that_is_high_in_the_mask_does_not_find_it(small, brightness):
         result = brightness(recognizer, images)
         return result._replace(map=1 - result.map)
 
-    assert evaluate_masks(small, IMAGES, opposite, sizes=(10,)).estimates["10"]["found"].value == 0
+    assert evaluate_masks(small, IMAGES, opposite, kind="black", sizes=(10,)).estimates["10"]["found"].value == 0
+
+
+def test_a_deficit_takes_the_place_of_the_map(small, brightness):
+    def lacking(recognizer, images) -> PixelQuality:
+        result = brightness(recognizer, images)
+        return result._replace(map=0.5 + 0 * result.map, deficit=1 - result.map)
+
+    assert evaluate_masks(small, IMAGES, lacking, kind="black", sizes=(10,)).estimates["10"]["found"].value == 1
+
+
+def test_by_default_squares_hold_texture(small, brightness):
+    drawn = evaluate_masks(small, IMAGES, brightness, sizes=(10,)).masked[10]
+    assert all(image[region].std() > 0 for image, region in zip(drawn.images, drawn.regions, strict=True))
 
 
 def test_the_seed_decides(small, brightness, evaluation):
-    same, other = (evaluate_masks(small, IMAGES, brightness, sizes=(3,), seed=seed) for seed in (0, 1))
+    same, other = (evaluate_masks(small, IMAGES, brightness, kind="black", sizes=(3,), seed=seed) for seed in (0, 1))
     np.testing.assert_array_equal(same.masked[3].corners, evaluation.masked[3].corners)
     assert same.estimates["3"] == evaluation.estimates["3"]
     assert (other.masked[3].corners != same.masked[3].corners).any()
 
 
 def test_report(evaluation):
-    text = masks_table(evaluation, "bright")
-    assert text.startswith("4 good faces, one of each person; squares by side in pixels; map: bright. In brackets")
+    text = masks_table(evaluation, "bright", "black")
+    assert text.startswith(
+        "4 good faces, one of each person; squares of black by side in pixels; map: bright. In brackets"
+    )
     assert "| 10 | 1.000 [1.000, 1.000] |" in text
     assert "- found: share of faces" in text
     report = json_of_rows("bright", evaluation.estimates)
     assert report["default"] == "bright"
     assert len(report["methods"]["bright"]) == 2 * len(MASK_MEASURES)
     assert report["methods"]["bright"]["found_10"] == {"value": 1.0, "low": 1.0, "high": 1.0}
-    axes = plot_masks(evaluation, "bright").axes
+    axes = plot_masks(evaluation, "bright", "black").axes
     assert [each.get_title() for each in axes[:3]] == [
         f"{evaluation.clean.quality[0]:.3f}",
         f"3 px: {evaluation.explained[3].quality[0]:.3f}",
