@@ -13,9 +13,9 @@ NUMBER = 500
 EXTREMES = (0, 1, -1, 2**15, 2**31 - 1, 2**31, 2**40, 2**62, 2**63 - 1)
 
 
-def damaged(sound: bytes, number: int = NUMBER, *, words: tuple[bytes, ...] = ()) -> list[bytes]:
+def damaged(sound: bytes, number: int = NUMBER, *, words: tuple[bytes, ...] = (), seed: int = 0) -> list[bytes]:
     """Damaged copies of a file: truncated, with flipped bits, extreme lengths, moved pieces or swapped words."""
-    random = np.random.default_rng(0)
+    random = np.random.default_rng(seed)
     copies = []
     for index in range(number):
         content = bytearray(sound)
@@ -41,6 +41,12 @@ def damaged(sound: bytes, number: int = NUMBER, *, words: tuple[bytes, ...] = ()
             content += bytes(random.integers(256, size=random.integers(1, 64), dtype=np.uint8))
         copies.append(bytes(content))
     return copies
+
+
+def damaged_once(sound: bytes, seed: int, *, header: int) -> bytes:
+    """One damaged copy; with every other seed, the damage lies in the first ``header`` bytes."""
+    end = header if seed % 2 else len(sound)
+    return damaged(sound[:end], 5, seed=seed)[seed // 2 % 5] + sound[end:]
 
 
 def check_all_are_errors_or_go_unseen(paths: list[Path]) -> int:
