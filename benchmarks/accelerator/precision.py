@@ -1,27 +1,27 @@
 """How much embeddings, scores and maps depend on the precision of the network's products."""
 
-import hashlib
+from time import perf_counter
 from typing import NamedTuple
 
+import click
 import jax
 import numpy as np
 from scipy.stats import spearmanr
 
 import pfiq_jax
-from benchmarks.accelerator.programs import Program, compile_all
 from benchmarks.accelerator.report import Report
-from benchmarks.accelerator.subjects import PRECISIONS, disturbed_faces, in_precision
+from benchmarks.accelerator.subjects import disturbed_faces, with_bfloat16_trunk
 from pfiq_jax import Recognizer
 from pfiq_jax.recognizers import Images
 from pfiq_jax.scoring import raw_and_scaled
 
+LONGEST = 60  # seconds for all of it, with compilations
 NOTES = """\
-The bundled face under {count} disturbances: shifts, blur, shrinking, light, noise. Differences from "float32, highest",
-as mean / largest over faces, pairs or pixels. "Cosine of pairs": the similarity of two of the faces, to which a
-threshold is applied. "Turned": one minus the cosine between a face's embedding and its embedding in full precision. The
-raw score is that of `face_quality`, here in standard deviations over the faces. The gradient of `pixel_quality` is
-compared by the length of the difference, relative to its own. The IResNet has random weights and no calibration: its
-scaled quality and its map are near 0."""
+SFace with the bundled face under {count} disturbances: shifts, blur, shrinking, light, noise. Differences from float32
+on the CPU of the same machine, as mean / largest over faces, pairs or pixels. "Cosine of pairs": the similarity of two
+of the faces, to which a threshold is applied. "Turned": one minus the cosine between a face's embedding and its
+embedding on the CPU. The raw score is that of `face_quality`, here in standard deviations over the faces. The gradient
+of `pixel_quality` is compared by the length of the difference, relative to its own."""
 
 
 class Outputs(NamedTuple):
@@ -45,37 +45,26 @@ def outputs(recognizer: Recognizer, images: Images) -> Outputs:
     return Outputs(seen.embedding, raw, scaled, closed_form, explained.gradient, explained.map)
 
 
-def report_precision(report: Report, recognizers: dict[str, Recognizer], *, count: int, seconds: float) -> None:
-    """Reports each precision against the highest, and digests that two runs can be compared by."""
-    images = jax.device_put(disturbed_faces(count))
-    programs = [
-        Program((network, name), count, outputs, (in_precision(recognizer, name), images), precision)
-        for network, recognizer in recognizers.items()
-        for name, precision in PRECISIONS.items()
-    ]
-    found = {}
-    for program, compilation in zip(programs, compile_all(programs, seconds), strict=True):
-        executable, _ = compilation.result(timeout=0)
-        found[program.labels] = Outputs(*map(np.asarray, executable(*program.arguments)))
-    highest = next(iter(PRECISIONS))
-    rows = [
-        (network, name, *differences(each, found[network, highest]))
-        for (network, name), each in found.items()
-        if name != highest
-    ]
-    digests = [
-        (*labels, *(hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()[:8] for array in each))
-        for labels, each in found.items()
-    ]
-    header = ["network", "precision", "cosine of pairs", "turned", "raw score", "rank correlation", "quality"]
+def report_precision(report: Report, recognizer: Recognizer, *, count: int) -> None:
+    """Reports the default device's outputs in each precision against the CPU's in float32."""
+    if report.left() < LONGEST:
+        report.add("Not measured: the effect of precision, no time left.")
+        return
+    images = disturbed_faces(count)
+    reference = _computed(recognizer, images, jax.devices("cpu")[0])
+    rows = []
+    for precision, network in (("float32", recognizer), ("bfloat16 trunk", with_bfloat16_trunk(recognizer))):
+        rows.append([precision, *differences(_computed(network, images, jax.devices()[0]), reference)])
+    header = ["precision", "cosine of pairs", "turned", "raw score", "rank correlation", "quality"]
     header += ["`ser_fiq_closed_form`", "gradient", "map"]
     report.table("Effect of precision", header, rows, NOTES.format(count=count))
-    report.table(
-        "Digests of the outputs",
-        ["network", "precision", *Outputs._fields],
-        digests,
-        "Two runs of the same program on the same device give the same digests if they give the same bytes.",
-    )
+
+
+def _computed(recognizer: Recognizer, images: np.ndarray, device: jax.Device) -> Outputs:
+    start = perf_counter()
+    found = Outputs(*map(np.asarray, jax.jit(outputs)(*jax.device_put((recognizer, images), device))))
+    click.echo(f"outputs on {device}: {perf_counter() - start:.1f} s", err=True)
+    return found
 
 
 def differences(found: Outputs, reference: Outputs) -> list[str]:

@@ -1,7 +1,6 @@
 """A report in Markdown, written again after every part: a run that is cut off leaves what it measured."""
 
-import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from time import perf_counter
 
@@ -9,7 +8,7 @@ import click
 
 from pfiq_jax.tables import markdown_table
 
-LONGEST = 200  # characters of an error in a table
+LONGEST = 200  # characters of an error
 
 
 def short(error: BaseException) -> str:
@@ -31,8 +30,8 @@ class Report:
             path.parent.mkdir(parents=True, exist_ok=True)
 
     def left(self) -> float:
-        """Seconds until the time for all parts is over."""
-        return self.end - perf_counter()
+        """Seconds until the time for all parts is over; at least 0."""
+        return max(0.0, self.end - perf_counter())
 
     def add(self, text: str) -> None:
         """Prints a section, and writes all."""
@@ -42,16 +41,6 @@ class Report:
             self.path.write_text("\n".join(self.sections))
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[str]], notes: str = "") -> None:
-        self.add(f"### {title}\n\n" + (f"{notes}\n\n" if notes else "") + markdown_table(header, rows))
-
-    def run(self, title: str, part: Callable[..., object], *, longest: float, least: float = 10.0) -> None:
-        """Runs ``part(seconds=...)``, the time that it may take; an error ends the part alone, and is reported."""
-        start = perf_counter()
-        try:
-            if self.left() < least:
-                raise TimeoutError(f"only {max(0, self.left()):.0f} s were left")
-            part(seconds=min(longest, self.left()))
-        except Exception as error:  # whatever a driver raises
-            traceback.print_exc()
-            self.add(f"### {title}: left out\n\n{short(error)}")
-        click.echo(f"({title}: {perf_counter() - start:.0f} s, {self.left():.0f} s left)\n", err=True)
+        """Adds a table under a title; nothing where there are no rows."""
+        if rows := list(rows):
+            self.add(f"### {title}\n\n" + (f"{notes}\n\n" if notes else "") + markdown_table(header, rows))

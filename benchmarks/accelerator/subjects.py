@@ -7,11 +7,13 @@ from importlib.resources import files
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import nnx
 from jaxtyping import Shaped
 from PIL import Image
 from scipy.ndimage import gaussian_filter, shift, zoom
 
-from pfiq_jax import ARCFACE_TORCH, IResNet, Recognizer, load_recognizer
+from pfiq_jax import ARCFACE_TORCH, IResNet, Recognizer, SFace
+from pfiq_jax.recognizers import layers
 
 BRANCH_SCALE = 0.2  # of a residual branch's last BatchNorm, about as in trained networks
 
@@ -54,23 +56,39 @@ def random_iresnet(depth: int) -> Recognizer:
     return Recognizer(jax.device_put(parameters), network, ARCFACE_TORCH)
 
 
-def recognizers(depths: tuple[int, ...]) -> dict[str, Recognizer]:
-    """The bundled SFace, and random IResNets."""
-    return {"SFace": jax.device_put(load_recognizer())} | {
-        f"IResNet-{depth}": random_iresnet(depth) for depth in depths
-    }
-
-
 def with_bfloat16_trunk(recognizer: Recognizer) -> Recognizer:
     """The same network with a trunk in bfloat16; the head remains in float32."""
     trunk = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), recognizer.parameters["trunk"])
     return dataclasses.replace(recognizer, parameters={**recognizer.parameters, "trunk": trunk})
 
 
-PRECISIONS = {"float32, highest": "highest", "float32, default": None, "bfloat16 trunk": None}
-"""JAX's default precision of float32 is TF32 on NVIDIA GPUs from Ampere on, bfloat16 on TPUs and float32 on CPUs."""
+class GroupedConv(layers.DepthwiseConv):
+    """A depthwise layer as one grouped convolution, with the same parameters."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return jax.lax.conv_general_dilated(
+            x,
+            self.kernel[...][:, :, None],
+            (self.stride, self.stride),
+            ((1, 1), (1, 1)),
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+            feature_group_count=x.shape[-1],
+        )
 
 
-def in_precision(recognizer: Recognizer, name: str) -> Recognizer:
-    """The recogniser for one of ``PRECISIONS``."""
-    return with_bfloat16_trunk(recognizer) if name.startswith("bfloat16") else recognizer
+@dataclasses.dataclass(frozen=True)
+class GroupedSFace(SFace):
+    """SFace with grouped convolutions in place of the shifted multiply-adds of its depthwise layers."""
+
+    def build_trunk(self, rngs: nnx.Rngs) -> nnx.Module:
+        trunk = super().build_trunk(rngs)
+        for layer in trunk.layers:
+            if isinstance(layer.conv, layers.DepthwiseConv):
+                channels = layer.conv.kernel[...].shape[-1]
+                layer.conv = GroupedConv(channels, stride=layer.conv.stride, rngs=rngs)
+        return trunk
+
+
+def grouped_sface(recognizer: Recognizer) -> Recognizer:
+    """The bundled SFace's weights in ``GroupedSFace``."""
+    return Recognizer(**{**vars(recognizer), "network": GroupedSFace()})
