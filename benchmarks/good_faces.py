@@ -3,8 +3,8 @@
     python -m benchmarks.good_faces ../shared/data/lfw_dev [--recognizer FILE] [-o FILE.safetensors] > results/NAME.md
 
 Fits the reference to the faces of 1,400 people, and prints how often the deficits of good faces of all others stay
-below some values. Good is the better half by the recogniser's own score. ``-o`` keeps the recogniser: the reference of
-the bundled network was fitted so.
+below some values, and which of their regions are marked. Good is the better half by the recogniser's own score. ``-o``
+keeps the recogniser: the reference of the bundled network was fitted so.
 """
 
 import dataclasses
@@ -13,12 +13,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from pfiq_jax import face_quality, load_recognizer, pixel_quality
+from pfiq_jax import Recognizer, face_quality, load_recognizer, pixel_quality
 from pfiq_jax.cli.inputs import reader_of
 from pfiq_jax.evaluation.bootstrap import mean_estimates
-from pfiq_jax.faces import people_in, read_faces
+from pfiq_jax.evaluation.maps.occlusions import occlude
+from pfiq_jax.faces import people_in
 from pfiq_jax.faces.batches import in_batches
+from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.maps import fit_good_faces
+from pfiq_jax.maps.face_regions import MARKED, face_regions
 from pfiq_jax.tables import markdown_table
 
 FITTED = 1400
@@ -57,8 +60,26 @@ def main(folder: Path, recognizer: Path | None, output: Path | None) -> None:
     good = others[scores[others] >= np.median(scores[others])]
     deficits = in_batches(lambda batch: pixel_quality(network, batch).deficit, images[good])
     below = mean_estimates({share: (deficits <= share).mean((1, 2)) for share in SHARES})
+    occluded = occlude(0, images[good])
+    marked = marks(network, deficits, in_batches(lambda batch: pixel_quality(network, batch).deficit, occluded.images))
+    kinds = np.array(occluded.kinds)
+    found = {
+        "clean faces, any region": marked[0].any(1),
+        "sunglasses, both eyes": marked[1][kinds == "sunglasses"][:, [1, 2]].all(1),
+        "scarf, mouth or chin": marked[1][kinds == "scarf"][:, [6, 7]].any(1),
+        "hand, any region": marked[1][kinds == "hand"].any(1),
+    }
     print(f"{network}\n\nDeficits of {len(good)} good faces, one of each person, of people not fitted to:\n")
     print(markdown_table(["deficit", "share of pixels at or below it"], [[str(s), str(below[s])] for s in SHARES]))
+    print(f"\nRegions of these faces with a median deficit of {MARKED} or more, clean and with drawn occlusions:\n")
+    shares = [[name, str(mean_estimates({0: hits.astype(float)})[0])] for name, hits in found.items()]
+    print(markdown_table(["faces, regions", "share marked"], shares))
+
+
+def marks(network: Recognizer, *deficits: np.ndarray) -> list[np.ndarray]:
+    """(faces, regions) of each group of deficits: which regions are marked, in the order of ``face_regions``."""
+    regions = face_regions(network.preprocessing).values()
+    return [np.stack([np.median(each[:, region], 1) >= MARKED for region in regions], 1) for each in deficits]
 
 
 if __name__ == "__main__":

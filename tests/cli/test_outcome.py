@@ -30,7 +30,7 @@ def test_says_once_that_deficits_are_left_out(own, capsys):
     with outcome(own, total=2) as seen:
         seen.note_deficits(None)
         seen.note_deficits(None)
-    expected = "Note: The recogniser was not calibrated for deficits, so they are left out.\n"
+    expected = "Note: The recogniser was not calibrated for deficits, so they are left out; run `pfiq calibrate`.\n"
     assert capsys.readouterr().err == expected
     with outcome(own, total=1) as seen:
         seen.note_deficits(np.zeros((112, 112)))
