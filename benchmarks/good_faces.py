@@ -16,6 +16,7 @@ import numpy as np
 from pfiq_jax import Recognizer, face_quality, load_recognizer, pixel_quality
 from pfiq_jax.cli.inputs import reader_of
 from pfiq_jax.evaluation.bootstrap import mean_estimates
+from pfiq_jax.evaluation.estimate import cell
 from pfiq_jax.evaluation.maps.occlusions import occlude
 from pfiq_jax.faces import people_in
 from pfiq_jax.faces.batches import in_batches
@@ -70,9 +71,9 @@ def main(folder: Path, recognizer: Path | None, output: Path | None) -> None:
         "hand, any region": marked[1][kinds == "hand"].any(1),
     }
     print(f"{network}\n\nDeficits of {len(good)} good faces, one of each person, of people not fitted to:\n")
-    print(markdown_table(["deficit", "share of pixels at or below it"], [[str(s), str(below[s])] for s in SHARES]))
+    print(markdown_table(["deficit", "share of pixels at or below it"], [[str(s), cell(below[s])] for s in SHARES]))
     print(f"\nRegions of these faces with a median deficit of {MARKED} or more, clean and with drawn occlusions:\n")
-    shares = [[name, str(mean_estimates({0: hits.astype(float)})[0])] for name, hits in found.items()]
+    shares = [[name, cell(mean_estimates({0: hits.astype(float)})[0])] for name, hits in found.items()]
     print(markdown_table(["faces, regions", "share marked"], shares))
 
 
