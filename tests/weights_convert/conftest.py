@@ -31,3 +31,10 @@ def sface_onnx(data: Path, onnx: ModuleType) -> Path:
 @pytest.fixture(scope="session")
 def sface_source(sface_onnx: Path) -> Source:
     return read(sface_onnx)
+
+
+@pytest.fixture(scope="session")
+def iresnet_source(random_iresnet, tmp_path_factory) -> Source:
+    path = tmp_path_factory.mktemp("iresnet") / "backbone.pt"
+    path.write_bytes(b"only its sha256 is taken")
+    return Source(path, {name: tensor.numpy() for name, tensor in random_iresnet(18, dim=8).state_dict().items()})

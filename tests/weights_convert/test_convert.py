@@ -16,13 +16,6 @@ from weights_convert.mappings.mapping import fit_names
 from weights_convert.source import Source
 
 
-@pytest.fixture(scope="session")
-def iresnet_source(random_iresnet, tmp_path_factory) -> Source:
-    path = tmp_path_factory.mktemp("iresnet") / "backbone.pt"
-    path.write_bytes(b"only its sha256 is taken")
-    return Source(path, {name: tensor.numpy() for name, tensor in random_iresnet(18, dim=8).state_dict().items()})
-
-
 def changed(source, **arrays):
     """The source with some arrays replaced, added, or (None) left out; ``__`` stands for a dot."""
     merged = {**source.arrays, **{name.replace("__", "."): array for name, array in arrays.items()}}
@@ -275,56 +268,6 @@ def test_what_resembles_nothing(iresnet_source):
         convert(source)
 
 
-def test_epsilons_are_read_from_files_that_state_them(iresnet_source):
-    assert convert(iresnet_source).network.epsilon == 1e-5
-    norms = [name for name in iresnet_source.arrays if name.endswith("running_mean")]
-    stated = dataclasses.replace(iresnet_source, epsilons=dict.fromkeys(norms, 2e-5))
-    assert convert(stated).network.epsilon == 2e-5
-    assert convert(stated, epsilon=1e-3).network.epsilon == 1e-3
-
-
-def test_epsilons_that_disagree(iresnet_source, sface_source):
-    assert set(sface_source.epsilons.values()) == {1e-3, 2e-5}
-    stated = {**sface_source.epsilons, "conv_3_batchnorm_moving_mean": 1e-5}
-    with pytest.raises(PfiqError, match=r"several epsilons \[1e-05, 0\.001\], but sface has one epsilon"):
-        convert(dataclasses.replace(sface_source, epsilons=stated))
-    with pytest.raises(PfiqError, match="several different BatchNorm epsilons; omit --epsilon"):
-        convert(sface_source, epsilon=1e-5)
-    with pytest.raises(PfiqError, match=r"several epsilons \[1e-05, 2e-05\]"):
-        convert(dataclasses.replace(iresnet_source, epsilons={"bn1.running_mean": 1e-5, "bn2.running_mean": 2e-5}))
-
-
-@pytest.mark.parametrize("epsilon", [0.0, -1e-5, float("nan"), 2.0])
-def test_epsilons_out_of_range(epsilon, iresnet_source):
-    with pytest.raises(PfiqError, match=f"^epsilon {epsilon:g}: is not between 0 and 1"):
-        convert(iresnet_source, epsilon=epsilon)
-
-
-def test_what_the_source_states_replaces_what_was_published(iresnet_source):
-    plain = convert(iresnet_source)
-    assert plain.provenance.assumed == ("preprocessing", "epsilon", "dropout_rate")
-    stated = convert(dataclasses.replace(iresnet_source, pixels=(100.0, 0.5), dropout_rate=0.3))
-    assert stated.preprocessing == dataclasses.replace(ARCFACE_TORCH, mean=(100.0,) * 3, scale=(0.5,) * 3)
-    assert stated.provenance.assumed == ("epsilon",)
-    assert stated.dropout_rate == 0.3
-    given = convert(iresnet_source, epsilon=1e-3).provenance
-    assert (given.assumed, given.given) == (("preprocessing", "dropout_rate"), ("epsilon",))
-
-
-@pytest.mark.parametrize(
-    ("statements", "named"),
-    [
-        ({"epsilons": {"bn1.running_mean": 0.0}}, r"the epsilon of bn1\.running_mean"),
-        ({"dropout_rate": 1.0}, "the dropout rate"),
-        ({"pixels": (np.inf, 1.0)}, "the mean and scale of the pixels"),
-        ({"pixels": (0.0, 0.0)}, "the mean and scale of the pixels"),
-    ],
-)
-def test_impossible_values_that_a_file_states(statements, named, iresnet_source):
-    with pytest.raises(PfiqError, match=f"states impossible values for {named}; "):
-        convert(dataclasses.replace(iresnet_source, **statements))
-
-
 def test_a_companion_is_part_of_the_provenance(iresnet_source, tmp_path):
     (tmp_path / "a.data").write_bytes(b"only its sha256 is taken")
     provenance = convert(dataclasses.replace(iresnet_source, companions=(tmp_path / "a.data",))).provenance
@@ -336,15 +279,6 @@ def test_progress_goes_through_every_parameter(iresnet_source):
     seen = []
     recognizer = convert(iresnet_source, progress=lambda names: seen.extend(names) or names)
     assert seen == [name for name, _ in named_leaves(recognizer.parameters)]
-
-
-def test_an_epsilon_that_the_source_states_distinguishes_networks_with_equal_names(iresnet_source):
-    means = [name for name in iresnet_source.arrays if name.endswith("running_mean")]
-    for epsilon, name, rival in ((1e-5, "iresnet18", "magface_iresnet18"), (2e-5, "magface_iresnet18", "iresnet18")):
-        stated = dataclasses.replace(iresnet_source, epsilons=dict.fromkeys(means, epsilon))
-        provenance = convert(stated).provenance
-        assert (provenance.network, provenance.also_fits) == (name, (rival,))
-        assert "epsilon" not in provenance.assumed
 
 
 def test_a_converted_file_is_refused(recognizer, tmp_path):
