@@ -114,7 +114,6 @@ def explain(
     read = reader_of(recognizer, points)
     method = default_quality_method(recognizer)
     scale = calibration.reference if (calibration := find_calibration(recognizer, method)) else None
-
     records: list[dict[str, Any]] = []
     with outcome(recognizer, total=len(paths)) as seen:
         try:

@@ -1,7 +1,7 @@
 """Pixel-level quality: which pixels of a face make it useful for recognition, and where it lacks what good faces have.
 
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021 (PLQ), and
-the code of its authors. A regressor that is linear in the embedding is made for one image, so that it returns this
+the code of its authors; S and w mean the same there. A regressor that is linear in the embedding is made for one image, so that it returns this
 image's quality. The magnitude of its gradient by the pixels is PLQ's map. The default map here shows contributions in
 the place of gradients (``maps/contribution.py``), times the quality. A map is 1 - 1 / (1 + a s^b) of the saliency s of
 a pixel:
@@ -91,7 +91,7 @@ def pixel_quality(
 ) -> PixelQuality | tuple[PixelQuality, Any]:
     """Quality, its pixel map and the deficit, from one forward and one backward pass.
 
-    Higher is better in quality and map, lower in the deficit.
+    Higher is better in quality and map.
 
     Args:
         recognizer: the network to explain.
@@ -105,15 +105,12 @@ def pixel_quality(
         regressor: one of "equal_weights", "published" (PLQ's), "least_norm", "relative_norm" and
             "ser_fiq_closed_form"; ``maps/regressors.py`` defines them.
         saliency: what the map shows. By default "contribution", with "published" "magnitude".
-        a: scale of the map, in 1 / (s ** b). By default the published 10**7.5 with "published", otherwise the value
-            that gives the median pixel of LFW faces 0.5 on the bundled network.
+        a: scale of the map, in 1 / (s ** b). By default the published 10**7.5, or what gives the median pixel of LFW
+            faces 0.5 on the bundled network.
         b: exponent of the map.
 
     Raises:
         PfiqError: for images of another shape, dtype or range, another number of scores, and an unknown option.
-
-    References:
-        Terhörst et al. 2021, section 3 and figure 1; S and w have the same meaning there.
     """
     check_choice("regressor", regressor, REGRESSORS)
     is_published = regressor == "published"
@@ -138,8 +135,8 @@ def pixel_quality(
             deficit = recognizer.good_faces.deficit(explained.log_contributions, explained.compared)
     else:
         strength = jnp.mean(jnp.abs(gradient), -1)
-    scale = _default_scale(regressor, saliency, explained.seen.embedding.shape[-1]) if a is None else a
-    result = PixelQuality(scores, gradient, squash(strength, a=scale, b=b), deficit)
+    a = _default_scale(regressor, saliency, explained.seen.embedding.shape[-1]) if a is None else a
+    result = PixelQuality(scores, gradient, squash(strength, a=a, b=b), deficit)
     return (result, aux) if has_aux else result
 
 

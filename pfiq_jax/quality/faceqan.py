@@ -55,8 +55,7 @@ def faceqan(
         One score per image, at most 1; about 0 to 1, negative only if the mirror image's embedding points away.
 
     Raises:
-        PfiqError: for fewer than one iteration or start, another ``epsilon``, and images of another shape, dtype or
-            range.
+        PfiqError: for counts below 1, another ``epsilon``, and images of another shape, dtype or range.
 
     References:
         Babnik et al., ICPR 2022, section 3.
