@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.forward import Images, per_face
-from pfiq_jax.recognizers.layer_outputs import Layer, norm_inputs
+from pfiq_jax.recognizers.layer_outputs import Layer, no_offset, norm_inputs
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 Block = Literal["image", 1, 2, 3, 4]
@@ -66,7 +66,7 @@ def grafiqs(recognizer: Recognizer, images: Images, *, block: Block = 1) -> Floa
     else:
         name = network.blocks[block - 1]
         shape = jax.eval_shape(lambda inputs: network.layers(parameters, inputs)[name].output, inputs)
-        zeros = jnp.zeros_like(inputs, shape.dtype, shape.shape)  # as in maps/contribution.py
+        zeros = no_offset(inputs, shape)
         gradient = jax.grad(lambda offset: _misfit(network.layers(parameters, inputs, offsets={name: offset})))(zeros)
     return -jnp.sum(jnp.abs(gradient.astype(jnp.float32)), (1, 2, 3))
 
@@ -87,7 +87,7 @@ def _misfit(layers: Mapping[str, Layer]) -> Float[Array, ""]:
     for norm in norms:
         maps, mean, var = (array.astype(jnp.float32) for array in norm)
         terms += [_distance(jnp.mean(maps, (1, 2)), mean), _distance(jnp.var(maps, (1, 2)), var)]
-    return sum(terms, jnp.zeros(())) / len(norms)
+    return sum(terms, jnp.zeros((), jnp.float32)) / len(norms)
 
 
 def _distance(of_images: Float[Array, "batch channels"], expected: Float[Array, " channels"]) -> Float[Array, ""]:

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -83,6 +84,15 @@ def run_with_probes(
     output = module(x)
     layers = {path: Layer(probe.inner, probe.input, probe.output) for path, probe in probes.items()}
     return output, layers or {(): Layer(module, x, output)}
+
+
+def no_offset(images: Float[Array, "batch height width channels"], layer: jax.ShapeDtypeStruct) -> jax.Array:
+    """Zeros like the output of a layer, to differentiate by, distributed over devices as the images are.
+
+    On an explicit mesh a gradient has the sharding of what it is taken by. Inside ``jax.shard_map`` a gradient by the
+    same zeros on all devices would be summed over them.
+    """
+    return jnp.broadcast_to(jnp.zeros_like(images[:, :1, :1, :1], layer.dtype), layer.shape)
 
 
 def norm_inputs(layers: Mapping[str, Layer]) -> list[NormInput]:

@@ -108,7 +108,7 @@ def _depthwise_backward(
 
 def _transposed_stride_2(gradient: jax.Array, kernel: jax.Array) -> jax.Array:
     """Input pixel u met tap k of output o where u = 2 o + k - 1: even pixels meet tap 1, odd ones taps 0 and 2."""
-    batch, height, width, channels = gradient.shape
+    height, width = gradient.shape[1:3]
     padded = jnp.pad(gradient, ((0, 0), (0, 1), (0, 1), (0, 0)))
 
     def met(row: int, column: int) -> jax.Array:  # tap 0 was met by the next output, taps 1 and 2 by this one
@@ -116,9 +116,14 @@ def _transposed_stride_2(gradient: jax.Array, kernel: jax.Array) -> jax.Array:
         neighbour = padded[:, below : below + height, right : right + width]
         return neighbour * jnp.expand_dims(kernel[row, column], (0, 1, 2))
 
-    even_row = jnp.stack([met(1, 1), met(1, 0) + met(1, 2)], axis=3)
-    odd_row = jnp.stack([met(0, 1) + met(2, 1), met(0, 0) + met(0, 2) + met(2, 0) + met(2, 2)], axis=3)
-    return jnp.stack([even_row, odd_row], axis=2).reshape(batch, 2 * height, 2 * width, channels)
+    def alternate(even: jax.Array, odd: jax.Array, axis: int) -> jax.Array:
+        # One pair of axes at a time: a reshape that merges two pairs is refused where the batch is sharded explicitly.
+        shape = (*even.shape[:axis], 2 * even.shape[axis], *even.shape[axis + 1 :])
+        return jnp.stack([even, odd], axis + 1).reshape(shape)
+
+    even_row = alternate(met(1, 1), met(1, 0) + met(1, 2), 2)
+    odd_row = alternate(met(0, 1) + met(2, 1), met(0, 0) + met(0, 2) + met(2, 0) + met(2, 2), 2)
+    return alternate(even_row, odd_row, 1)
 
 
 depthwise_conv.defvjp(_depthwise_forward, _depthwise_backward)
