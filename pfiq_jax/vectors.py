@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_least
+
 TINY = 1e-12
 """What a length or a sum of squares is divided by where it would be 0."""
 
@@ -26,4 +28,4 @@ def norm(vectors: Float[Array, "*batch dim"]) -> Float[Array, "*batch"]:
 
 def normalize(vectors: Float[Array, "*batch dim"]) -> Float[Array, "*batch dim"]:
     """Vectors at unit length; a zero vector stays zero, with a finite gradient."""
-    return vectors * jax.lax.rsqrt(jnp.maximum(squared_norm(vectors), TINY))[..., None]
+    return vectors * jax.lax.rsqrt(at_least(squared_norm(vectors), TINY))[..., None]

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import relu
+
 
 def upsample(grids: Float[Array, "*batch rows columns"], size: tuple[int, int]) -> Float[Array, "*batch height width"]:
     """Grids enlarged to the size of the image: bilinear, with ``align_corners=False`` in torch's terms."""
@@ -18,6 +20,6 @@ def activation_map(
     A map whose pixels are all equal becomes 0. The published map of Fu and Damer (WACVW 2022) is
     this function of a 7x7 grid.
     """
-    maps = jax.nn.relu(upsample(grids, size))
+    maps = relu(upsample(grids, size))
     low, high = (extreme(maps, (-2, -1), keepdims=True) for extreme in (jnp.min, jnp.max))
     return (maps - low) / jnp.where(high > low, high - low, 1)

@@ -13,10 +13,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_least
 from pfiq_jax.maps.regressors import REGRESSORS
 from pfiq_jax.maps.smoothing import gaussian_blur
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.forward import Forward
+from pfiq_jax.recognizers.layer_outputs import no_offset
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import TINY
 
@@ -62,8 +64,7 @@ def explain_layers(
         return REGRESSORS[regressor](recognizer, seen), (seen, {name: layers[name] for name in names})
 
     shapes = jax.eval_shape(explained, pixels, {})[1][1]
-    # Made like the pixels: inside shard_map a gradient by the same zeros on all devices would be summed over them.
-    zeros = {name: jnp.zeros_like(pixels, shapes[name].dtype, shapes[name].shape) for name in names}
+    zeros = {name: no_offset(pixels, shapes[name]) for name in names}
     value, pull_back, (seen, outputs) = jax.vjp(explained, pixels, zeros, has_aux=True)
     gradient, inner = pull_back(jnp.ones_like(value))
     logs = [_log_contribution(outputs[name], inner[name]) for name in names]
@@ -92,7 +93,7 @@ def _log_contribution(
     """Log of the contributions of a layer's places, times their number, so that layers are comparable."""
     product = output.astype(jnp.float32) * gradient.astype(jnp.float32)
     density = jnp.sum(jnp.abs(product), -1) * (product.shape[1] * product.shape[2])
-    return jnp.log(jnp.maximum(density, TINY))
+    return jnp.log(at_least(density, TINY))
 
 
 def combine(

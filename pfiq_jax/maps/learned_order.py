@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_least
 from pfiq_jax.errors import check_count
 from pfiq_jax.maps.pixel_quality import PixelQuality, pixel_quality
 from pfiq_jax.maps.smoothing import blurred_fill
@@ -44,13 +45,13 @@ def learned_order(recognizer: Recognizer, images: Images, *, steps: int = 48) ->
     pixels, own = seen.images, jax.lax.stop_gradient(normalize(seen.embedding))
     start = pixel_quality(recognizer, pixels)
     blurred = blurred_fill(pixels)
-    odds = start.map / jnp.maximum(1 - start.map, 1e-6)  # the map before it was squashed
-    first = _standardize(jnp.log(jnp.maximum(_patch_means(odds), TINY)))
+    odds = start.map / at_least(1 - start.map, 1e-6)  # the map before it was squashed
+    first = _standardize(jnp.log(at_least(_patch_means(odds), TINY)))
     adam = optax.adam(RATE)
 
     def loss(order: Float[Array, "batch rows columns 1"], share: Float[Array, ""]) -> Float[Array, ""]:
         full = _enlarge(order, pixels.shape[1:3])
-        least = jax.lax.stop_gradient(jnp.quantile(full, 1 - share, axis=(1, 2, 3), keepdims=True))
+        least = _quantiles(jax.lax.stop_gradient(full), 1 - share)
         mask = jax.nn.sigmoid((full - least) / SOFTNESS)
         inserted = recognizer.embed(blurred + mask * (pixels - blurred))
         deleted = recognizer.embed(pixels + mask * (blurred - pixels))
@@ -79,7 +80,12 @@ def _patch_means(values: Float[Array, "batch height width"]) -> Float[Array, "ba
 
 def _standardize(values: Float[Array, "batch rows columns 1"]) -> Float[Array, "batch rows columns 1"]:
     centred = values - jnp.mean(values, (1, 2), keepdims=True)
-    return centred / jnp.maximum(jnp.std(values, (1, 2), keepdims=True), 1e-6)
+    return centred / at_least(jnp.std(values, (1, 2), keepdims=True), 1e-6)
+
+
+def _quantiles(full: Float[Array, "batch height width 1"], share: Float[Array, ""]) -> Float[Array, "batch 1 1 1"]:
+    of_each = jax.vmap(lambda each: jnp.quantile(each, share))(full)
+    return jnp.expand_dims(of_each, (1, 2, 3))
 
 
 def _enlarge(

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import relu
 from pfiq_jax.maps.activation_map import activation_map
 from pfiq_jax.maps.score_cam import summands
 from pfiq_jax.recognizers.forward import Images, per_face
@@ -27,7 +28,7 @@ def mean_activation(recognizer: Recognizer, images: Images) -> Float[Array, "*ba
     size = recognizer.preprocessing.size
 
     def explain(features: Float[Array, "rows columns channels"]) -> Float[Array, "height width"]:
-        grids = jax.nn.relu(jnp.moveaxis(features, -1, 0))
+        grids = relu(jnp.moveaxis(features, -1, 0))
         return activation_map(jnp.mean(summands(grids, size, "amva"), 0), size)
 
     return jax.vmap(explain)(recognizer.forward(images).features.astype(jnp.float32))

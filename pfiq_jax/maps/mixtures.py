@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_least
 from pfiq_jax.errors import check_count
 from pfiq_jax.maps.pixel_quality import PixelQuality
 from pfiq_jax.maps.smoothing import blurred_fill, gaussian_blur
@@ -71,7 +72,7 @@ def shapley(key: jax.Array, recognizer: Recognizer, images: Images, *, samples: 
 def _coalitions(key: jax.Array, recognizer: Recognizer, samples: int) -> Masks:
     height, width = recognizer.preprocessing.size
     shares = (jnp.arange(samples, dtype=jnp.float32) + 0.5) / samples
-    draws = jax.random.uniform(key, (samples, SHAPLEY_PATCHES, SHAPLEY_PATCHES))
+    draws = jax.random.uniform(key, (samples, SHAPLEY_PATCHES, SHAPLEY_PATCHES), jnp.float32)
     joined = (draws < shares[:, None, None]).astype(jnp.float32)
     masks = jax.image.resize(joined, (samples, height, width), "nearest")[..., None]
     # The network would react to hard edges first.
@@ -91,5 +92,5 @@ def _by_mixtures(recognizer: Recognizer, images: Images, masks: Masks) -> PixelQ
     gradients = jax.lax.map(lambda mask: jax.grad(similarity)(blurred + mask * detail), masks)
     worths = jnp.sum(gradients * detail[None], -1, keepdims=True)
     worth = gaussian_blur(jnp.mean(worths, 0), MAP_SIGMA)
-    unit = jnp.maximum(jnp.mean(jnp.abs(worth), (1, 2), keepdims=True), TINY)
+    unit = at_least(jnp.mean(jnp.abs(worth), (1, 2), keepdims=True), TINY)
     return PixelQuality(face_quality(recognizer, seen), jnp.mean(gradients, 0), jax.nn.sigmoid(worth / unit)[..., 0])

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from pfiq_jax.bounds import relu
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.maps.pixel_quality import PixelQuality, pixel_quality, squash
 from pfiq_jax.maps.smoothing import blurred_fill
@@ -48,7 +49,7 @@ def occlusion(recognizer: Recognizer, images: Images, *, side: int = 16, step: i
 
     weights = (squares / squares.sum(0)).astype(np.float32)
     losses = jnp.einsum("sb,shw->bhw", jax.lax.map(loss, squares), weights, precision="highest")
-    return PixelQuality(start.quality, start.gradient, squash(jnp.maximum(losses, 0), a=1 / HALF_LOSS, b=1.0))
+    return PixelQuality(start.quality, start.gradient, squash(relu(losses), a=1 / HALF_LOSS, b=1.0))
 
 
 def _squares(size: tuple[int, int], side: int, step: int) -> Bool[np.ndarray, "squares height width"]:

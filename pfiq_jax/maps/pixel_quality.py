@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_most
 from pfiq_jax.calibration import PUBLISHED_SER_FIQ
 from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.maps.contribution import combine, explain_layers
@@ -130,7 +131,7 @@ def pixel_quality(
     deficit = None
     if saliency == "contribution":
         log_contribution = combine(explained.log_contributions, pixels.shape[1:3])
-        strength = jnp.abs(weight) * jnp.exp(jnp.minimum(log_contribution, 30))
+        strength = jnp.abs(weight) * jnp.exp(at_most(log_contribution, 30.0))
         if recognizer.good_faces is not None and regressor == DEFAULT_REGRESSOR:
             deficit = recognizer.good_faces.deficit(explained.log_contributions, explained.compared)
     else:
@@ -189,5 +190,5 @@ def quality_map(
 
 def squash(saliency: Float[Array, "*shape"], *, a: float, b: float) -> Float[Array, "*shape"]:
     """1 - 1 / (1 + a s^b): saliencies of 0 or more to [0, 1]."""
-    stretched = jnp.minimum(a * saliency**b, 1e30)
+    stretched = at_most(a * saliency**b, 1e30)
     return stretched / (1 + stretched)  # the same without cancellation for a small s

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_least, at_most
 from pfiq_jax.maps.contribution import explain_layers
 from pfiq_jax.maps.pixel_quality import (
     DEFAULT_REGRESSOR,
@@ -43,7 +44,7 @@ def layer_contribution(recognizer: Recognizer, images: Images, *, resolution: in
     logs = explained.log_contributions[max(resolution - 5, -len(explained.log_contributions))]
     scores = face_quality(recognizer, explained.seen)
     weight = quality_weight(recognizer, scores)[:, None, None]
-    strength = weight * jnp.exp(jnp.minimum(_enlarged(logs, pixels), 30))
+    strength = weight * jnp.exp(at_most(_enlarged(logs, pixels), 30.0))
     scale = HALF_CONTRIBUTIONS[DEFAULT_REGRESSOR] ** -2.0
     return PixelQuality(scores, weight[..., None] * explained.gradient, squash(strength, a=scale, b=2.0))
 
@@ -71,7 +72,7 @@ def unit_contribution(
     parts = _parts(recognizer, seen.units)
     if kind == "exact":
         along = jnp.sum(parts * normalize(seen.embedding)[:, None], -1)
-        worth = jax.nn.sigmoid(along / jnp.maximum(jnp.mean(jnp.abs(along), 1, keepdims=True), 1e-12))
+        worth = jax.nn.sigmoid(along / at_least(jnp.mean(jnp.abs(along), 1, keepdims=True), 1e-12))
     else:
         others = jnp.sum(parts, 1, keepdims=True) - parts
         worth = (1 + jnp.sum(normalize(parts) * normalize(others), -1)) / 2

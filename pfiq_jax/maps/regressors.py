@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_least
 from pfiq_jax.quality.relative_norm import relative_norm
 from pfiq_jax.quality.ser_fiq import without_output_norm
 from pfiq_jax.quality.ser_fiq_closed_form import ser_fiq_closed_form
@@ -43,17 +44,17 @@ def least_norm(recognizer: Recognizer, seen: Forward) -> Explained:
 
     They are unique, they rotate with the embedding space and scale inversely with it.
     """
-    return jnp.log(jnp.maximum(squared_norm(seen.embedding), TINY)) / 2
+    return jnp.log(at_least(squared_norm(seen.embedding), TINY)) / 2
 
 
 def log_relative_norm(recognizer: Recognizer, seen: Forward) -> Explained:
     """The log of ``relative_norm``."""
-    return jnp.log(jnp.maximum(relative_norm(recognizer, seen), TINY))
+    return jnp.log(at_least(relative_norm(recognizer, seen), TINY))
 
 
 def log_closed_form(recognizer: Recognizer, seen: Forward) -> Explained:
     """The log of ``ser_fiq_closed_form``."""
-    return jnp.log(jnp.maximum(ser_fiq_closed_form(recognizer, seen), TINY))
+    return jnp.log(at_least(ser_fiq_closed_form(recognizer, seen), TINY))
 
 
 REGRESSORS: Mapping[str, Callable[[Recognizer, Forward], Explained]] = MappingProxyType(

@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_least, at_most
 from pfiq_jax.errors import check_count, check_share
 from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -73,14 +74,18 @@ def faceqan(
         cosines, pull_back = jax.vjp(cosine, copies)
         (uphill,) = pull_back(jnp.ones_like(cosines))
         move = 255 * epsilon * jax.lax.stop_gradient(jnp.sign(uphill))
-        return jnp.clip(copies - move, -255, 255), cosines
+        return _clipped(copies - move), cosines
 
     def attack(start: Array) -> Float[Array, "iterations batch"]:
-        noise = jax.random.uniform(jax.random.fold_in(key, start), pixels.shape[1:], minval=-1, maxval=1)
-        copies = jnp.clip(pixels + 255 * epsilon * noise[None], -255, 255)
+        noise = jax.random.uniform(jax.random.fold_in(key, start), pixels.shape[1:], jnp.float32, minval=-1, maxval=1)
+        copies = _clipped(pixels + 255 * epsilon * noise[None])
         return jax.lax.scan(step, copies, length=iterations)[1]
 
     cosines = jax.lax.map(attack, jnp.arange(num_starts))
     deviation = safe_sqrt(jnp.var(cosines, (0, 1)))
-    robustness = (1 + jnp.mean(cosines, (0, 1))) / 2 * jnp.clip(1 - deviation, 0, 1)
+    robustness = (1 + jnp.mean(cosines, (0, 1))) / 2 * at_least(1 - deviation, 0.0)
     return (robustness * cosine(pixels[:, :, ::-1])) ** EXPONENT
+
+
+def _clipped(copies: Float[Array, "batch height width 3"]) -> Float[Array, "batch height width 3"]:
+    return at_most(at_least(copies, -255.0), 255.0)

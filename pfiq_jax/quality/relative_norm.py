@@ -9,6 +9,7 @@ shift ranks spoiled faces better than the length alone, and better than SER-FIQ 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_least
 from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import TINY, norm
@@ -36,4 +37,4 @@ def relative_norm(recognizer: Recognizer, images: Images) -> Float[Array, "*batc
     seen = recognizer.forward(images)
     channel_means = jnp.mean(seen.units, range(1, seen.units.ndim - 1))
     shift = jnp.mean(jnp.abs(channel_means), -1)
-    return norm(seen.embedding) / jnp.maximum(shift, TINY)
+    return norm(seen.embedding) / at_least(shift, TINY)

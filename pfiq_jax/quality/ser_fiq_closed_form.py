@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_least
 from pfiq_jax.errors import check_share
 from pfiq_jax.quality.ser_fiq import SerFiqVariant, raw_score, without_output_norm
 from pfiq_jax.recognizers.architecture import Architecture
@@ -55,9 +56,9 @@ def ser_fiq_closed_form(
         recognizer = without_output_norm(recognizer)
     embedding, pull_back = jax.vjp(recognizer.project, units)
     # Lengths are relative to the embedding's, so any unit of length will do. This one keeps fourth powers in range.
-    unit = jax.lax.stop_gradient(1 / jnp.maximum(jnp.max(jnp.abs(embedding), -1, keepdims=True), TINY))
+    unit = jax.lax.stop_gradient(1 / at_least(jnp.max(jnp.abs(embedding), -1, keepdims=True), TINY))
     embedding = embedding * unit
-    squared_length = jnp.maximum(squared_norm(embedding), TINY)
+    squared_length = at_least(squared_norm(embedding), TINY)
     (radial,) = pull_back(embedding * unit)  # y . W_k
 
     def noise(gains: Float[Array, "#batch *places channels"]) -> Float[Array, " batch"]:
@@ -66,7 +67,7 @@ def ser_fiq_closed_form(
 
     along = noise(jnp.square(radial) / jnp.expand_dims(squared_length, range(1, units.ndim)))
     total = noise(squared_gains(recognizer, units)[None]) * jnp.square(unit[:, 0])
-    move = jnp.maximum(total - along, 0) * (1 + 3 * along)
+    move = at_least(total - along, 0.0) * (1 + 3 * along)
     shorter = 1 - 1 / (4 * (embedding.shape[-1] - 1))
     return raw_score(safe_sqrt(2 * move / (1 + move)) * shorter)
 
@@ -75,5 +76,5 @@ def squared_gains(recognizer: Recognizer, units: Units) -> Float[Array, "..."]:
     """|W_k|^2: squared length of the embedding's change when one unit grows by 1; shaped like one image's units."""
     if isinstance(recognizer.network, Architecture):
         return recognizer.network.module("head", recognizer.parameters).squared_gains()
-    jacobian = jax.jacrev(lambda unit: recognizer.project(unit[None])[0])(jnp.zeros(units.shape[1:]))
+    jacobian = jax.jacrev(lambda unit: recognizer.project(unit[None])[0])(jnp.zeros(units.shape[1:], jnp.float32))
     return jnp.sum(jnp.square(jacobian), axis=0)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array
 
+from pfiq_jax.bounds import relu
 from pfiq_jax.recognizers.architecture import Architecture, list_key
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import norm, pointwise
@@ -135,7 +135,7 @@ class ResidualBlock(Branched):
 
     def __call__(self, x: Array) -> Array:
         x = x + self.scale * self.projection(jnp.concatenate(self.each(x), axis=-1))
-        return jax.nn.relu(x) if self.activation else x
+        return relu(x) if self.activation else x
 
 
 class Reduction(Branched):
@@ -157,7 +157,7 @@ class ConvReLU(nnx.Module):
         self.norm = norm(width, epsilon, rngs)
 
     def __call__(self, x: Array) -> Array:
-        return jax.nn.relu(self.norm(self.conv(x)))
+        return relu(self.norm(self.conv(x)))
 
 
 def apply(layers: Iterable[Callable[[Array], Array]], x: Array) -> Array:

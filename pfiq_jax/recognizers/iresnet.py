@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float, PyTree
 
+from pfiq_jax.bounds import relu
 from pfiq_jax.errors import check_choice
 from pfiq_jax.recognizers.architecture import Architecture, list_key
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
@@ -126,7 +127,7 @@ class SqueezeExcitation(nnx.Module):
 
     def __call__(self, x: Array) -> Array:
         means = jnp.mean(x, (1, 2), keepdims=True)
-        return x * jax.nn.sigmoid(self.excite(jax.nn.relu(self.squeeze(means))))
+        return x * jax.nn.sigmoid(self.excite(relu(self.squeeze(means))))
 
 
 class Shortcut(nnx.Module):

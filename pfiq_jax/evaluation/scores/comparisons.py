@@ -11,6 +11,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
+from pfiq_jax.bounds import at_least, at_most
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.vectors import normalize
 
@@ -184,7 +185,7 @@ def _compare(
         All similarities; which pairs are mated; the similarities of non-mated pairs and -inf for others; the highest
         non-mated similarity in each row, and in each column.
     """
-    similarity = jnp.clip(jnp.matmul(left, right.T, precision="highest"), -1, 1)
+    similarity = at_most(at_least(jnp.matmul(left, right.T, precision="highest"), -1.0), 1.0)
     real = (left_labels >= 0)[:, None] & (right_labels >= 0)[None, :]
     if is_diagonal:
         real &= jnp.triu(jnp.ones_like(real), 1)
