@@ -24,7 +24,7 @@ from pfiq_jax.faces import expand_paths, read_face
 from pfiq_jax.maps.activation_map import activation_map
 from pfiq_jax.maps.score_cam import (
     CHUNK_SIZE,
-    channels_and_embedding,
+    channels_of,
     masked_scores,
     similarity,
     summands,
@@ -63,12 +63,13 @@ def gradient_times_activation(recognizer: Recognizer, image: jax.Array) -> jax.A
 
 def masked_features(recognizer: Recognizer, image: jax.Array) -> jax.Array:
     """Score-CAM whose masks cover the features instead of the pixels: one pass of the head per channel."""
-    grids, embedding = channels_and_embedding(recognizer, image)
+    face = recognizer.forward(image)
+    grids = channels_of(face)
     masks = summands(jax.nn.relu(grids), recognizer.preprocessing.size, "amva")
 
     def score(mask: jax.Array) -> jax.Array:
         masked = jnp.moveaxis(grids * mask[None], 0, -1)[None]
-        return similarity(recognizer.head(masked), embedding, "cosine")[0]
+        return similarity(recognizer.head(masked), face.embedding[None], "cosine")[0]
 
     weights = jax.lax.map(score, masks, batch_size=CHUNK_SIZE)
     return activation_map(jnp.tensordot(weights, masks, 1), recognizer.preprocessing.size)
@@ -76,13 +77,13 @@ def masked_features(recognizer: Recognizer, image: jax.Array) -> jax.Array:
 
 def some_channels(recognizer: Recognizer, image: jax.Array, *, top: bool) -> jax.Array:
     """Score-CAM with a few channels, the others left out: those of most energy, or evenly spaced ones."""
-    grids, embedding = channels_and_embedding(recognizer, image)
-    grids = jax.nn.relu(grids)
+    face = recognizer.forward(image)
+    grids = jax.nn.relu(channels_of(face))
     chosen = jnp.arange(TOP) * len(grids) // TOP
     if top:
         _, chosen = jax.lax.top_k(jnp.sum(jnp.square(grids), (1, 2)), TOP)
     grids = grids[chosen]
-    weights = masked_scores(recognizer, image, embedding, grids, variant="amva", score="cosine", chunk_size=CHUNK_SIZE)
+    weights = masked_scores(recognizer, face, grids, variant="amva", score="cosine", at_once=CHUNK_SIZE)
     masks = summands(grids, recognizer.preprocessing.size, "amva")
     return activation_map(jnp.tensordot(weights, masks, 1), recognizer.preprocessing.size)
 

@@ -10,16 +10,17 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from pfiq_jax.bounds import at_least, relu
 from pfiq_jax.errors import check_count
 from pfiq_jax.maps.activation_map import activation_map
 from pfiq_jax.maps.score_cam import (
     CHUNK_SIZE,
-    channels_and_embedding,
+    channels_of,
     check_chunk_size,
     masked_scores,
     summands,
 )
-from pfiq_jax.recognizers.forward import Images, per_face
+from pfiq_jax.recognizers.forward import Forward, Images, per_face, variants_at_once
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import TINY
 
@@ -41,7 +42,7 @@ def sampled_score_cam(
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
         num_channels: to fit to, or all if the network has fewer; each costs a forward pass.
-        chunk_size: masked images in memory at a time.
+        chunk_size: masked images in memory at a time; with more faces than that, as many as there are faces.
 
     Raises:
         PfiqError: for images of another shape, dtype or range, and for ``num_channels`` or a chunk size below 1.
@@ -49,20 +50,19 @@ def sampled_score_cam(
     check_count("num_channels", num_channels)
     check_chunk_size(chunk_size)
     size = recognizer.preprocessing.size
+    seen = recognizer.forward(images)
+    at_once = variants_at_once(chunk_size, seen.images.shape[0])
 
-    def explain(image: Float[Array, "height width 3"]) -> Float[Array, "height width"]:
-        grids, embedding = channels_and_embedding(recognizer, image)
-        grids = jax.nn.relu(grids)
+    def explain(face: Forward) -> Float[Array, "height width"]:
+        grids = relu(channels_of(face))
         count = min(num_channels, len(grids))
         chosen = jnp.arange(count) * len(grids) // count
-        scores = masked_scores(
-            recognizer, image, embedding, grids[chosen], variant="amva", score="cosine", chunk_size=chunk_size
-        )
+        scores = masked_scores(recognizer, face, grids[chosen], variant="amva", score="cosine", at_once=at_once)
         masks = summands(grids, size, "amva")
         weights = _affine_fit(masks.reshape(len(masks), -1), chosen, scores)
         return activation_map(jnp.tensordot(weights, masks, 1, precision="highest"), size)
 
-    return jax.lax.map(explain, recognizer.forward(images).images)
+    return jax.vmap(explain)(seen)
 
 
 def _affine_fit(
@@ -74,6 +74,7 @@ def _affine_fit(
     known = points[chosen]
     with jax.default_matmul_precision("highest"):
         products = known.T @ known
-        strength = jnp.maximum(RIDGE * jnp.trace(products) / len(products), TINY)  # above 0 for flat features
-        slope = jnp.linalg.solve(products + strength * jnp.eye(len(products)), known.T @ (values - mean))
+        strength = at_least(RIDGE * jnp.trace(products) / len(products), TINY)  # above 0 for flat features
+        ridge = strength * jnp.eye(len(products), dtype=products.dtype)
+        slope = jnp.linalg.solve(products + ridge, known.T @ (values - mean))
         return points @ slope + mean

@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
+from pfiq_jax.bounds import relu
 from pfiq_jax.errors import check_choice, check_count
 from pfiq_jax.maps.activation_map import activation_map, upsample
-from pfiq_jax.recognizers.forward import Images, per_face
+from pfiq_jax.recognizers.forward import Forward, Images, per_face, variants_at_once
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import norm, normalize
 
@@ -50,9 +51,9 @@ def score_cam(
     - "paper" (the program of the paper's authors): A_c scaled to 0..1, without channels that are flat; the sum is
       over A_c itself instead of M_c.
 
-    The images pass through the network one by one, and masked copies in chunks. So an image's map is the same to the
-    bit whatever else is in its batch, and memory grows neither with channels nor with images. Not meant to be
-    differentiated: that would keep what every pass computes.
+    Masked copies pass through the network in chunks, of all faces side by side, so a batch that is distributed over
+    devices stays distributed. Memory does not grow with the channels. Not meant to be differentiated: that would keep
+    what every pass computes.
 
     Args:
         recognizer: the network to explain.
@@ -62,7 +63,7 @@ def score_cam(
             published, takes the greatest dimension of the embedding for a class. "neg_l2" is by how much its embedding
             is nearer to the image's own than the embedding of an image that is masked completely (the paper's increase
             of confidence, equation 6; the distance alone would make every weight negative and every map 0).
-        chunk_size: masked images in memory at a time.
+        chunk_size: masked images in memory at a time; with more faces than that, as many as there are faces.
 
     Raises:
         PfiqError: for images of another shape, dtype or range, an unknown option, and a chunk size below 1.
@@ -74,20 +75,20 @@ def score_cam(
     check_choice("score", score, ("cosine", "argmax_softmax", "neg_l2"))
     check_chunk_size(chunk_size)
     size = recognizer.preprocessing.size
+    seen = recognizer.forward(images)
+    at_once = variants_at_once(chunk_size, seen.images.shape[0])
 
-    def explain(image: Float[Array, "height width 3"]) -> Float[Array, "height width"]:
-        grids, embedding = channels_and_embedding(recognizer, image)
+    def explain(face: Forward) -> Float[Array, "height width"]:
+        grids = channels_of(face)
         if variant == "amva":
-            grids = jax.nn.relu(grids)
-        weights = masked_scores(
-            recognizer, image, embedding, grids, variant=variant, score=score, chunk_size=chunk_size
-        )
+            grids = relu(grids)
+        weights = masked_scores(recognizer, face, grids, variant=variant, score=score, at_once=at_once)
         if score == "neg_l2":
-            (of_blank,) = similarity(recognizer.embed(blank_image(recognizer)), embedding, score)
+            (of_blank,) = similarity(recognizer.embed(blank_image(recognizer)), face.embedding[None], score)
             weights = weights - of_blank
         return activation_map(jnp.tensordot(weights, summands(grids, size, variant), 1, precision="highest"), size)
 
-    return jax.lax.map(explain, recognizer.forward(images).images)
+    return jax.vmap(explain)(seen)
 
 
 def check_chunk_size(chunk_size: int) -> None:
@@ -95,34 +96,31 @@ def check_chunk_size(chunk_size: int) -> None:
     check_count("chunk_size", chunk_size)
 
 
-def channels_and_embedding(
-    recognizer: Recognizer, image: Float[Array, "height width 3"]
-) -> tuple[Grids, Float[Array, "1 dim"]]:
-    """The features of one image, a grid per channel, and its embedding, from one pass of the trunk."""
-    seen = recognizer.forward(image[None])
-    return jnp.moveaxis(seen.features[0].astype(jnp.float32), -1, 0), seen.embedding
+def channels_of(face: Forward) -> Grids:
+    """The features of one face, a grid per channel."""
+    return jnp.moveaxis(face.features.astype(jnp.float32), -1, 0)
 
 
 def masked_scores(
     recognizer: Recognizer,
-    image: Float[Array, "height width 3"],
-    embedding: Float[Array, "1 dim"],
+    face: Forward,
     grids: Grids,
     *,
     variant: Variant,
     score: Score,
-    chunk_size: int,
+    at_once: int,
 ) -> Float[Array, " channels"]:
-    """The scores of an image masked by each channel, from one pass of the trunk each, chunk by chunk."""
+    """The scores of one face masked by each channel, from one pass of the trunk each, some masks at once."""
     size = recognizer.preprocessing.size
     blank = blank_image(recognizer)
 
     def scores(grids: Grids) -> Float[Array, " channels"]:
         masks = channel_masks(grids, size, variant)[..., None]
-        return similarity(recognizer.embed(blank + masks * (image[None] - blank)), embedding, score)
+        masked = blank + masks * (face.images[None] - blank)
+        return similarity(recognizer.embed(masked), face.embedding[None], score)
 
     channels = len(grids)
-    chunk = min(chunk_size, channels)
+    chunk = min(at_once, channels)
     filled_up = jnp.pad(grids, ((0, -channels % chunk), (0, 0), (0, 0)))
     return jnp.ravel(jax.lax.map(scores, filled_up.reshape(-1, chunk, *grids.shape[1:])))[:channels]
 

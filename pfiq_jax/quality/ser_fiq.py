@@ -16,9 +16,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from pfiq_jax.bounds import at_least
 from pfiq_jax.errors import check_choice, check_count, check_share
 from pfiq_jax.recognizers.architecture import Architecture
-from pfiq_jax.recognizers.forward import Images, per_face
+from pfiq_jax.recognizers.forward import Images, per_face, variants_at_once
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import normalize, safe_sqrt, squared_norm
 
@@ -130,10 +131,10 @@ def ser_fiq(
 
     @jax.checkpoint  # the backward pass draws the masks again instead of keeping them all
     def embed(mask: Int[Array, ""]) -> Float[Array, "batch dim"]:
-        kept = jax.random.bernoulli(jax.random.fold_in(key, mask), keep_rate, mask_shape)
+        kept = jax.random.bernoulli(jax.random.fold_in(key, mask), jnp.float32(keep_rate), mask_shape)
         return normalize(recognizer.project(units * kept[None].astype(units.dtype) / keep_rate))
 
-    sums, group_size = _sum_over_masks(embed, num_masks, rows=max(1, ROWS // max(1, units.shape[0])))
+    sums, group_size = _sum_over_masks(embed, num_masks, rows=variants_at_once(ROWS, units.shape[0]))
     shrink = {"pairs": 1, "paper": (num_masks - 1) / num_masks, "upper_triangle": (num_masks - 1) / (2 * num_masks)}
     factor = shrink[variant.mean] * variant.temperature
 
@@ -175,7 +176,8 @@ def _sum_over_masks(
     @jax.checkpoint
     def sum_in(group: Int[Array, " masks"]) -> MaskSums:
         real = (group < num_masks).astype(jnp.float32)  # the last group is filled up
-        distances = _pairwise_distances(jnp.moveaxis(jax.lax.map(embed, group, batch_size=rows), 1, 0))
+        embeddings = jax.lax.map(embed, group, batch_size=rows if rows > 1 else None)
+        distances = _pairwise_distances(jnp.moveaxis(embeddings, 1, 0))
         others = jnp.expand_dims(real / (jnp.sum(real) - 1), (0, 1))
         distance = jnp.sum(distances * others, -1)
         squared_distance = jnp.sum(jnp.square(distances) * others, -1)
@@ -200,7 +202,7 @@ def _standard_error(sums: MaskSums, num_masks: int, group_size: int) -> Float[Ar
     mean, mean_of_squares = sums.distance / sums.masks, sums.squared_distance / sums.masks
     of_pairs = (mean_of_squares - jnp.square(mean)) / group_size
     of_masks = sums.distance_squared / sums.masks - jnp.square(mean)
-    return jnp.sqrt(jnp.maximum(jnp.maximum(4 * of_masks - 2 * of_pairs, 2 * of_pairs), 0) / num_masks)
+    return safe_sqrt((2 * of_pairs + at_least(4 * (of_masks - of_pairs), 0.0)) / num_masks)
 
 
 def _pairwise_distances(points: Float[Array, "batch n dim"]) -> Float[Array, "batch n n"]:

@@ -81,6 +81,16 @@ def per_face(function: Callable[P, R]) -> Callable[P, R]:
     return call
 
 
+def variants_at_once(limit: int, batch: object) -> int:
+    """How many variants of each face of a batch fit into a limit of faces in memory; 1 at least.
+
+    Args:
+        limit: faces times variants.
+        batch: number of faces. It may be a symbol of ``jax.export``, for which the result is 1.
+    """
+    return max(1, limit // batch) if isinstance(batch, int) and batch else 1
+
+
 def _check_order(bound: inspect.BoundArguments) -> None:
     """Raises a PfiqError unless a recogniser is where it should be."""
     names = list(bound.arguments)[: len(bound.args)]

@@ -54,9 +54,9 @@ def test_range_jit_and_batch(small, images, method):
     np.testing.assert_allclose(method(small, images[1]), maps[1], atol=1e-5)
 
 
-def test_a_sampled_map_is_the_same_to_the_bit_in_any_batch(small, images):
+def test_a_sampled_map_does_not_depend_on_its_batch(small, images):
     among = sampled_score_cam(small, images, num_channels=6)
-    np.testing.assert_array_equal(sampled_score_cam(small, images[1], num_channels=6), among[1])
+    np.testing.assert_allclose(sampled_score_cam(small, images[1], num_channels=6), among[1], atol=1e-5)
 
 
 @methods
