@@ -32,7 +32,7 @@ def smooth_grad(key: jax.Array, recognizer: Recognizer, images: Images, *, copie
     pixels = recognizer.forward(images).images
 
     def explain_copy(copy: Array) -> PixelQuality:
-        noise = NOISE * jax.random.normal(jax.random.fold_in(key, copy), pixels.shape[1:])
+        noise = NOISE * jax.random.normal(jax.random.fold_in(key, copy), pixels.shape[1:], jnp.float32)
         return pixel_quality(recognizer, pixels + noise[None])
 
     return jax.tree.map(lambda leaf: jnp.mean(leaf, 0), jax.lax.map(explain_copy, jnp.arange(copies)))

@@ -85,7 +85,12 @@ def _smallest(numbers: Int[Array, " n"], count: int) -> Int[Array, ""]:
     """
     upper, lower = numbers >> 16, numbers & 0xFFFF
     of_upper = jnp.bincount(upper, length=1 << 15)
-    top = jnp.sum(jnp.cumsum(of_upper) < count)
-    rest = count - jnp.sum(of_upper, where=jnp.arange(1 << 15) < top)
+    top = _first_to_reach(count, of_upper)
+    below = jnp.sum(of_upper, where=jnp.arange(1 << 15, dtype=jnp.int32) < top, dtype=jnp.int32)
     of_lower = jnp.bincount(lower, (upper == top).astype(jnp.int32), length=1 << 16)
-    return top << 16 | jnp.sum(jnp.cumsum(of_lower) < rest)
+    return top << 16 | _first_to_reach(count - below, of_lower)
+
+
+def _first_to_reach(count: Int[ArrayLike, ""], histogram: Int[Array, " bins"]) -> Int[Array, ""]:
+    """The first bin up to which there are ``count`` numbers or more. All in int32, also where JAX prefers int64."""
+    return jnp.sum(jnp.cumsum(histogram, dtype=jnp.int32) < count, dtype=jnp.int32)
