@@ -1,0 +1,230 @@
+"""Every score and map under JAX's transformations: a new method is covered by being registered.
+
+On a tiny network that has all that any method needs. What a transformation refuses, it refuses while it traces, so most
+of these tests trace and compile nothing. What only shows in numbers is compiled: NaN, and distribution by XLA.
+"""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from pfiq_jax import (
+    ACTIVATION_METHODS,
+    ARCFACE_TORCH,
+    MAP_METHODS,
+    QUALITY_METHODS,
+    Calibration,
+    IResNet,
+    Recognizer,
+    ser_fiq,
+)
+from pfiq_jax.recognizers.embedding_head import EmbeddingHead
+from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3
+
+WIDTH = 4
+BATCH, EVERYWHERE = PartitionSpec("batch"), PartitionSpec()
+RECORDS = {**QUALITY_METHODS, **MAP_METHODS, **ACTIVATION_METHODS}
+# Each stands for a way of computing; `pytest -m ''` transforms all.
+DEFAULT = {"relative_norm", "ser_fiq", "grafiqs_block4", "plq", "contribution", "sampled_score_cam"}
+all_methods = pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
+methods = pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(record, id=name, marks=() if name in DEFAULT else pytest.mark.slow)
+        for name, record in RECORDS.items()
+    ],
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tiny(IResNet):
+    """An IResNet by its interface, with a trunk that compiles fast and has depthwise convolutions of both strides."""
+
+    depth: int = 18
+    dim: int = 8
+    quality_head: bool = True
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        return tuple(f"trunk.layers.{index:02}" for index in (0, 1, 2, 4))
+
+    def build_trunk(self, rngs: nnx.Rngs) -> nnx.Module:
+        return TinyTrunk(rngs)
+
+    def build_head(self, rngs: nnx.Rngs) -> EmbeddingHead:
+        return EmbeddingHead(WIDTH, self.dim, epsilon=self.epsilon, rngs=rngs)
+
+
+class TinyTrunk(nnx.Module):
+    def __init__(self, rngs: nnx.Rngs):
+        convs = [conv3x3(3, WIDTH, stride=2, rngs=rngs)]
+        convs += [DepthwiseConv(WIDTH, stride=stride, rngs=rngs) for stride in (2, 2, 1, 2)]
+        self.layers = nnx.List(ConvLayer(conv, WIDTH, epsilon=1e-5, rngs=rngs) for conv in convs)
+
+    def __call__(self, x):
+        return functools.reduce(lambda x, layer: layer(x), self.layers, x)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Recognizer:
+    network = Tiny()
+    recognizer = Recognizer(network.initialize(jax.random.key(0)), network, ARCFACE_TORCH)
+    calibration = Calibration("relative_norm", 1.0, 1.0, np.zeros(0), "none")
+    return jax.tree.map(jnp.asarray, recognizer.calibrated(calibration))
+
+
+@pytest.fixture(scope="module")
+def images() -> jax.Array:
+    coarse = np.random.default_rng(0).uniform(0, 255, (8, 14, 14, 3)).astype(np.float32)
+    return jnp.asarray(coarse.repeat(8, 1).repeat(8, 2))
+
+
+def total(compute):
+    """The sum of all results, to take gradients of."""
+    return lambda recognizer, images: sum(jnp.sum(leaf) for leaf in jax.tree.leaves(compute(recognizer, images)))
+
+
+def shapes(tree):
+    return [(leaf.shape, leaf.dtype) for leaf in jax.tree.leaves(tree)]
+
+
+def check_numbers_only_in_place(found, expected, good):
+    """NaN everywhere in the rows of faces that are not good, and the expected numbers in the others."""
+    for leaf, wanted in zip(*(map(np.asarray, jax.tree.leaves(tree)) for tree in (found, expected)), strict=True):
+        spoiled = np.delete(leaf, good, 0)
+        assert np.isnan(spoiled).all(), f"{np.mean(~np.isnan(spoiled)):.0%} of {leaf.shape} are numbers"
+        np.testing.assert_allclose(leaf[good], wanted[good], rtol=1e-4, atol=1e-5)
+
+
+@all_methods
+def test_arguments_closed_over(tiny, images, record):
+    pair = images[:2]
+    expected = shapes(jax.eval_shape(record.compute, tiny, pair))
+    assert shapes(jax.eval_shape(lambda recognizer: record.compute(recognizer, pair), tiny)) == expected
+    assert shapes(jax.eval_shape(lambda images: record.compute(tiny, images), pair)) == expected
+    assert shapes(jax.eval_shape(lambda: record.compute(tiny, pair))) == expected
+    in_scan = jax.eval_shape(lambda: jax.lax.scan(lambda carry, _: (carry, record.compute(tiny, pair)), 0, length=3)[1])
+    assert shapes(in_scan) == [((3, *shape), dtype) for shape, dtype in expected]
+
+
+@methods
+def test_vmap_and_scan_over_images_and_vmap_over_recognisers(tiny, images, record):
+    pair = images[:2]
+    expected = shapes(jax.eval_shape(record.compute, tiny, pair))
+    assert shapes(jax.eval_shape(jax.vmap(record.compute, (None, 0)), tiny, pair)) == expected
+    scan = functools.partial(jax.lax.scan, lambda carry, image: (carry, record.compute(tiny, image)), 0)
+    assert shapes(jax.eval_shape(lambda images: scan(images)[1], pair)) == expected
+    two = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), tiny)
+    over_recognizers = jax.eval_shape(jax.vmap(record.compute, (0, None)), two, pair)
+    assert shapes(over_recognizers) == [((2, *shape), dtype) for shape, dtype in expected]
+
+
+@methods
+def test_gradients_of_a_checkpointed_function(tiny, images, record):
+    gradients = jax.eval_shape(jax.grad(total(jax.checkpoint(record.compute)), (0, 1)), tiny, images[:1])
+    assert shapes(gradients) == shapes((tiny, images[:1]))
+
+
+@methods
+def test_gradients_are_finite(tiny, images, record):
+    if not record.differentiable:
+        pytest.skip("not meant to be differentiated")
+    for leaf in jax.tree.leaves(jax.jit(jax.grad(total(record.compute), (0, 1)))(tiny, images[:1])):
+        assert jnp.isfinite(leaf).all()
+
+
+@methods
+def test_explicit_axes_shard_results_and_gradients_as_their_images(tiny, images, record):
+    """The mesh that ``jax.make_mesh`` makes by default; shardings are part of the types that tracing gives."""
+    mesh = jax.make_mesh((8,), ("batch",), axis_types=(AxisType.Explicit,))
+    recognizer, batch = jax.device_put((tiny, images), tuple(NamedSharding(mesh, spec) for spec in (EVERYWHERE, BATCH)))
+    for context in (jax.set_mesh(mesh), jax.numpy_rank_promotion("raise")):  # with and without a current mesh
+        with context:
+            results = jax.eval_shape(record.compute, recognizer, batch)
+            _, gradient = jax.eval_shape(jax.grad(total(record.compute), (0, 1)), recognizer, batch)
+        for leaf in jax.tree.leaves((results, gradient)):
+            assert leaf.sharding.spec[0] == "batch"
+    for leaf in jax.tree.leaves(jax.eval_shape(lambda batch: record.compute(tiny, batch), batch)):
+        assert leaf.sharding.spec[0] == "batch"
+
+
+@methods
+def test_auto_axes_shard_results_as_their_images(tiny, images, record):
+    mesh = jax.make_mesh((8,), ("batch",), axis_types=(AxisType.Auto,))
+    by_batch = NamedSharding(mesh, BATCH)
+    recognizer, batch = jax.device_put((tiny, images), (NamedSharding(mesh, EVERYWHERE), by_batch))
+    program = jax.jit(record.compute).lower(recognizer, batch).compile()
+    for leaf, sharding in zip(
+        jax.tree.leaves(jax.eval_shape(record.compute, tiny, images)),
+        jax.tree.leaves(program.output_shardings),
+        strict=True,
+    ):
+        assert sharding.is_equivalent_to(by_batch, leaf.ndim), sharding
+
+
+@methods
+def test_inside_shard_map(tiny, images, record):
+    mesh = jax.make_mesh((8,), ("batch",), axis_types=(AxisType.Auto,))
+
+    def loss(recognizer, images):
+        return jax.lax.psum(total(record.compute)(recognizer, images), "batch")
+
+    mapped = jax.shard_map(record.compute, mesh=mesh, in_specs=(EVERYWHERE, BATCH), out_specs=BATCH)
+    assert shapes(jax.eval_shape(mapped, tiny, images)) == shapes(jax.eval_shape(record.compute, tiny, images))
+    summed = jax.shard_map(loss, mesh=mesh, in_specs=(EVERYWHERE, BATCH), out_specs=EVERYWHERE)
+    assert shapes(jax.eval_shape(jax.grad(summed, (0, 1)), tiny, images)) == shapes((tiny, images))
+
+
+@methods
+def test_x64_changes_no_dtype(tiny, images, record):
+    expected = shapes(jax.eval_shape(record.compute, tiny, images[:2]))
+    with jax.enable_x64(True):
+        assert shapes(jax.eval_shape(record.compute, tiny, images[:2])) == expected
+        gradients = jax.eval_shape(jax.grad(total(record.compute), (0, 1)), tiny, images[:1])
+    assert shapes(gradients) == shapes((tiny, images[:1]))
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(RECORDS[name], id=name, marks=() if name == "ser_fiq" else pytest.mark.slow)
+        for name in ("ser_fiq", "faceqan", "smooth_grad", "shapley", "prefiqs")
+    ],
+)
+def test_x64_changes_no_draw(tiny, images, record):
+    expected = jax.jit(record.compute)(tiny, images[:2])
+    with jax.enable_x64(True):
+        found = jax.jit(record.compute)(tiny, images[:2])
+    for leaf, wanted in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(leaf, wanted, rtol=1e-4, atol=1e-5)
+
+
+@methods
+def test_a_symbolic_batch_can_be_exported(tiny, record):
+    (batch,) = jax.export.symbolic_shape("batch")
+    abstract = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tiny)
+    exported = jax.export.export(jax.jit(record.compute))(
+        abstract, jax.ShapeDtypeStruct((batch, 112, 112, 3), jnp.float32)
+    )
+    assert all(leaf.shape[0] == batch for leaf in exported.out_avals)
+
+
+@methods
+def test_nan_in_nan_out_and_the_other_faces_as_before(tiny, images, record):
+    """Jitted, where XLA's maximum drops NaN on CPUs; eager images of NaN are an error."""
+    compute = jax.jit(record.compute)
+    expected = compute(tiny, images[:3])
+    check_numbers_only_in_place(compute(tiny, images[:3].at[1].set(jnp.nan)), expected, [0, 2])
+    faulty = dataclasses.replace(tiny, parameters=jax.tree.map(lambda leaf: leaf * jnp.nan, tiny.parameters))
+    check_numbers_only_in_place(compute(faulty, images[:3]), expected, [])
+    check_numbers_only_in_place(record.compute(faulty, images[:3]), expected, [])
+
+
+def test_an_empty_batch_has_no_score(tiny, images):
+    assert ser_fiq(jax.random.key(0), tiny, images[:0]).shape == (0,)
