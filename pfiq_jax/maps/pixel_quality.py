@@ -1,10 +1,10 @@
 """Pixel-level quality: which pixels of a face make it useful for recognition, and where it lacks what good faces have.
 
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021 (PLQ), and
-the code of its authors; S and w mean the same there. A regressor that is linear in the embedding is made for one image, so that it returns this
-image's quality. The magnitude of its gradient by the pixels is PLQ's map. The default map here shows contributions in
-the place of gradients (``maps/contribution.py``), times the quality. A map is 1 - 1 / (1 + a s^b) of the saliency s of
-a pixel:
+the code of its authors; S and w mean the same there. A regressor that is linear in the embedding is made for one image,
+so that it returns this image's quality. The magnitude of its gradient by the pixels is PLQ's map. The default map here
+shows contributions in the place of gradients (``maps/contribution.py``), times the quality. A map is
+1 - 1 / (1 + a s^b) of the saliency s of a pixel:
 
 - "contribution": what the place of the pixel contributes to the function that the regressor stands for
   (``maps/regressors.py``).

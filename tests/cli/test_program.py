@@ -85,7 +85,7 @@ def test_a_closed_stdout_is_noticed_before_the_work(tmp_path):
 
 @pytest.mark.parametrize("redirected", [False, True])
 def test_a_full_disk_leaves_whole_rows_and_is_named(tmp_path, redirected):
-    """The limit of a file's size stands for a full disk; blocks of 512 or 1024 bytes. It would cut off bytecode, too."""
+    """The limit of a file's size stands for a full disk; blocks of 512 or 1024 bytes. It would cut bytecode, too."""
     names = [f"{'x' * 200}{number}.png" for number in range(40)]
     code = "import sys; from pfiq_jax.cli import main; main(sys.argv[1:], prog_name='pfiq')"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
