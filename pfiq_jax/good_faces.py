@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pfiq_jax import pytrees
+from pfiq_jax.bounds import relu
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.vectors import norm
 
@@ -137,8 +138,7 @@ class GoodFaces:
         distance = _distance(features.astype(jnp.float32), own.basis, own.centre, own.whitening)
         found = _evidence(log_contributions, own.log_contributions, distance, own.distance, mean.shape)
         standard = (found - mean[None]) / deviation[None]
-        logit = jnp.interp(standard, own.quantiles, jnp.asarray(LOGITS), left="extrapolate", right="extrapolate")
-        return jax.nn.sigmoid(logit)
+        return jax.nn.sigmoid(_interpolate(standard, jnp.asarray(own.quantiles)))
 
 
 pytrees.register(GoodFaces, leaves=LEAVES, static=(), descriptions=("reference",))
@@ -185,6 +185,23 @@ def _evidence(
     maps += [-_deviation(logs, moments) for logs, moments in zip(log_contributions, log_moments, strict=True)]
     enlarged = [jax.image.resize(each, (each.shape[0], *size), "linear") for each in maps]
     return functools.reduce(jnp.add, enlarged)
+
+
+def _interpolate(
+    standard: Float[Array, "batch height width"], quantiles: Float[Array, " levels"]
+) -> Float[Array, "batch height width"]:
+    """Logits of the shares at standardised evidence, linear between the quantiles and beyond them.
+
+    A sum of ramps, since ``jnp.interp`` indexes arrays, which JAX's explicit meshes refuse.
+    """
+    slopes = jnp.diff(jnp.asarray(LOGITS)) / jnp.diff(quantiles)
+
+    def bend(logit: Array, corner: tuple[Array, Array]) -> tuple[Array, None]:
+        quantile, change = corner
+        return logit + change * relu(standard - quantile), None
+
+    first = LOGITS[0] + slopes[0] * (standard - quantiles[0])
+    return jax.lax.scan(bend, first, (quantiles[1:-1], jnp.diff(slopes)), unroll=True)[0]  # one pass over memory
 
 
 def _deviation(values: Numbers, moments: Numbers) -> Float[Array, "batch _ _"]:

@@ -24,6 +24,8 @@ from pfiq_jax import (
     Recognizer,
     ser_fiq,
 )
+from pfiq_jax.good_faces import GoodFaces
+from pfiq_jax.maps.contribution import explain_layers
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3
 
@@ -76,7 +78,11 @@ def tiny() -> Recognizer:
     network = Tiny()
     recognizer = Recognizer(network.initialize(jax.random.key(0)), network, ARCFACE_TORCH)
     calibration = Calibration("relative_norm", 1.0, 1.0, np.zeros(0), "none")
-    return jax.tree.map(jnp.asarray, recognizer.calibrated(calibration))
+    noise = jax.random.uniform(jax.random.key(1), (100, 112, 112, 3), maxval=255)
+    explained = jax.jit(explain_layers)(recognizer, noise)
+    good_faces = GoodFaces.fit(*jax.device_get(explained[2:]), (112, 112), reference="noise")
+    calibrated = dataclasses.replace(recognizer.calibrated(calibration), good_faces=good_faces)
+    return jax.tree.map(jnp.asarray, calibrated)
 
 
 @pytest.fixture(scope="module")
