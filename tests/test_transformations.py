@@ -32,7 +32,9 @@ from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3
 WIDTH = 4
 BATCH, EVERYWHERE = PartitionSpec("batch"), PartitionSpec()
 RECORDS = {**QUALITY_METHODS, **MAP_METHODS, **ACTIVATION_METHODS}
-# Each stands for a way of computing; `pytest -m ''` transforms all.
+# Each stands for a way of computing; `pytest -m ''` transforms all but those of very many passes, whose programs take
+# minutes to compile.
+MOST_PASSES = 100
 DEFAULT = {"relative_norm", "ser_fiq", "grafiqs_block4", "plq", "contribution", "sampled_score_cam"}
 all_methods = pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 methods = pytest.mark.parametrize(
@@ -40,6 +42,7 @@ methods = pytest.mark.parametrize(
     [
         pytest.param(record, id=name, marks=() if name in DEFAULT else pytest.mark.slow)
         for name, record in RECORDS.items()
+        if record.passes <= MOST_PASSES
     ],
 )
 

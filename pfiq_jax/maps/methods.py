@@ -103,7 +103,9 @@ MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
             1,
             on_request=True,
         ),
-        "learned_order": MapMethod(learned_order, "order of patches that is learned per face", 97, 97, on_request=True),
+        "learned_order": MapMethod(
+            learned_order, "order of patches that is learned per face", 97, 97, differentiable=False, on_request=True
+        ),
     }
 )
 """Every pixel map's record by its name; ``compute`` returns quality, gradient and map, higher is better."""

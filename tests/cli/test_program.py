@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from pfiq_jax.cli.outcome import MEANING
-from pfiq_jax.maps.face_regions import NOT_CALIBRATED
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -36,7 +35,7 @@ def test_as_a_program_in_an_empty_folder(tmp_path):
         result = program("explain", XDG_CACHE_HOME=str(tmp_path / "cache"))
         assert result.returncode == 0
         first = "No image given: explaining the bundled demo face."
-        assert result.stderr.splitlines() == [first, MEANING, f"Note: {NOT_CALIBRATED}"]
+        assert result.stderr.splitlines() == [first, MEANING]
     assert os.listdir() == ["demo_face_quality.png"]
     entries = [path for path in (tmp_path / "cache/pfiq_jax").iterdir() if path.name.endswith("-cache")]
     assert entries
