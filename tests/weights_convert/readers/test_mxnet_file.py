@@ -65,7 +65,7 @@ def test_the_symbol_may_be_given(tmp_path):
     refused(path, r"put model-symbol\.json or model-0000-symbol\.json next to it, or give the graph with --symbol\.$")
     with pytest.raises(PfiqError, match=rf"^{tmp_path}/none: no such file; give the -symbol.json file"):
         read(path, tmp_path / "none")
-    (tmp_path / "a.onnx").write_bytes(b"")
+    (tmp_path / "a.onnx").write_bytes(b"\x08\x08")
     with pytest.raises(PfiqError, match=rf"^{given}: only \.params files have a symbol"):
         read(tmp_path / "a.onnx", given)
 
