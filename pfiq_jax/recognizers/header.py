@@ -67,22 +67,15 @@ class PreprocessingHeader(Strict):
             raise ValueError("Expected a `scale` other than 0")
 
 
-class ProvenanceHeader(Strict):
-    """A ``Provenance``, in which older files lack some fields."""
-
-    source: Text = ""
-    source_sha256: Text = ""
-    companion: Text = ""
-    companion_sha256: Text = ""
-    entry: Text = ""
-    other_entries: tuple[Text, ...] = ()
-    license: Text = ""
-    network: Text = ""
-    also_fits: tuple[Text, ...] = ()
-    assumed: tuple[Text, ...] = ()
-    given: tuple[Text, ...] = ()
-    converter: Text = ""
-    verified: Text = ""
+# A ``Provenance``, in which older files lack some fields.
+ProvenanceHeader = msgspec.defstruct(
+    "ProvenanceHeader",
+    [
+        (field.name, tuple[Text, ...] if isinstance(field.default, tuple) else Text, field.default)
+        for field in dataclasses.fields(Provenance)
+    ],
+    bases=(Strict,),
+)
 
 
 class CalibrationHeader(Strict):
@@ -117,7 +110,7 @@ class Header(Strict):
     dropout_granularity: Literal["unit", "channel"]
     folded_batch_norms: bool
     storage_dtype: Literal["float32", "float16", "bfloat16"]
-    provenance: ProvenanceHeader
+    provenance: ProvenanceHeader  # type: ignore[valid-type]
     calibrations: tuple[CalibrationHeader, ...] = ()
     good_faces: Text | None = None  # what they were, in words; their numbers are arrays
     format_version: int = 1
