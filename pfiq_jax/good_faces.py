@@ -95,8 +95,9 @@ class GoodFaces:
         logs_moments, distance_moments = [_moments(logs) for logs in new_logs], _moments(distances)
         found = np.asarray(_evidence(new_logs, logs_moments, distances, distance_moments, size))
         moments = _moments(found)
+        standard = np.asarray(_deviation(found, moments))
         shares = 1 / (1 + np.exp(-LOGITS.astype(np.float64)))
-        quantiles = _increasing(np.quantile((found - moments[0]) / moments[1], shares))
+        quantiles = _increasing(np.quantile(standard, shares))
         return cls(logs_moments, *gaussian, distance_moments, moments, quantiles, reference)
 
     @classmethod
@@ -134,10 +135,9 @@ class GoodFaces:
                 f"{features.shape[1:]}; calibrate it again with `pfiq calibrate`."
             )
         own = jax.tree.map(lambda leaf: jax.lax.stop_gradient(jnp.asarray(leaf, jnp.float32)), self)
-        mean, deviation = own.evidence
         distance = _distance(features.astype(jnp.float32), own.basis, own.centre, own.whitening)
-        found = _evidence(log_contributions, own.log_contributions, distance, own.distance, mean.shape)
-        standard = (found - mean[None]) / deviation[None]
+        found = _evidence(log_contributions, own.log_contributions, distance, own.distance, own.evidence.shape[1:])
+        standard = _deviation(found, own.evidence)
         return jax.nn.sigmoid(_interpolate(standard, jnp.asarray(own.quantiles)))
 
 

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from pfiq_jax.bounds import at_least
-from pfiq_jax.maps.regressors import REGRESSORS
+from pfiq_jax.maps.regressors import DEFAULT_REGRESSOR, REGRESSORS
 from pfiq_jax.maps.smoothing import gaussian_blur
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.forward import Forward
@@ -43,7 +43,7 @@ class Explained(NamedTuple):
 
 
 def explain_layers(
-    recognizer: Recognizer, pixels: Float[Array, "batch height width 3"], regressor: str = "equal_weights"
+    recognizer: Recognizer, pixels: Float[Array, "batch height width 3"], regressor: str = DEFAULT_REGRESSOR
 ) -> Explained:
     """The contributions to a regressor's function at the last layer of each of the trunk's last three resolutions.
 

@@ -22,7 +22,7 @@ from pfiq_jax.bounds import at_most
 from pfiq_jax.calibration import PUBLISHED_SER_FIQ
 from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.maps.contribution import combine, explain_layers
-from pfiq_jax.maps.regressors import REGRESSORS
+from pfiq_jax.maps.regressors import DEFAULT_REGRESSOR, REGRESSORS
 from pfiq_jax.quality.methods import default_quality_method, face_quality
 from pfiq_jax.quality.ser_fiq_closed_form import ser_fiq_closed_form
 from pfiq_jax.recognizers.forward import Forward, Images, per_face
@@ -38,7 +38,6 @@ HALF_CONTRIBUTIONS = {
     "relative_norm": 3.7,
     "ser_fiq_closed_form": 0.21,
 }
-DEFAULT_REGRESSOR = "equal_weights"
 LEAST_QUALITY = 1e-4
 
 Quality = Callable[[Recognizer, Forward], Any]
@@ -130,8 +129,7 @@ def pixel_quality(
     gradient = weight[..., None] * explained.gradient
     deficit = None
     if saliency == "contribution":
-        log_contribution = combine(explained.log_contributions, pixels.shape[1:3])
-        strength = jnp.abs(weight) * jnp.exp(at_most(log_contribution, 30.0))
+        strength = strength_of(combine(explained.log_contributions, pixels.shape[1:3]), weight)
         if recognizer.good_faces is not None and regressor == DEFAULT_REGRESSOR:
             deficit = recognizer.good_faces.deficit(explained.log_contributions, explained.compared)
     else:
@@ -164,6 +162,13 @@ def quality_weight(
     if is_own and default_quality_method(recognizer) not in recognizer.calibrations:
         return jnp.where(jnp.isnan(scores), scores, 1)
     return jnp.where(jnp.abs(scores) < LEAST_QUALITY, LEAST_QUALITY, scores)  # some scores are negative
+
+
+def strength_of(
+    log_contribution: Float[Array, "batch height width"], weight: Float[Array, "batch 1 1"]
+) -> Float[Array, "batch height width"]:
+    """Contributions from their logarithms, times the weight of each face."""
+    return jnp.abs(weight) * jnp.exp(at_most(log_contribution, 30.0))
 
 
 def _default_scale(regressor: str, saliency: str, dim: int) -> float:

@@ -10,20 +10,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from pfiq_jax.bounds import at_least, at_most
+from pfiq_jax.bounds import at_least
 from pfiq_jax.maps.contribution import explain_layers
 from pfiq_jax.maps.pixel_quality import (
-    DEFAULT_REGRESSOR,
     HALF_CONTRIBUTIONS,
     PixelQuality,
     pixel_quality,
     quality_weight,
     squash,
+    strength_of,
 )
+from pfiq_jax.maps.regressors import DEFAULT_REGRESSOR
 from pfiq_jax.quality.methods import face_quality
 from pfiq_jax.recognizers.forward import Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
-from pfiq_jax.vectors import normalize
+from pfiq_jax.vectors import TINY, normalize
 
 
 @per_face
@@ -44,7 +45,7 @@ def layer_contribution(recognizer: Recognizer, images: Images, *, resolution: in
     logs = explained.log_contributions[max(resolution - 5, -len(explained.log_contributions))]
     scores = face_quality(recognizer, explained.seen)
     weight = quality_weight(recognizer, scores)[:, None, None]
-    strength = weight * jnp.exp(at_most(_enlarged(logs, pixels), 30.0))
+    strength = strength_of(_enlarged(logs, pixels), weight)
     scale = HALF_CONTRIBUTIONS[DEFAULT_REGRESSOR] ** -2.0
     return PixelQuality(scores, weight[..., None] * explained.gradient, squash(strength, a=scale, b=2.0))
 
@@ -72,7 +73,7 @@ def unit_contribution(
     parts = _parts(recognizer, seen.units)
     if kind == "exact":
         along = jnp.sum(parts * normalize(seen.embedding)[:, None], -1)
-        worth = jax.nn.sigmoid(along / at_least(jnp.mean(jnp.abs(along), 1, keepdims=True), 1e-12))
+        worth = jax.nn.sigmoid(along / at_least(jnp.mean(jnp.abs(along), 1, keepdims=True), TINY))
     else:
         others = jnp.sum(parts, 1, keepdims=True) - parts
         worth = (1 + jnp.sum(normalize(parts) * normalize(others), -1)) / 2

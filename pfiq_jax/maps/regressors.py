@@ -67,3 +67,5 @@ REGRESSORS: Mapping[str, Callable[[Recognizer, Forward], Explained]] = MappingPr
     }
 )
 """What ``pixel_quality`` can explain, by name."""
+
+DEFAULT_REGRESSOR = "equal_weights"
