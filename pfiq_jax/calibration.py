@@ -74,8 +74,8 @@ class Calibration:
 
         With mated comparisons, and which of them failed, the probability of a failure is fitted too: a logistic
         regression on ``alpha (raw - r)`` of the face with the lower score, with Firth's penalty: it stays finite where
-        the score separates failures from successes. There is no such fit, and ``failure`` is None, if failures do not
-        become rarer as the score rises.
+        the score separates failures from successes. If failures do not become rarer as the score rises, there is
+        no fit and ``failure`` is None.
 
         Args:
             method: name of the quality method, as in ``QUALITY_METHODS``.

@@ -41,6 +41,6 @@ class Report:
             self.path.write_text("\n".join(self.sections))
 
     def table(self, title: str, header: Sequence[str], rows: Iterable[Sequence[str]], notes: str = "") -> None:
-        """Adds a table under a title; nothing where there are no rows."""
+        """Adds a table under a title, unless it has no rows."""
         if rows := list(rows):
             self.add(f"### {title}\n\n" + (f"{notes}\n\n" if notes else "") + markdown_table(header, rows))

@@ -164,7 +164,7 @@ def _rawmodes(image: ImageFile.ImageFile) -> set[str]:
 
 
 def _open_low_bytes(image: ImageFile.ImageFile, data: bytes) -> ImageFile.ImageFile:
-    """The lower bytes of an image with 16-bit channels, of which Pillow keeps the upper ones."""
+    """The lower byte of each 16-bit channel. Pillow keeps only the upper one."""
     low = _open(data)
     tiles: list[Any] = low.tile  # older versions of Pillow have plain tuples
     for index, tile in enumerate(tiles):

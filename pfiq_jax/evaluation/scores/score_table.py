@@ -12,7 +12,7 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.tables import NAMED, PATH_COLUMNS, Table, numbers_in, read_table, rows_of_files
 
 NOT_ASSESSED = -1  # in a table of OFIQ, the reference implementation of ISO/IEC 29794-5
-COUNTERS = ("index", "id", "row", "#")  # names of columns that are no scores if they count the rows
+COUNTERS = ("index", "id", "row", "#")  # columns with these names are not scores if they count the rows
 
 
 def read_scores(
