@@ -2,9 +2,11 @@
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from pfiq_jax.bounds import relu
+
+ROUNDING = 16 * float(jnp.finfo(jnp.float32).eps)  # of a map's greatest magnitude
 
 
 def upsample(grids: Float[Array, "*batch rows columns"], size: tuple[int, int]) -> Float[Array, "*batch height width"]:
@@ -17,9 +19,22 @@ def activation_map(
 ) -> Float[Array, "*batch height width"]:
     """The positive part of grids, enlarged to the size of the image; each map's least pixel is 0, its greatest 1.
 
-    A map whose pixels are all equal becomes 0. The published map of Fu and Damer (WACVW 2022) is
+    A map whose pixels are equal, except for rounding, becomes 0. The published map of Fu and Damer (WACVW 2022) is
     this function of a 7x7 grid.
     """
     maps = relu(upsample(grids, size))
+    low, span = _least_and_span(maps)
+    return (maps - low) / jnp.where(varies(maps), span, jnp.inf)
+
+
+def varies(maps: Float[Array, "*batch height width"]) -> Bool[Array, "*batch 1 1"]:
+    """Whether the places of a map or grid differ by more than rounding; False for NaN."""
+    _, span = _least_and_span(maps)
+    return span > ROUNDING * jnp.max(abs(maps), (-2, -1), keepdims=True)
+
+
+def _least_and_span(
+    maps: Float[Array, "*batch height width"],
+) -> tuple[Float[Array, "*batch 1 1"], Float[Array, "*batch 1 1"]]:
     low, high = (extreme(maps, (-2, -1), keepdims=True) for extreme in (jnp.min, jnp.max))
-    return (maps - low) / jnp.where(high > low, high - low, 1)
+    return low, high - low

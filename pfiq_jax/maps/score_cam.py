@@ -13,11 +13,11 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Float
 
 from pfiq_jax.bounds import relu
 from pfiq_jax.errors import check_choice, check_count
-from pfiq_jax.maps.activation_map import activation_map, upsample
+from pfiq_jax.maps.activation_map import activation_map, upsample, varies
 from pfiq_jax.recognizers.forward import Forward, Images, per_face, variants_at_once
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import norm, normalize
@@ -135,7 +135,7 @@ def channel_masks(grids: Grids, size: tuple[int, int], variant: Variant) -> Floa
 def summands(grids: Grids, size: tuple[int, int], variant: Variant) -> Grids:
     """What the weights multiply, as grids: enlarging to the size of the image is linear, so it comes after the sum."""
     if variant == "paper":
-        return jnp.where(_varies(grids), grids, 0)
+        return jnp.where(varies(grids), grids, 0)
 
     def divided(grid: Float[Array, "rows columns"]) -> Float[Array, "rows columns"]:
         return (grid[None] / _spans(grid[None], upsample(grid[None], size)))[0]
@@ -163,10 +163,6 @@ def similarity(
 
 
 def _spans(grids: Grids, maps: Float[Array, "channels height width"]) -> Float[Array, "channels 1 1"]:
-    """Range of each channel's map; 1 where the grid is flat, which rounding may hide in the map."""
+    """Range of each channel's map; 1 where the grid is flat."""
     high, low = (extreme(maps, (1, 2), keepdims=True) for extreme in (jnp.max, jnp.min))
-    return jnp.where(_varies(grids), high - low, 1)
-
-
-def _varies(grids: Grids) -> Bool[Array, "channels 1 1"]:
-    return jnp.max(grids, (1, 2), keepdims=True) > jnp.min(grids, (1, 2), keepdims=True)
+    return jnp.where(varies(grids), high - low, 1)

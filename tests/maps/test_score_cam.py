@@ -200,6 +200,17 @@ def test_flat_features_give_zeros(small, images, variant, score, level):
     np.testing.assert_array_equal(score_cam(recognizer, images, variant=variant, score=score), 0)
 
 
+def test_rounding_is_not_enlarged_to_a_map():
+    """A flat grid differs by rounding where places are computed in registers of different widths."""
+    rounding = 4 * np.finfo(np.float32).eps * np.random.default_rng(0).uniform(-1, 1, (2, 7, 7)).astype(np.float32)
+    flat = np.array([1e-9, 1e4], np.float32)[:, None, None] * (1 + rounding)
+    np.testing.assert_array_equal(activation_map(jnp.asarray(flat), (112, 112)), 0)
+    steeper = jnp.asarray(flat).at[:, 3, 3].multiply(1 + 1e-4)
+    assert np.ptp(activation_map(steeper, (112, 112)), (1, 2)).tolist() == [1, 1]
+    with_nan = jnp.asarray(flat).at[0, 3, 3].set(jnp.nan)
+    assert np.isnan(activation_map(with_nan, (112, 112))[0]).any()
+
+
 def test_errors_name_the_culprit(small, images):
     unchecked = inspect.unwrap(score_cam)  # from the tests' own type checks
     with pytest.raises(PfiqError, match="variant is 'cam'; choose one of"):
