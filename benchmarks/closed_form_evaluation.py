@@ -42,7 +42,7 @@ def main(folder: Path, output: Path | None) -> None:
         measured = measure_files(
             functools.partial(embedding_and_scores, recognizer),
             people.paths,
-            lambda path: read_face(path, size),
+            lambda path: [read_face(path, size)],
             size=size,
             advance=progress.update,
         )

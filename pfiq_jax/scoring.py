@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from pfiq_jax.calibration import PUBLISHED_SER_FIQ
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.batches import over_files
-from pfiq_jax.faces.reading import Face
+from pfiq_jax.faces.reading import Face, ReadFaces
 from pfiq_jax.maps import PixelQuality, pixel_quality
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
 from pfiq_jax.recognizers import Images, Recognizer, per_face
@@ -42,7 +42,7 @@ class Score(NamedTuple):
 def score_files(
     recognizer: Recognizer,
     paths: Sequence[Path],
-    read: Callable[[Path], Face],
+    read: ReadFaces,
     *,
     method: str | None = None,
     batch_size: int | None = None,
@@ -53,7 +53,7 @@ def score_files(
     Args:
         recognizer: preferably the one that will be deployed.
         paths: of the files.
-        read: returns the face in a file, or raises PfiqError; called from several threads.
+        read: returns the faces in a file.
         method: one of ``QUALITY_METHODS``; None for ``default_quality_method``.
         batch_size: None for ``faces.batches.default_batch_size()``.
         note: called with every path and its face, or with the reason why it has none.

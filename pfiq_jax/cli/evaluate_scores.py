@@ -1,7 +1,6 @@
 """``pfiq evaluate scores``: an evaluation of quality scores."""
 
 import functools
-from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -28,7 +27,7 @@ from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.evaluation.scores.report import plot_scores, scores_table
 from pfiq_jax.evaluation.scores.score_table import read_scores
 from pfiq_jax.faces.people import People, people_in
-from pfiq_jax.faces.reading import Face
+from pfiq_jax.faces.reading import ReadFaces
 from pfiq_jax.quality.methods import (
     DEFAULT_QUALITY_METHOD,
     QUALITY_METHODS,
@@ -133,7 +132,7 @@ def default_methods(recognizer: Recognizer) -> tuple[str, ...]:
 
 
 def scores_of_others(
-    scores_file: Path, paths: list[Path], folder: Path, read: Callable[[Path], Face], methods: tuple[str, ...]
+    scores_file: Path, paths: list[Path], folder: Path, read: ReadFaces, methods: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
     """The scores of other tools; faces that cannot be read may lack one."""
 

@@ -18,7 +18,7 @@ from pfiq_jax.cli.output_files import STDOUT, check_writable, output_paths
 from pfiq_jax.cli.report_files import save_picture
 from pfiq_jax.cli.start import start
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces import Face, expand_paths, face_or_error
+from pfiq_jax.faces import Face, expand_paths, faces_or_error
 from pfiq_jax.maps import PixelQuality
 from pfiq_jax.maps.face_regions import MarkedRegions, face_regions, mark_regions
 from pfiq_jax.outputs import write_atomically, write_text
@@ -118,7 +118,7 @@ def explain(
     with outcome(recognizer, total=len(paths)) as seen:
         try:
             for path, picture, archive in zip(paths, pictures, archives, strict=True):
-                face = face_or_error(path, read)
+                (face,) = faces_or_error(path, read)
                 seen.note(path, face)
                 if isinstance(face, PfiqError):
                     continue

@@ -1,18 +1,18 @@
 """The faces that a command reads."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from pfiq_jax.faces import Face, left_out, parse_landmarks, read_face, read_landmarks
+from pfiq_jax.faces import ReadFaces, left_out, parse_landmarks, read_face, read_landmarks
 from pfiq_jax.faces.folders import list_of
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.recognizers.preprocessing import Points
 
 
-def reader_of(recognizer: Recognizer, landmarks: dict[str, Points] | None = None) -> Callable[[Path], Face]:
+def reader_of(recognizer: Recognizer, landmarks: dict[str, Points] | None = None) -> ReadFaces:
     """A function that reads the face in a file, of the recogniser's size.
 
     Args:
@@ -20,7 +20,7 @@ def reader_of(recognizer: Recognizer, landmarks: dict[str, Points] | None = None
         landmarks: by absolute path, as ``landmarks_of`` returns them; None for faces that are aligned already.
     """
     wanted = recognizer.preprocessing
-    return lambda path: read_face(path, wanted.size, landmarks, wanted.template)
+    return lambda path: [read_face(path, wanted.size, landmarks, wanted.template)]
 
 
 def note_left_out(arguments: Sequence[str | Path]) -> None:

@@ -6,15 +6,16 @@ from pfiq_jax.faces.folders import expand_paths, left_out
 from pfiq_jax.faces.image_files import read_image
 from pfiq_jax.faces.landmarks import LANDMARK_COLUMNS, parse_landmarks, read_landmarks
 from pfiq_jax.faces.people import People, one_face_each, people_in
-from pfiq_jax.faces.reading import Face, face_or_error, read_face
+from pfiq_jax.faces.reading import Face, ReadFaces, faces_or_error, read_face
 
 __all__ = [
     "LANDMARK_COLUMNS",
     "Face",
     "People",
+    "ReadFaces",
     "align",
     "expand_paths",
-    "face_or_error",
+    "faces_or_error",
     "left_out",
     "one_face_each",
     "over_files",

@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.reading import Face, face_or_error
+from pfiq_jax.faces.reading import Face, ReadFaces, faces_or_error
 
 CPU_BATCH_SIZE = 4  # larger ones are hardly faster, and it takes longer until their results are there
 ACCELERATOR_BATCH_SIZE = 256
@@ -57,39 +57,38 @@ def in_batches(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
 def over_files(
     compute: Callable[[np.ndarray], Any],
     paths: Sequence[Path],
-    read: Callable[[Path], Face],
+    read: ReadFaces,
     *,
     size: tuple[int, int],
     batch_size: int | None = None,
 ) -> Iterator[list[tuple[Path, Face | PfiqError, Any]]]:
-    """Applies a function of a batch of faces to many files, in order. It reads a batch while it computes another.
+    """Applies a function of a batch of faces to many files, in order. It reads some files while it computes others.
 
     Args:
         compute: of images (batch_size, height, width, 3); returns a pytree of arrays with one row per face. Preferably
             jitted: it always gets the same shape.
         paths: of the files.
-        read: returns the face in a file, or raises PfiqError; called from several threads.
+        read: returns the faces in a file.
         size: height and width of the faces.
-        batch_size: None for ``default_batch_size()``.
+        batch_size: also how many files are read at once. None for ``default_batch_size()``.
 
     Yields:
-        For each file of a batch its path, its face or why there is none, and its row of the pytree, on the host. The
-        row of a file without a face means nothing.
+        Batch by batch, for each face the path of its file, the face and its row of the pytree, on the host. A file
+        without faces has one entry: its path, the reason, and a row that means nothing.
     """
-    attempt = functools.partial(face_or_error, read=read)
-
-    groups = [
-        ([paths[row] for row in rows[:real]], rows - rows[0])
-        for rows, real in batches(len(paths), batch_size or default_batch_size())
-    ]
+    attempt = functools.partial(faces_or_error, read=read)
+    at_once = batch_size or default_batch_size()
+    groups = [paths[start : start + at_once] for start in range(0, len(paths), at_once)]
     with ThreadPoolExecutor() as pool:
-        reading = [pool.map(attempt, group) for group, _ in groups[:1]]
-        for index, (group, rows) in enumerate(groups):
-            faces = list(reading.pop())
-            reading = [pool.map(attempt, following) for following, _ in groups[index + 1 : index + 2]]
-            images = [face.image if isinstance(face, Face) else np.zeros((*size, 3), np.uint8) for face in faces]
-            results = jax.device_get(compute(np.stack(images)[rows]))
-            yield [
-                (path, face, jax.tree.map(lambda leaf, row=row: leaf[row], results))
-                for row, (path, face) in enumerate(zip(group, faces, strict=True))
-            ]
+        reading = [pool.map(attempt, group) for group in groups[:1]]
+        for index, group in enumerate(groups):
+            found = [(path, face) for path, faces in zip(group, reading.pop(), strict=True) for face in faces]
+            reading = [pool.map(attempt, following) for following in groups[index + 1 : index + 2]]
+            for rows, real in batches(len(found), at_once):
+                faces = [face for _, face in (found[row] for row in rows)]
+                images = [face.image if isinstance(face, Face) else np.zeros((*size, 3), np.uint8) for face in faces]
+                results = jax.device_get(compute(np.stack(images)))
+                yield [
+                    (*found[row], jax.tree.map(lambda leaf, place=place: leaf[place], results))
+                    for place, row in enumerate(rows[:real])
+                ]

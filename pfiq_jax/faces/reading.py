@@ -35,6 +35,10 @@ class Face(NamedTuple):
     warnings: tuple[str, ...] = ()
 
 
+ReadFaces = Callable[[Path], list[Face]]
+"""Returns the faces in a file, at least one, or raises PfiqError; called from several threads."""
+
+
 def read_face(
     path: Path,
     size: tuple[int, int],
@@ -97,14 +101,15 @@ def _warnings_about(
     return tuple(reason for reason, holds in reasons.items() if holds)
 
 
-def face_or_error(path: Path, read: Callable[[Path], Face]) -> Face | PfiqError:
-    """The face in a file, or the reason why it cannot be read."""
+def faces_or_error(path: Path, read: ReadFaces) -> list[Face] | list[PfiqError]:
+    """The faces in a file, or the only reason why it has none."""
     try:
         return read(path)
     except PfiqError as error:
-        return error
+        return [error]
     except Exception as error:  # whatever goes wrong with one file must not end the run
-        return PfiqError(f"{path}: cannot be used ({type(error).__name__}: {str(error)[:100]}); give another file.")
+        reason = f"{type(error).__name__}: {str(error)[:100]}"
+        return [PfiqError(f"{path}: cannot be used ({reason}); give another file.")]
 
 
 class Faces(NamedTuple):
@@ -121,7 +126,7 @@ class Faces(NamedTuple):
 
 def read_faces(
     paths: Sequence[Path],
-    read: Callable[[Path], Face],
+    read: ReadFaces,
     *,
     note: Callable[[Path, Face | PfiqError], object] = lambda path, face: None,
 ) -> Faces:
@@ -129,19 +134,19 @@ def read_faces(
 
     Args:
         paths: of the files.
-        read: returns the face in a file, or raises PfiqError.
-        note: called with every path and its face, or with the reason why it has none.
+        read: returns the faces in a file.
+        note: called with the path of every face and the face, or with the reason why a file has none.
 
     Raises:
         PfiqError: if no face can be read.
     """
     good, images = [], []
     for path in paths:
-        face = face_or_error(path, read)
-        note(path, face)
-        if isinstance(face, Face):
-            good.append(path)
-            images.append(face.image)
+        for face in faces_or_error(path, read):
+            note(path, face)
+            if isinstance(face, Face):
+                good.append(path)
+                images.append(face.image)
     if not images:
         raise PfiqError(f"none of the {len(paths)} faces can be read; give image files.")
     return Faces(good, np.stack(images))

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from pfiq_jax.faces.batches import over_files
-from pfiq_jax.faces.reading import Face
+from pfiq_jax.faces.reading import Face, ReadFaces
 from pfiq_jax.good_faces import GoodFaces
 from pfiq_jax.maps.contribution import explain_layers
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -23,7 +23,7 @@ def fit_good_faces(
     paths: Sequence[Path],
     people: Sequence[str | None],
     scores: Float[np.ndarray, " faces"],
-    read: Callable[[Path], Face],
+    read: ReadFaces,
     *,
     reference: str,
     advance: Callable[[int], object] = lambda faces: None,
@@ -35,7 +35,7 @@ def fit_good_faces(
         paths: of aligned faces.
         people: the person of each; None if not known.
         scores: of these faces, by the recogniser itself; higher is better.
-        read: returns the face in a file, or raises PfiqError; called from several threads.
+        read: returns the faces in a file.
         reference: what the faces are, in words; their number is added.
         advance: called with the number of faces done since the last call.
 

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.batches import over_files
-from pfiq_jax.faces.reading import Face
+from pfiq_jax.faces.reading import Face, ReadFaces
 from pfiq_jax.maps.face_regions import MARKED, Region, region_deficits
 
 
@@ -52,7 +52,7 @@ class Deficits(NamedTuple):
 def set_deficits(
     compute: Callable[[np.ndarray], ArrayLike | None],
     paths: Sequence[Path],
-    read: Callable[[Path], Face],
+    read: ReadFaces,
     regions: Mapping[str, Region],
     *,
     advance: Callable[[int], object] = lambda faces: None,
@@ -62,7 +62,7 @@ def set_deficits(
     Args:
         compute: the deficits of a batch of images, in [0, 1]; None if the recogniser was not calibrated for them.
         paths: of the files. Those that cannot be read are left out.
-        read: returns the face in a file, or raises PfiqError; called from several threads.
+        read: returns the faces in a file.
         regions: as ``face_regions`` returns them.
         advance: called with 1 after each face.
 

@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.batches import over_files
-from pfiq_jax.faces.reading import Face
+from pfiq_jax.faces.reading import Face, ReadFaces
 from pfiq_jax.variation.region import Region
 from pfiq_jax.variation.study import Sets, Study, study_maps
 from pfiq_jax.variation.variation import Variation
@@ -55,7 +55,7 @@ def study_files(
     paths: Sequence[Path],
     scores: Float[np.ndarray, " files"],
     sets: Sets,
-    read: Callable[[Path], Face],
+    read: ReadFaces,
     region: Region,
     *,
     metadata: Mapping[str, str],
@@ -70,7 +70,7 @@ def study_files(
         paths: of all files.
         scores: of all files, higher is better.
         sets: which files to use, from ``split``.
-        read: returns the face in a file, or raises PfiqError; called from several threads.
+        read: returns the faces in a file.
         region: the central face, of the size of the faces.
         metadata: descriptions for the statistics.
         note: called with each path that is used and its face, or with the reason why it has none.

@@ -78,7 +78,7 @@ def test_score_compiles_once(photos, recognizer, number):
         return images[:, ::16, ::16] * scale
 
     own = Recognizer.from_functions(trunk, lambda _, features: features.reshape(len(features), -1), np.float32(1))
-    read = lambda path: read_face(path, (112, 112))  # noqa: E731
+    read = lambda path: [read_face(path, (112, 112))]  # noqa: E731
     batches = list(scoring.score_files(own, [Path(name) for name in photos[:number]], read, batch_size=2))
     assert [score.path for batch in batches for score in batch] == [Path(name) for name in photos[:number]]
     assert set(traced) == {(2, 112, 112, 3)}

@@ -83,6 +83,6 @@ def test_a_recognisers_template_reaches_the_crop(tmp_path):
     landmarks = {str(path): tuple((x + 30.0, y + 40.0) for x, y in ARCFACE_TEMPLATE)}
     for template, left in ((None, 30), (ARCFACE_TEMPLATE, 30), (shifted, 25)):
         recognizer = Recognizer({}, SFace(), Preprocessing(template=template))
-        face = reader_of(recognizer, landmarks)(path)
+        (face,) = reader_of(recognizer, landmarks)(path)
         np.testing.assert_array_equal(face.image, image[40:152, left : left + 112])
         assert not face.resized

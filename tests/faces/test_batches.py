@@ -39,10 +39,10 @@ def test_arrays_in_batches(monkeypatch):
 def test_files_in_order_with_the_reason_of_those_without_a_face(count):
     paths = [Path(str(index)) for index in range(count)]
 
-    def read(path: Path) -> Face:
+    def read(path: Path) -> list[Face]:
         if path.name == "2":
             raise PfiqError("2: is empty; give an image.")
-        return Face(np.full((3, 4, 3), int(path.name), np.uint8), False)
+        return [Face(np.full((3, 4, 3), int(path.name), np.uint8), False)]
 
     shapes = []
 
@@ -55,3 +55,30 @@ def test_files_in_order_with_the_reason_of_those_without_a_face(count):
     assert set(shapes) <= {(2, 3, 4, 3)}
     for index, (_, face, row) in enumerate(rows):
         assert str(face).startswith("2: is empty") if index == 2 else (row == index and face.image.max() == index)
+
+
+def test_files_with_several_faces():
+    """Batches have one shape, and the faces stay in order, whatever the number of faces in a file."""
+    counts = [1, 5, 0, 3, 2]
+    paths = [Path(str(index)) for index in range(len(counts))]
+
+    def read(path: Path) -> list[Face]:
+        index = int(path.name)
+        if not counts[index]:
+            raise PfiqError(f"{path}: no face was found; give another photograph.")
+        return [Face(np.full((3, 4, 3), 10 * index + number, np.uint8), False) for number in range(counts[index])]
+
+    shapes = []
+
+    def compute(images):
+        shapes.append(images.shape)
+        return images.max((1, 2, 3))
+
+    found = [row for batch in over_files(compute, paths, read, size=(3, 4), batch_size=2) for row in batch]
+    assert [(path.name, row) for path, face, row in found if isinstance(face, Face)] == [
+        (str(index), 10 * index + number) for index, count in enumerate(counts) for number in range(count)
+    ]
+    assert [str(face) for _, face, _ in found if isinstance(face, PfiqError)] == [
+        "2: no face was found; give another photograph."
+    ]
+    assert set(shapes) == {(2, 3, 4, 3)}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pfiq_jax import PfiqError
-from pfiq_jax.faces import Face, face_or_error, limits, read_image
+from pfiq_jax.faces import Face, faces_or_error, limits, read_image
 from pfiq_jax.faces.image_files import with_image
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
@@ -196,7 +196,7 @@ def test_a_file_that_vanishes_while_it_is_decoded(tmp_path, monkeypatch):
 
     (tmp_path / "face.png").write_bytes(png())
     monkeypatch.setattr("pfiq_jax.faces.image_files.decode", vanish)
-    face = face_or_error(tmp_path / "face.png", lambda path: Face(read_image(path), resized=False))
+    (face,) = faces_or_error(tmp_path / "face.png", lambda path: [Face(read_image(path), resized=False)])
     assert re.search(r"face\.png: is truncated, .*; copy it again", str(face))
     monkeypatch.setattr("pathlib.Path.is_file", lambda path: True)  # it vanishes before it is opened
     with pytest.raises(PfiqError, match=r"face\.png: no such file; give an image file"):
@@ -209,7 +209,7 @@ def test_whatever_goes_wrong_with_a_file_is_its_row(tmp_path):
 
     assert re.fullmatch(
         r"a\.png: cannot be used \(ZeroDivisionError: x{100}\); give another file\.",
-        str(face_or_error(Path("a.png"), read)),
+        str(*faces_or_error(Path("a.png"), read)),
     )
 
 
@@ -257,7 +257,7 @@ def test_damaged_files_are_read_or_refused(tmp_path, whole, data):
     for _ in range(data.draw(st.integers(0, 5)) if damaged else 0):
         damaged[data.draw(st.integers(0, min(len(damaged), 200) - 1))] = data.draw(st.integers(0, 255))
     (tmp_path / "face").write_bytes(damaged)
-    face = face_or_error(tmp_path / "face", lambda path: Face(read_image(path), resized=False))
+    (face,) = faces_or_error(tmp_path / "face", lambda path: [Face(read_image(path), resized=False)])
     assert (
         str(face).startswith(f"{tmp_path / 'face'}: ") if isinstance(face, PfiqError) else face.image.dtype == np.uint8
     )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pfiq_jax import PfiqError
-from pfiq_jax.faces import Face, face_or_error, over_files, read_face
+from pfiq_jax.faces import Face, faces_or_error, over_files, read_face
 from tests.faces import odd_pictures
 from tests.fuzz.fuzzing import Costs, check_sentence, damaged, fuzz, fuzz_less
 
@@ -64,8 +64,8 @@ SEEDS = [
 ]
 
 
-def read(path: Path) -> Face:
-    return read_face(path, SIZE)
+def read(path: Path) -> list[Face]:
+    return [read_face(path, SIZE)]
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,8 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_undamaged_pictures_are_faces(folder, seed):
     (folder / "face").write_bytes(seed)
-    assert read(folder / "face").image.std() > 1
+    (face,) = read(folder / "face")
+    assert face.image.std() > 1
 
 
 @pytest.mark.filterwarnings("ignore")  # Pillow's, of metadata and sizes
@@ -86,7 +87,7 @@ def test_a_damaged_picture_is_a_face_or_a_sentence(folder, content):
     path = folder / "face"
     path.write_bytes(content)
     with Costs():
-        face = face_or_error(path, read)
+        (face,) = faces_or_error(path, read)
     if isinstance(face, PfiqError):
         check_sentence(face, str(path))
         assert "cannot be used" not in str(face)  # an exception that nobody thought of

@@ -19,10 +19,10 @@ REGIONS = {"upper": UPPER, "lower": ~UPPER}
 PATHS = [Path(f"{index}.png") for index in range(20)]
 
 
-def read(path: Path) -> Face:
+def read(path: Path) -> list[Face]:
     if path == PATHS[1]:
         raise PfiqError(f"{path}: is empty; give an image file.")
-    return Face(np.full((4, 4, 3), int(path.stem), np.uint8), False)
+    return [Face(np.full((4, 4, 3), int(path.stem), np.uint8), False)]
 
 
 def upper_half(images):

@@ -13,10 +13,10 @@ SCORES = np.arange(40.0)[::-1].copy()  # the first file is the best
 UNREADABLE = (PATHS[1], PATHS[20])
 
 
-def read(path: Path) -> Face:
+def read(path: Path) -> list[Face]:
     if path in UNREADABLE:
         raise PfiqError(f"{path}: is empty; give an image file.")
-    return Face(np.full((4, 4, 3), int(path.stem), np.uint8), False)
+    return [Face(np.full((4, 4, 3), int(path.stem), np.uint8), False)]
 
 
 def brightness(images):

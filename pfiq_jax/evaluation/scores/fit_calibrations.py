@@ -14,7 +14,7 @@ from pfiq_jax.calibration import Calibration
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.scores.comparisons import FMR, compare_all_pairs, support_warning, threshold_at_fmr
 from pfiq_jax.evaluation.scores.measured_files import measure_files
-from pfiq_jax.faces import Face, People
+from pfiq_jax.faces import Face, People, ReadFaces
 from pfiq_jax.maps import fit_good_faces
 from pfiq_jax.quality import DEFAULT_QUALITY_METHOD, default_quality_method, embeddings_and_scores
 from pfiq_jax.recognizers import Recognizer
@@ -67,7 +67,7 @@ class MatedOutcomes(NamedTuple):
 def calibrate_files(
     recognizer: Recognizer,
     people: People,
-    read: Callable[[Path], Face],
+    read: ReadFaces,
     methods: Sequence[str],
     *,
     reference: str,
@@ -81,7 +81,7 @@ def calibrate_files(
     Args:
         recognizer: the one to calibrate.
         people: the files, as ``people_in`` returns them. Loose faces are scored, but not compared.
-        read: returns the face in a file, or raises PfiqError.
+        read: returns the faces in a file.
         methods: names of ``QUALITY_METHODS``.
         reference: what the faces are, in words; their numbers are added.
         note: called with every path and its face, or with the reason why it has none.

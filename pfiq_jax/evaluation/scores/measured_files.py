@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.batches import over_files
-from pfiq_jax.faces.reading import Face
+from pfiq_jax.faces.reading import Face, ReadFaces
 
 
 class MeasuredFiles(NamedTuple):
@@ -31,7 +31,7 @@ class MeasuredFiles(NamedTuple):
 def measure_files(
     compute: Callable[[np.ndarray], tuple[ArrayLike, Mapping[str, ArrayLike]]],
     paths: Sequence[Path],
-    read: Callable[[Path], Face],
+    read: ReadFaces,
     *,
     size: tuple[int, int],
     note: Callable[[Path, Face | PfiqError], object] = lambda path, face: None,
@@ -43,7 +43,7 @@ def measure_files(
         compute: returns the embeddings and the scores by method of a batch of images, as
             ``functools.partial(embeddings_and_scores, recognizer, methods=...)`` does.
         paths: of the files, at least one.
-        read: returns the face in a file, or raises PfiqError; called from several threads.
+        read: returns the faces in a file.
         size: height and width of the faces.
         note: called with every path and its face, or with the reason why it has none.
         advance: called with the number of faces done since the last call.

@@ -11,10 +11,10 @@ PATHS = [Path(f"{index}.png") for index in range(7)]
 UNREADABLE = (PATHS[0], PATHS[4])
 
 
-def read(path: Path) -> Face:
+def read(path: Path) -> list[Face]:
     if path in UNREADABLE:
         raise PfiqError(f"{path}: is empty; give an image file.")
-    return Face(np.full((2, 2, 3), int(path.stem), np.uint8), False)
+    return [Face(np.full((2, 2, 3), int(path.stem), np.uint8), False)]
 
 
 def embedding_and_score(images):
