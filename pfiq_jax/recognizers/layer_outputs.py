@@ -92,7 +92,9 @@ def no_offset(images: Float[Array, "batch height width channels"], layer: jax.Sh
     On an explicit mesh a gradient has the sharding of what it is taken by. Inside ``jax.shard_map`` a gradient by the
     same zeros on all devices would be summed over them.
     """
-    return jnp.broadcast_to(jnp.zeros_like(images[:, :1, :1, :1], layer.dtype), layer.shape)
+    one_each = images[:, :1, :1, :1].astype(layer.dtype)
+    # Not ``zeros_like``, which JAX 0.12 distributes only on a current mesh.
+    return jnp.broadcast_to(jnp.where(False, one_each, 0), layer.shape)
 
 
 def norm_inputs(layers: Mapping[str, Layer]) -> list[NormInput]:
