@@ -38,15 +38,37 @@ def check_images(images: ArrayLike, size: tuple[int, int]) -> jax.Array | np.nda
             f"images have shape {images.shape}; give aligned RGB faces of shape ({height}, {width}, 3) "
             f"or (batch, {height}, {width}, 3)."
         )
-    is_integer = jnp.issubdtype(images.dtype, jnp.integer)
-    if not (is_integer or jnp.issubdtype(images.dtype, jnp.floating)):
-        raise PfiqError(f"images have dtype {images.dtype}; give uint8 or float pixels in 0..255.")
-    if images.dtype == np.int8:
-        raise PfiqError("images have dtype int8, which cannot hold 0..255; give uint8 or float pixels in 0..255.")
+    _check_dtype("images", images.dtype)
     if not isinstance(images, jax.core.Tracer) and images.dtype != np.uint8 and 0 not in images.shape:
         with jax.ensure_compile_time_eval():  # an array that a traced function closes over has values too
-            _check_values(images, 255 if is_integer else None)
+            _check_values(images, 255 if jnp.issubdtype(images.dtype, jnp.integer) else None)
     return images
+
+
+def check_photos(photos: ArrayLike) -> jax.Array | np.ndarray:
+    """Photographs of any size as an array, after a check of their shape and dtype. Their values are not looked at.
+
+    Args:
+        photos: (height, width, 3) or (batch, height, width, 3), RGB, integer or float.
+
+    Raises:
+        PfiqError: for another shape or dtype.
+    """
+    if not isinstance(photos, jax.Array):
+        photos = np.asarray(photos)
+    if photos.ndim not in (3, 4) or photos.shape[-1] != 3 or 0 in photos.shape[-3:]:
+        raise PfiqError(
+            f"photographs have shape {photos.shape}; give RGB of shape (height, width, 3) or (batch, height, width, 3)."
+        )
+    _check_dtype("photographs", photos.dtype)
+    return photos
+
+
+def _check_dtype(what: str, dtype: np.dtype) -> None:
+    if not (jnp.issubdtype(dtype, jnp.integer) or jnp.issubdtype(dtype, jnp.floating)):
+        raise PfiqError(f"{what} have dtype {dtype}; give uint8 or float pixels in 0..255.")
+    if dtype == np.int8:
+        raise PfiqError(f"{what} have dtype int8, which cannot hold 0..255; give uint8 or float pixels in 0..255.")
 
 
 def white_of(

@@ -9,6 +9,7 @@ from types import ModuleType
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxtyping import install_import_hook
@@ -63,6 +64,16 @@ def data() -> Path:
 @pytest.fixture(scope="session")
 def recognizer() -> pfiq_jax.Recognizer:
     return pfiq_jax.load_recognizer()
+
+
+@pytest.fixture(scope="session")
+def small() -> pfiq_jax.Recognizer:
+    """A recogniser that compiles in no time."""
+    return pfiq_jax.Recognizer.from_functions(
+        lambda parameters, images: jnp.tanh(images[:, ::16, ::16] / 128 - 1),
+        lambda parameters, features: features.reshape(features.shape[0], -1) @ parameters,
+        jax.random.normal(jax.random.key(0), (7 * 7 * 3, 8)),
+    )
 
 
 @pytest.fixture(scope="session")

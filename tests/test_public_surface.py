@@ -45,16 +45,6 @@ def images():
     return np.stack([np.roll(face, shift, 1) * gain for shift in (0, 5, 10, 15) for gain in (1, 0.5)])
 
 
-@pytest.fixture(scope="module")
-def small() -> Recognizer:
-    """A recogniser that compiles in no time."""
-    return Recognizer.from_functions(
-        lambda parameters, images: jnp.tanh(images[:, ::16, ::16] / 128 - 1),
-        lambda parameters, features: features.reshape(len(features), -1) @ parameters,
-        jax.random.normal(KEY, (7 * 7 * 3, 8)),
-    )
-
-
 def close(left, right, tolerance=5e-3):
     """Trees of arrays equal up to a tolerance in units of each one's length: rounding flips some PReLUs' slopes."""
     for a, b in zip(jax.tree.leaves(left), jax.tree.leaves(right), strict=True):

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.alignment import align, sources
+from pfiq_jax.faces.alignment import align_on_host, matrix_of
 from pfiq_jax.faces.image_files import with_image
+from pfiq_jax.faces.resampling import shrinkage, sources
 from pfiq_jax.recognizers.preprocessing import Points
 
 MOSTLY_OUTSIDE = "crop lies mostly outside the image"
@@ -80,23 +81,21 @@ def _aligned(
     if points is None:
         raise PfiqError(f"{path}: has no landmarks; add a row for it to the landmarks file.")
     try:
-        crop = align(image, points, size=size, template=template)
+        matrix = matrix_of(points, image.shape[:2], size, template)
     except PfiqError as error:
         raise PfiqError(f"{path}: {error}") from error
-    return Face(crop, resized=False, warnings=_warnings_about(image.shape[:2], points, size, template))
+    crop = align_on_host(image, matrix, size)
+    return Face(crop, resized=False, warnings=_warnings_about(matrix, image.shape[:2], size))
 
 
-def _warnings_about(
-    shape: tuple[int, ...], points: Points, size: tuple[int, int], template: Points | None
-) -> tuple[str, ...]:
-    x, y = sources(shape, points, size, template)
+def _warnings_about(matrix: Float[np.ndarray, "2 3"], shape: tuple[int, ...], size: tuple[int, int]) -> tuple[str, ...]:
+    x, y = sources(matrix, size)
     height, width = shape
     inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
-    across = complex(x[0, 1] - x[0, 0], y[0, 1] - y[0, 0])  # from one pixel of the crop to the next
     reasons = {
         MOSTLY_OUTSIDE: inside.mean() < 0.5,
-        TURNED: abs(np.angle(across)) > np.radians(UPRIGHT),
-        ENLARGED: abs(across) * LARGEST_ZOOM < 1,
+        TURNED: abs(np.arctan2(matrix[1, 0], matrix[0, 0])) > np.radians(UPRIGHT),
+        ENLARGED: shrinkage(matrix) * LARGEST_ZOOM < 1,
     }
     return tuple(reason for reason, holds in reasons.items() if holds)
 

@@ -11,8 +11,7 @@ from PIL import Image
 
 import pfiq_jax
 from pfiq_jax.cli.outcome import MEANING
-from pfiq_jax.faces import LANDMARK_COLUMNS, read_face, read_image
-from pfiq_jax.faces.alignment import align
+from pfiq_jax.faces import LANDMARK_COLUMNS, align, read_face, read_image
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
@@ -119,7 +118,7 @@ def test_a_recognizer_of_another_size(run, facenet):
         np.testing.assert_array_equal(arrays["image"], read_face(DEMO, (160, 160)).image)
         assert arrays["map"].shape == (160, 160)
 
-    aligned = align(read_image(DEMO), ARCFACE_TEMPLATE, size=(160, 160))
+    aligned = np.rint(align(read_image(DEMO), ARCFACE_TEMPLATE, size=(160, 160))).astype(np.uint8)
     Image.fromarray(aligned).save("aligned.png")
     Path("landmarks.csv").write_text(f"{HEADER}{DEMO},{POINTS}\n")
     scores = [run("score", *arguments, *own) for arguments in ([DEMO, "--landmarks", "landmarks.csv"], ["aligned.png"])]

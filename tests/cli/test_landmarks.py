@@ -13,8 +13,7 @@ from PIL import Image
 
 import pfiq_jax
 from pfiq_jax import face_quality
-from pfiq_jax.faces import LANDMARK_COLUMNS
-from pfiq_jax.faces.alignment import align
+from pfiq_jax.faces import LANDMARK_COLUMNS, align
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"

@@ -1,0 +1,75 @@
+"""From photographs and landmarks to scores and maps: one compiled program, exportable, differentiable."""
+
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+import pfiq_jax
+from pfiq_jax import Calibration, align, face_quality, pixel_quality, relative_norm
+from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
+
+DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
+
+
+@pytest.fixture(scope="module")
+def two_photographs() -> tuple[np.ndarray, np.ndarray]:
+    """A light and a dark one of the bundled face, enlarged threefold; and landmarks."""
+    face = np.asarray(Image.open(DEMO).convert("RGB").resize((336, 336), Image.Resampling.BICUBIC))
+    photo = np.pad(face, ((20, 44), (50, 14), (0, 0)), mode="edge").astype(np.float32)
+    points = ((np.array(ARCFACE_TEMPLATE) + 0.5) * 3 - 0.5 + (50, 20)).astype(np.float32)
+    return np.stack([photo, photo / 2]), np.stack([points, points + 1])
+
+
+def test_from_photograph_to_quality_is_one_program(small, two_photographs):
+    raw = relative_norm(small, align(*two_photographs)).mean()
+    small = small.calibrated(Calibration("relative_norm", 1 / raw, raw, np.zeros(0), "none"))  # near the middle
+    scope = jax.export.SymbolicScope()
+
+    def quality(recognizer, photos, landmarks):
+        return face_quality(recognizer, align(photos, landmarks))
+
+    scores = jax.jit(quality)(small, *two_photographs)
+    assert jnp.ptp(scores) > 0.01
+    np.testing.assert_allclose(scores, face_quality(small, align(*two_photographs)), rtol=1e-4)
+    exported = jax.export.export(jax.jit(quality), platforms=("cpu", "cuda", "tpu"))(small, *two_photographs)
+    np.testing.assert_allclose(exported.call(small, *two_photographs), scores, rtol=1e-4)
+    photos, landmarks = (
+        jax.ShapeDtypeStruct(jax.export.symbolic_shape(shape, scope=scope), np.float32)
+        for shape in ("batch, 400, 400, 3", "batch, 5, 2")
+    )
+    any_batch = jax.export.export(jax.jit(quality))(small, photos, landmarks)
+    np.testing.assert_allclose(any_batch.call(small, *two_photographs), scores, rtol=1e-4)
+
+    gradients = jax.jit(jax.grad(lambda *inputs: quality(*inputs).sum(), (1, 2)))(small, *two_photographs)
+    for leaf in gradients:
+        assert jnp.isfinite(leaf).all()
+        assert jnp.abs(leaf).max() > 0
+
+
+@pytest.mark.slow
+def test_from_photograph_to_maps_is_one_file(recognizer, two_photographs):
+    """The exported program holds the network, and runs without this library."""
+    photos, landmarks = two_photographs[0].astype(np.uint8), two_photographs[1]
+
+    def explain(photos, landmarks):
+        return tuple(pixel_quality(recognizer, align(photos, landmarks)))
+
+    file = jax.export.export(jax.jit(explain))(photos, landmarks).serialize()
+    quality, _, contribution, _ = jax.export.deserialize(file).call(photos, landmarks)
+    wanted = pixel_quality(recognizer, align(photos, landmarks))
+    np.testing.assert_allclose(quality, wanted.quality, atol=1e-3)
+    np.testing.assert_allclose(contribution, wanted.map, atol=0.02)
+
+
+@pytest.mark.slow
+def test_quality_has_gradients_by_pixels_and_landmarks(recognizer, two_photographs):
+    def total(recognizer, photos, landmarks):
+        return face_quality(recognizer, align(photos, landmarks)).sum()
+
+    for leaf in jax.jit(jax.grad(total, (1, 2)))(recognizer, *two_photographs):
+        assert jnp.isfinite(leaf).all()
+        assert jnp.abs(leaf).max() > 0
