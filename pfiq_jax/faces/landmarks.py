@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.tables import numbers_in, read_table, rows_of_files
+from pfiq_jax.faces.tables import numbers_in, read_table, rows_of_files, shown
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE, Points
 
 LANDMARK_COLUMNS = tuple(f"{axis}{point}" for point in range(1, 6) for axis in "xy")  # x1, y1, ..., x5, y5
@@ -151,7 +151,6 @@ def parse_landmarks(numbers: Sequence[str], source: str, decimal_comma: bool = F
     """
     values = numbers_in(numbers, decimal_comma)
     if len(values) != 10 or None in values:
-        shown = ",".join(numbers)
-        raise PfiqError(f"{source}: {shown[:100]} are not ten numbers; give {','.join(LANDMARK_COLUMNS)}.")
+        raise PfiqError(f"{source}: {shown(','.join(numbers))} are not ten numbers; give {','.join(LANDMARK_COLUMNS)}.")
     array = np.array(values, np.float64).reshape(5, 2)
     return tuple((float(x), float(y)) for x, y in array)

@@ -18,7 +18,7 @@ PATH_COLUMNS = ("path", "filename")
 SEPARATORS = (",", ";", "\t", "|", " ")  # the last one only if no other gives a column of paths
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 MAX_BYTES = 2**29  # of a CSV file
-NAMED = 100  # characters of names in a file that a message shows
+NAMED = 100  # characters of a file's text that a message shows
 
 # What pandas and R write for a missing number, in lower case.
 MISSING = frozenset(
@@ -69,7 +69,7 @@ class Table(NamedTuple):
         for wanted in names:
             found = [name for name in self.columns if name.lower() == wanted.lower()]
             if len(found) > 1:
-                raise PfiqError(f"{self.path}: has the columns {' and '.join(found)[:NAMED]}; keep one.")
+                raise PfiqError(f"{self.path}: has the columns {shown(' and '.join(found))}; keep one.")
             if found:
                 return self.columns[found[0]]
         raise PfiqError(f"{self.path}: has no column `{names[0]}`; {self._remedy()}.")
@@ -82,7 +82,7 @@ class Table(NamedTuple):
             raise PfiqError(f"{self.path}: lacks the columns {', '.join(missing)}; {self._remedy()}.")
 
     def _remedy(self) -> str:
-        named = ", ".join(self.header)[:NAMED] or "no names"
+        named = shown(", ".join(self.header)) or "no names"
         separated = f" (separated by {SEPARATOR_NAMES.get(self.separator, self.separator)})" if self.separator else ""
         return f"name them in the header, which has {named}{separated}"
 
@@ -189,7 +189,7 @@ def _header(text: str, separator: str) -> list[str]:
 def _check_names(path: Path, names: Sequence[str]) -> None:
     for name, number in Counter(names).items():
         if number > 1:
-            raise PfiqError(f"{path}: has {number} columns `{name[:NAMED]}`; rename all but one.")
+            raise PfiqError(f"{path}: has {number} columns `{shown(name)}`; rename all but one.")
 
 
 def readable(text: str) -> str:
@@ -199,6 +199,11 @@ def readable(text: str) -> str:
     except UnicodeEncodeError:
         return text.encode("utf-8", "surrogateescape").decode("latin-1")
     return text
+
+
+def shown(text: str) -> str:
+    """The start of a file's text, on one line, for a message."""
+    return " ".join(readable(text)[:NAMED].split())
 
 
 def numbers_in(cells: Sequence[str], decimal_comma: bool = False) -> list[float | None]:
@@ -242,7 +247,7 @@ def rows_of_files(table: Table, files: Sequence[Path], folders: Sequence[Path]) 
             raise PfiqError(f"{table.place(row)}: names no file; fill in its path, or remove the row.")
         match = next(filter(None, matches), None)
         if match in rows:
-            raise PfiqError(f"{table.place(row)}: {name[:NAMED]} comes twice; keep one row per image.")
+            raise PfiqError(f"{table.place(row)}: {shown(name)} comes twice; keep one row per image.")
         if match is not None:
             rows[match] = row
     return rows

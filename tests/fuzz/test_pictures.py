@@ -80,12 +80,8 @@ def test_undamaged_pictures_are_faces(folder, seed):
     assert face.image.std() > 1
 
 
-@pytest.mark.filterwarnings("ignore")  # Pillow's, of metadata and sizes
-@fuzz
-@given(damaged(SEEDS))
-def test_a_damaged_picture_is_a_face_or_a_sentence(folder, content):
-    path = folder / "face"
-    path.write_bytes(content)
+def check_picture(path: Path) -> None:
+    """Reads a picture: it must become a face or a sentence."""
     with Costs():
         (face,) = faces_or_error(path, read)
     if isinstance(face, PfiqError):
@@ -93,6 +89,14 @@ def test_a_damaged_picture_is_a_face_or_a_sentence(folder, content):
         assert "cannot be used" not in str(face)  # an exception that nobody thought of
     else:
         assert (face.image.shape, face.image.dtype) == ((*SIZE, 3), np.uint8)
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow's, of metadata and sizes
+@fuzz
+@given(damaged(SEEDS))
+def test_a_damaged_picture_is_a_face_or_a_sentence(folder, content):
+    (folder / "face").write_bytes(content)
+    check_picture(folder / "face")
 
 
 @pytest.mark.filterwarnings("ignore")

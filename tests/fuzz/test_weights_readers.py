@@ -55,11 +55,23 @@ def network() -> Mapping[str, np.ndarray]:
     return arrays
 
 
+def small_seeds(folder: Path) -> dict[str, bytes]:
+    """Sound files that fit no network."""
+    h5py, _ = pytest.importorskip("h5py"), pytest.importorskip("onnx")
+    nodes = [onnx_files.CONV, ("Relu", ["y"], "z", {}), ("Cast", ["w"], "w2", {"to": 10})]
+    np.save(folder / "a.npy", MMDNN_LAYERS)
+    return {
+        "onnx": onnx_files.write(folder / "a.onnx", nodes, onnx_files.KERNEL).read_bytes(),
+        "params": mxnet_files.write(folder / "a.params").read_bytes(),
+        "symbol": (folder / "a-symbol.json").read_bytes(),
+        "h5": write_keras(h5py, folder / "a.h5", KERAS_LAYERS).read_bytes(),
+        "npy": (folder / "a.npy").read_bytes(),
+    }
+
+
 @pytest.fixture(scope="session")
 def seeds(network: Mapping[str, np.ndarray], torch: ModuleType, tmp_path_factory) -> Mapping[str, bytes]:
     """A sound file of each kind."""
-    h5py, _ = pytest.importorskip("h5py"), pytest.importorskip("onnx")
-    folder = tmp_path_factory.mktemp("seeds")
     state = {name: torch.tensor(array) for name, array in network.items()}
     contents = {"torch checkpoint": {"epoch": 3, "model": state, "optimizer": {"param_groups": [{"lr": 0.1}]}}}
     found = {"safetensors": safetensors.numpy.save(dict(network))}
@@ -67,14 +79,7 @@ def seeds(network: Mapping[str, np.ndarray], torch: ModuleType, tmp_path_factory
         buffer = io.BytesIO()
         torch.save(contents.get(kind, state), buffer, **options)
         found[kind] = buffer.getvalue()
-    nodes = [onnx_files.CONV, ("Relu", ["y"], "z", {}), ("Cast", ["w"], "w2", {"to": 10})]
-    found["onnx"] = onnx_files.write(folder / "a.onnx", nodes, onnx_files.KERNEL).read_bytes()
-    found["params"] = mxnet_files.write(folder / "a.params").read_bytes()
-    found["symbol"] = (folder / "a-symbol.json").read_bytes()
-    found["h5"] = write_keras(h5py, folder / "a.h5", KERAS_LAYERS).read_bytes()
-    np.save(folder / "a.npy", MMDNN_LAYERS)
-    found["npy"] = (folder / "a.npy").read_bytes()
-    return found
+    return {**found, **small_seeds(tmp_path_factory.mktemp("seeds"))}
 
 
 def recognizer_or_error(path: Path) -> Recognizer | PfiqError:
@@ -84,6 +89,17 @@ def recognizer_or_error(path: Path) -> Recognizer | PfiqError:
         return convert(source)
     except PfiqError as error:
         return error
+
+
+def check_weights(path: Path) -> None:
+    """Converts a file: it must become a recogniser of finite numbers or a sentence."""
+    with Costs():
+        found = recognizer_or_error(path)
+    if isinstance(found, PfiqError):
+        check_sentence(found, str(path))
+        assert "MemoryError" not in str(found)
+    else:
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found.parameters))
 
 
 @pytest.mark.parametrize("kind", ["safetensors", *TORCH])
@@ -102,10 +118,4 @@ def test_damaged_files_are_recognizers_or_one_sentence(kind, seed, seeds, tmp_pa
     if kind in ("params", "symbol"):
         (folder / "fuzzed-symbol.json").write_bytes(content if kind == "symbol" else seeds["symbol"])
     path.write_bytes(seeds["params"] if kind == "symbol" else content)
-    with Costs():
-        found = recognizer_or_error(path)
-    if isinstance(found, PfiqError):
-        check_sentence(found, str(path))
-        assert "MemoryError" not in str(found)
-    else:
-        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found.parameters))
+    check_weights(path)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.tables import NAMED, PATH_COLUMNS, Table, numbers_in, read_table, rows_of_files
+from pfiq_jax.faces.tables import PATH_COLUMNS, Table, numbers_in, read_table, rows_of_files, shown
 
 NOT_ASSESSED = -1  # in a table of OFIQ, the reference implementation of ISO/IEC 29794-5
 COUNTERS = ("index", "id", "row", "#")  # columns with these names are not scores if they count the rows
@@ -67,10 +67,10 @@ def read_scores(
         missing = lacking[name]
         if left_out is None or len(lacking) == len(scores):
             raise PfiqError(
-                f"{path}: has no finite number for {missing[0]} in column {name[:NAMED]}; score it, or drop the column."
+                f"{path}: has no finite number for {missing[0]} in column {shown(name)}; score it, or drop the column."
             )
         left_out(
-            f"{path}: column {name[:NAMED]} is left out, since it has no finite number for {len(missing)} of "
+            f"{path}: column {shown(name)} is left out, since it has no finite number for {len(missing)} of "
             f"{len(faces)} faces, such as {missing[0]}."
         )
     return {name: values for name, values in scores.items() if name not in lacking}
@@ -91,8 +91,8 @@ def _numeric_columns(table: Table) -> dict[str, list[float]]:
             continue
         if others:
             raise PfiqError(
-                f"{table.place(others[0])}: {cells[others[0]][:40]!r} is not a number, as others in column "
-                f"{name[:NAMED]} are; fix it, leave it empty, or drop the column."
+                f"{table.place(others[0])}: '{shown(cells[others[0]])[:40]}' is not a number, as others in column "
+                f"{shown(name)} are; fix it, leave it empty, or drop the column."
             )
         columns[name] = [number for number in numbers if number is not None]
     return columns

@@ -17,7 +17,7 @@ def _folder(tmp_path, monkeypatch):
 
 
 def read(text: str, name: str = "tables/scores.csv", **options):
-    Path(name).write_text(text)
+    Path(name).write_text(text, errors="surrogateescape")
     return read_scores(Path(name), FACES, Path("faces"), **options)
 
 
@@ -100,6 +100,12 @@ def test_a_cell_that_is_no_number_is_named_and_a_column_of_text_is_left_out():
     with pytest.raises(PfiqError, match=r"^tables/scores\.csv, line 4: 'x\.5' is not a number, as others in column"):
         read("path,score,other\n" + rows)
     assert list(read("path,score,kind\n" + ROWS.format("dark", 1))) == ["score"]
+
+
+def test_cells_in_messages_are_short_and_on_one_line():
+    bad = "\udcc3" * 50 + "\n"
+    with pytest.raises(PfiqError, match=r"line 5: '\xc3{40}' is not a number"):
+        read("path,score,other\n" + ROWS.format(2, 3) + f'faces/cid/1.png,"{bad}",x\n')
 
 
 def test_two_columns_of_one_name_are_refused():
