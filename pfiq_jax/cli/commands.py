@@ -5,8 +5,10 @@ import errno
 import importlib
 import io
 import os
+import signal
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 
 import click
@@ -15,11 +17,15 @@ from pfiq_jax.errors import OutputError, PfiqError
 
 LACKING = 1
 UNWRITABLE = 3
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143  # as shells count: 128 and the signal, SIGINT or SIGTERM
 EXIT_CODES = (
     "Exit codes: 0, all inputs have a result; 1, some have none, or an input of all is wrong; 2, wrong usage; "
-    f"{UNWRITABLE}, an output cannot be written; {INTERRUPTED}, interrupted."
+    f"{UNWRITABLE}, an output cannot be written; {INTERRUPTED}, interrupted; {TERMINATED}, terminated."
 )
+
+
+class Terminated(KeyboardInterrupt):
+    """Ends a run that SIGTERM asks to end, as one that is interrupted ends: with a summary, and with whole rows."""
 
 
 class Commands(click.Group):
@@ -58,7 +64,8 @@ class Commands(click.Group):
     def main(self, *args: Any, **extra: Any) -> Any:
         """Runs the program."""
         open_standard_streams()
-        return super().main(*args, **extra)
+        with raising_terminated():
+            return super().main(*args, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Runs the subcommand."""
@@ -68,6 +75,9 @@ class Commands(click.Group):
             fail(ctx, str(error), UNWRITABLE)
         except PfiqError as error:
             fail(ctx, str(error), LACKING)
+        except Terminated:
+            click.echo("Terminated!", err=True)
+            ctx.exit(TERMINATED)
         except KeyboardInterrupt:
             click.echo("Aborted!", err=True)
             ctx.exit(INTERRUPTED)
@@ -89,6 +99,25 @@ def fail(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
 def one_line(text: str) -> str:
     """Text without line breaks and other control characters, which names of files may hold."""
     return "".join(each if each.isprintable() or "\ud800" <= each <= "\udfff" else repr(each)[1:-1] for each in text)
+
+
+@contextlib.contextmanager
+def raising_terminated() -> Iterator[None]:
+    """Lets SIGTERM raise ``Terminated`` where it would kill the process, which a second one does."""
+    is_main = threading.current_thread() is threading.main_thread()  # others get no signals
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+
+    def terminate(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def open_standard_streams() -> None:

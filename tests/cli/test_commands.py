@@ -1,4 +1,5 @@
 import errno
+import signal
 
 import click
 import jax
@@ -7,7 +8,7 @@ from click.testing import CliRunner
 
 from pfiq_jax import PfiqError
 from pfiq_jax.cli import SUBCOMMANDS, main
-from pfiq_jax.cli.commands import Commands
+from pfiq_jax.cli.commands import Commands, Terminated
 from pfiq_jax.errors import OutputError
 
 
@@ -51,6 +52,7 @@ def test_version(run, monkeypatch):
             "Error: stdout: cannot be written (No space left on device); use -o.",
         ),
         (KeyboardInterrupt(), 130, "Aborted!"),
+        (Terminated(), 143, "Terminated!"),
     ],
 )
 def test_mistakes_end_in_one_sentence_and_an_exit_code(error, exit_code, line):
@@ -66,3 +68,24 @@ def test_mistakes_end_in_one_sentence_and_an_exit_code(error, exit_code, line):
     text = CliRunner().invoke(group, ["--help"]).stdout
     assert "fail" in text
     assert "Exit codes: 0," in text
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_a_run_after_what_it_has_to_clean_up(number, exit_code):
+    cleaned = []
+
+    @click.group(cls=Commands)
+    def group() -> None: ...
+
+    @group.command()
+    def wait() -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            cleaned.append(signal.getsignal(signal.SIGTERM))
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert CliRunner().invoke(group, ["wait"]).exit_code == exit_code
+    assert len(cleaned) == 1
+    assert (cleaned[0] is signal.SIG_DFL) == (number == signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before

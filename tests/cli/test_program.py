@@ -3,13 +3,19 @@
 import csv
 import io
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from pfiq_jax.cli.outcome import MEANING
+
+PROGRAM = "from pfiq_jax.cli import main; main(prog_name='pfiq')"
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -18,7 +24,7 @@ def rows(text: str) -> list[dict[str, str]]:
 
 def program(*arguments, **environment):
     return subprocess.run(
-        [sys.executable, "-c", "from pfiq_jax.cli import main; main(prog_name='pfiq')", *arguments],
+        [sys.executable, "-c", PROGRAM, *arguments],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path), **environment},
         capture_output=True,
         text=True,
@@ -60,9 +66,8 @@ def test_as_a_program_without_a_cache_and_with_a_mistake(tmp_path):
 
 def closing(streams, *arguments):
     """Runs the program from a shell that closes or redirects streams."""
-    code = "import sys; from pfiq_jax.cli import main; main(sys.argv[1:], prog_name='pfiq')"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = ["sh", "-c", f'exec "$0" "$@" {streams}', sys.executable, "-c", code, *arguments]
+    command = ["sh", "-c", f'exec "$0" "$@" {streams}', sys.executable, "-c", PROGRAM, *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 
@@ -86,14 +91,13 @@ def test_a_closed_stdout_is_noticed_before_the_work(tmp_path):
 def test_a_full_disk_leaves_whole_rows_and_is_named(tmp_path, redirected):
     """The limit of a file's size stands for a full disk; blocks of 512 or 1024 bytes. It would cut bytecode, too."""
     names = [f"{'x' * 200}{number}.png" for number in range(40)]
-    code = "import sys; from pfiq_jax.cli import main; main(sys.argv[1:], prog_name='pfiq')"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)}
     environment |= {
         "XDG_CACHE_HOME": str(tmp_path / "none"),
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     to = "> out.csv" if redirected else "-o out.csv"
-    command = ["sh", "-c", f'ulimit -f 4; exec "$0" "$@" {to}', sys.executable, "-c", code, "score", *names]
+    command = ["sh", "-c", f'ulimit -f 4; exec "$0" "$@" {to}', sys.executable, "-c", PROGRAM, "score", *names]
     result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert result.returncode == 3, result.stderr
     name, remedy = ("stdout", "use -o") if redirected else ("out.csv", "choose another output")
@@ -104,6 +108,39 @@ def test_a_full_disk_leaves_whole_rows_and_is_named(tmp_path, redirected):
     assert 0 < len(table) < 40
     assert [row["path"] for row in table] == names[: len(table)]
     assert all(row["error"] for row in table)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "exit_code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGKILL", -signal.SIGKILL)])
+def test_a_signal_leaves_whole_rows(tmp_path, number, exit_code):
+    """At three moments after the first row; SIGTERM ends a run as Ctrl-C does."""
+    # Shells let programs in the background ignore SIGINT.
+    code = f"import signal; signal.signal(signal.SIGINT, signal.default_int_handler); {PROGRAM}"
+    random = np.random.default_rng(0)
+    names = [f"{index:03}.png" for index in range(200)]
+    for name in names:
+        Image.fromarray(random.integers(0, 256, (112, 112, 3), np.uint8)).save(name)
+    for delay in random.uniform(0, 0.5, 3):
+        Path("out.csv").unlink(missing_ok=True)
+        with subprocess.Popen(
+            [sys.executable, "-c", code, "score", *names, "-o", "out.csv"],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(sys.path)},
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            while process.poll() is None and not (os.path.exists("out.csv") and os.path.getsize("out.csv") > 200):
+                time.sleep(0.02)
+            time.sleep(delay)
+            process.send_signal(getattr(signal, number))
+            _, said = process.communicate(timeout=60)
+        assert process.returncode == exit_code
+        assert (MEANING in said) == (exit_code > 0)
+        text = Path("out.csv").read_text()
+        assert text.endswith("\n")
+        table = rows(text)
+        assert 0 < len(table) < 200
+        assert [row["path"] for row in table] == names[: len(table)]
+        assert all(0 < float(row["quality"]) < 1 and None not in row.values() for row in table)
 
 
 def test_a_reader_of_stdout_that_has_enough_ends_the_run_without_a_word(tmp_path):
