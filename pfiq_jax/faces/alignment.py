@@ -58,9 +58,9 @@ def align(
 
     Raises:
         PfiqError: for photographs or landmarks of another shape, and photographs of another dtype. Where the values of
-            the landmarks can be seen, also for points that are not finite, that lie within one pixel or outside the
-            photograph, and that are not placed like those of a face. The values of an argument of ``jax.jit`` or
-            ``jax.grad`` cannot be seen: these checks are then left out.
+            the landmarks can be seen, also for points that are not finite, that lie within one pixel, whose mean lies
+            outside the photograph, and that are not placed like those of a face. The values of an argument of
+            ``jax.jit`` or ``jax.grad`` cannot be seen: these checks are then left out.
     """
     photos = check_photos(photos)
     if not isinstance(landmarks, jax.Array):

@@ -49,15 +49,16 @@ LAYOUTS = (
 def check_landmarks(landmarks: Sequence[Sequence[float]] | np.ndarray, size: tuple[int, ...]) -> Five:
     """The five points of a face, checked for their unit, their position and their order.
 
-    Landmarks of a face that is turned by 90 or 180 degrees are accepted. Some wrong orders look the same.
+    Landmarks of a face that is turned by 90 or 180 degrees are accepted. So are points outside the image whose mean is
+    inside, since detectors find faces that the border cuts. Some wrong orders look the same.
 
     Args:
         landmarks: five (x, y), in pixels, in the order of ``ARCFACE_TEMPLATE``.
         size: height and width of the image.
 
     Raises:
-        PfiqError: for landmarks that are not five finite points, that lie within one pixel or outside the image, and
-            that are not placed like those of a face. It names the likely cause.
+        PfiqError: for landmarks that are not five finite points, that lie within one pixel, whose mean lies outside the
+            image, and that are not placed like those of a face. It names the likely cause.
     """
     points = np.asarray(landmarks, np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all():
@@ -71,9 +72,8 @@ def check_landmarks(landmarks: Sequence[Sequence[float]] | np.ndarray, size: tup
         likely = f" (likely order: {layout.name})" if layout else ""
         raise PfiqError(f"landmarks are not placed like those of a face{likely}; give x1,y1,...,x5,y5 of {ORDER}.")
     height, width = size
-    corner = np.array((width, height)) - 0.5
-    are_outside = [((each < -0.5) | (each > corner)).any() for each in (*points, points.mean(0))]
-    if sum(are_outside[:5]) > 2 or are_outside[5]:
+    middle = points.mean(0)
+    if (middle < -0.5).any() or (middle > np.array((width, height)) - 0.5).any():
         raise PfiqError(
             f"landmarks lie outside the image ({width}x{height} pixels), as if they were of a larger copy; give pixels "
             "of this image."

@@ -85,6 +85,14 @@ def test_landmarks_outside_of_the_image_are_refused(move):
         check_landmarks(move(FACE), SIZE)
 
 
+def test_a_face_that_the_border_cuts_is_accepted():
+    """Nose and mouth lie below the image, which a detector finds where a face looks down."""
+    points = np.array(ARCFACE_TEMPLATE) + np.array((100.0, 400 - 75))
+    points[2, 1] += 8
+    assert (points[2:, 1] > 400).all()
+    np.testing.assert_array_equal(check_landmarks(points, SIZE), points)
+
+
 @pytest.mark.parametrize("landmarks", [[(float("nan"), 5.0), *ARCFACE_TEMPLATE[1:]], ARCFACE_TEMPLATE[:4], np.ones(10)])
 def test_what_is_not_five_points_is_refused(landmarks):
     with pytest.raises(PfiqError, match=r"landmarks are .*; give five \(x, y\) points in pixels"):
