@@ -14,6 +14,7 @@ import pytest
 
 import pfiq_jax
 from benchmarks.accelerator.subjects import demo_face, random_iresnet
+from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 pytestmark = pytest.mark.accelerator
 
@@ -120,6 +121,15 @@ def test_deterministic_programs_give_the_same_bytes(run, accelerator, images):
 def test_batch_of_one_agrees_with_its_row(run, accelerator, images):
     alone, all_faces = (run(accelerator, faces, deterministic) for faces in (images[1:2], images))
     assert_equal_within_tolerances(alone, {name: each[1:2] for name, each in all_faces.items()})
+
+
+def test_photographs_are_aligned_as_on_the_cpu(accelerator, cpu):
+    """Enlarged, shrunk, and averaged first. Coordinates are in full float32; TF32 would move them by a pixel."""
+    photo = np.random.default_rng(0).integers(0, 256, (1200, 1600, 3), np.uint8)
+    landmarks = np.stack([np.array(ARCFACE_TEMPLATE, np.float32) * scale + 200 for scale in (0.7, 1.9, 3.1, 8.7)])
+    found, expected = (pfiq_jax.align(*jax.device_put((photo, landmarks), device)) for device in (accelerator, cpu))
+    assert found.devices() == {accelerator}
+    np.testing.assert_allclose(found, np.asarray(expected), rtol=0, atol=0.5)  # of noise between 0 and 255
 
 
 def test_results_stay_on_the_device(accelerator, images):

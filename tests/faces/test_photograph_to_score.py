@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import AxisType
+from jax.sharding import PartitionSpec as P
 from PIL import Image
 
 import pfiq_jax
@@ -48,6 +50,16 @@ def test_from_photograph_to_quality_is_one_program(small, two_photographs):
     for leaf in gradients:
         assert jnp.isfinite(leaf).all()
         assert jnp.abs(leaf).max() > 0
+
+
+def test_photographs_sharded_over_eight_devices_give_sharded_crops():
+    points = np.array(ARCFACE_TEMPLATE, np.float32) * 2.2 + np.arange(8, dtype=np.float32)[:, None, None]
+    photos = np.random.default_rng(0).integers(0, 256, (8, 300, 260, 3), np.uint8)
+    mesh = jax.make_mesh((8,), ("batch",), axis_types=(AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        crops = jax.jit(align)(jax.device_put(photos, P("batch")), jax.device_put(points, P("batch")))
+    assert jax.typeof(crops).sharding.spec[0] == "batch"
+    np.testing.assert_allclose(crops, align(photos, points), atol=1e-3)
 
 
 @pytest.mark.slow
