@@ -94,31 +94,53 @@ def _decode_by_pillow(data: bytes, reserve: Callable[[int], object]) -> tuple[RG
 
 
 def is_image(path: str | os.PathLike[str]) -> bool:
-    """Whether a file begins like an image in one of ``FORMATS``."""
+    """Whether a file begins like an image in one of ``FORMATS``, also if it exceeds the limits of reading."""
     try:
         if not os.path.isfile(path):  # a pipe would block
             return False
-        with Image.open(path, formats=FORMATS):
+        with _TimedFile(path) as file, Image.open(file, formats=FORMATS):
             return True
+    except (PfiqError, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return True  # whoever reads it gets the reason
     except Exception:  # for other files Pillow raises exceptions of almost any class
         return False
 
 
-class _Timed(io.BytesIO):
-    """A file in memory that ends the work of whoever reads it for too long."""
+class _TimedFile(io.FileIO):
+    """A file that ends the work of whoever reads it for too long."""
 
-    def __init__(self, data: bytes) -> None:
-        super().__init__(data)
-        self._end = time.thread_time() + limits.MAX_SECONDS
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(os.fspath(path))
+        self._end = _end_of_time()
 
     def read(self, size: int | None = -1) -> bytes:
-        if time.thread_time() > self._end:
-            raise PfiqError(f"takes more than {limits.MAX_SECONDS} s to decode; save it as an ordinary JPEG or PNG.")
+        _check_time(self._end)
         return super().read(size)
 
 
+class _TimedBytes(io.BytesIO):
+    """The same of a file in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._end = _end_of_time()
+
+    def read(self, size: int | None = -1) -> bytes:
+        _check_time(self._end)
+        return super().read(size)
+
+
+def _end_of_time() -> float:
+    return time.thread_time() + limits.MAX_SECONDS
+
+
+def _check_time(end: float) -> None:
+    if time.thread_time() > end:
+        raise PfiqError(f"takes more than {limits.MAX_SECONDS} s to decode; save it as an ordinary JPEG or PNG.")
+
+
 def _open(data: bytes) -> ImageFile.ImageFile:
-    image = Image.open(_Timed(data), formats=FORMATS)
+    image = Image.open(_TimedBytes(data), formats=FORMATS)
     assert isinstance(image, ImageFile.ImageFile)  # for the type checker
     return image
 

@@ -12,6 +12,7 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import limits
 from pfiq_jax.faces.decoding import FORMATS, RGB, decode
 from pfiq_jax.faces.folders import images_below, left_out, list_of
+from pfiq_jax.faces.truncation import ends_early
 
 Result = TypeVar("Result")
 
@@ -46,6 +47,7 @@ def with_image(path: str | os.PathLike[str], use: Callable[[RGB], Result]) -> Re
 
 def _read(path: Path, taken: contextlib.ExitStack) -> RGB:
     """Reads an image; what it takes of the budgets is given back with ``taken``."""
+    data = b""
     try:
         if path.is_dir():
             raise PfiqError(_about_folder(path))
@@ -63,11 +65,11 @@ def _read(path: Path, taken: contextlib.ExitStack) -> RGB:
             data = file.read(size)
         return decode(data, lambda pixels: taken.enter_context(limits.PIXELS_IN_FLIGHT.take(pixels)))
     except Exception as error:  # for damaged files Pillow raises exceptions of almost any class
-        raise PfiqError(f"{path}: {_reason(error)}") from error
+        raise PfiqError(f"{path}: {_reason(error, data)}") from error
 
 
-def _reason(error: Exception) -> str:
-    """Why a file could not be read, and what to do."""
+def _reason(error: Exception, data: bytes) -> str:
+    """Why a file, of which these bytes were read, could not be used, and what to do."""
     if isinstance(error, PfiqError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
@@ -80,7 +82,8 @@ def _reason(error: Exception) -> str:
         return "does not fit in memory; shrink it, or crop it to the face."
     if isinstance(error, OSError) and error.errno:  # raised by the system, as for a name that is too long
         return f"cannot be read ({error.strerror}); give an image file."
-    if any(word in str(error).lower() for word in ("truncated", "not enough image data", "buffer is not large enough")):
+    words = ("truncated", "not enough image data", "buffer is not large enough")
+    if any(word in str(error).lower() for word in words) or ends_early(data):
         return limits.TRUNCATED
     return f"is damaged, or not an image in a known format; give a {', '.join(FORMATS)} file."
 

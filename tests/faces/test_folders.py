@@ -7,7 +7,7 @@ from PIL import Image
 
 import pfiq_jax
 from pfiq_jax import PfiqError
-from pfiq_jax.faces import expand_paths, left_out, read_image
+from pfiq_jax.faces import expand_paths, left_out, limits, read_image
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled" / "demo_face.png"
 
@@ -100,3 +100,12 @@ def test_a_folder_that_may_not_be_read(tree, monkeypatch):
     assert [str(path) for path in expand_paths(["."])] == ["a.JPG", "b.png", "x[1].png", "deep"]
     with pytest.raises(PfiqError, match="deep: may not be read; change its permissions"):
         read_image("deep")
+
+
+def test_what_exceeds_a_limit_of_reading_is_not_left_out(tmp_path, monkeypatch):
+    """Whatever its suffix: reading gives the reason."""
+    Image.new("RGB", (30, 20)).save(tmp_path / "face", "PPM")
+    for module, limit, value in ((limits, "MAX_SECONDS", -1), (Image, "MAX_IMAGE_PIXELS", 100)):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, limit, value)
+            assert expand_paths([tmp_path]) == [tmp_path / "face"]

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, features
 
 from pfiq_jax import PfiqError
 from pfiq_jax.faces import Face, faces_or_error, limits, read_image
 from pfiq_jax.faces.image_files import with_image
+from pfiq_jax.faces.truncation import ends_early
+from tests.faces import odd_pictures
 
 RGB = np.random.default_rng(0).integers(0, 256, (6, 5, 3), np.uint8)
 GREY = RGB[..., 0]
@@ -159,6 +161,45 @@ def test_too_many_pixels(tmp_path, monkeypatch, limit):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2 * limit)
     with pytest.raises(PfiqError, match=r"face\.png: has .* pixels.*; shrink it"):
         read(tmp_path, Image.fromarray(RGB))
+
+
+WHOLE = {
+    "webp": ("WEBP", {}),
+    "webp with exif": ("WEBP", {"exif": odd_pictures.exif(6, (1, 1)), "lossless": True}),
+    "animated webp": ("WEBP", {"save_all": True, "append_images": [Image.new("RGB", (20, 30))]}),
+    "jp2": ("JPEG2000", {}),
+    "codestream": ("JPEG2000", {"no_jp2": True}),
+    "avif": ("AVIF", {}),
+    "tiff": ("TIFF", {"compression": "tiff_lzw"}),
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning")  # Pillow's, of metadata
+@pytest.mark.parametrize(("name", "options"), WHOLE.values(), ids=WHOLE)
+def test_files_that_end_early_are_called_truncated(tmp_path, name, options):
+    """Some decoders give no reason, but the length is in the file."""
+    if name == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8))
+    data = io.BytesIO()
+    image.save(data, name, **options)
+    for share in (0.3, 0.5, 0.9):
+        (tmp_path / "face").write_bytes(data.getvalue()[: int(share * len(data.getvalue()))])
+        with pytest.raises(PfiqError, match=r"face: is truncated, its pixels end early; copy it again in whole\.$"):
+            read_image(tmp_path / "face")
+
+
+def test_boxes_of_any_length():
+    """As in JPEG 2000 and AVIF files: with a long size, or up to the end of the file."""
+    start = b"\0\0\0\x14ftypavif" + bytes(8)
+    long = start + b"\0\0\0\1mdat" + (26).to_bytes(8) + bytes(10)
+    assert not ends_early(long)
+    assert ends_early(long[:-1])
+    assert not ends_early(start + b"\0\0\0\0mdat" + bytes(10))
+    assert ends_early(start + b"\0\0\0\0jp2c" + bytes(10))
+    assert not ends_early(start + b"\0\0\0\0jp2c" + bytes(10) + b"\xff\xd9")
+    assert not ends_early(start + b"\0\0\0\2mdat" + bytes(30))  # damaged, but long enough
+    assert not ends_early(b"")
 
 
 def test_no_file_to_read(tmp_path):
