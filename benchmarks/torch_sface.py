@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from pfiq_jax import Recognizer
-from pfiq_jax.recognizers.architecture import list_key
+from pfiq_jax.recognizers.modules import list_key
 
 STRIDES = (1, 2, 1, 2, 1, 2, 1, 1, 1, 1, 1, 2, 1)  # of the thirteen depthwise layers
 

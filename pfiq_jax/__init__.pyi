@@ -56,6 +56,9 @@ from .maps import (
     smooth_grad as smooth_grad,
 )
 
+# Faces in photographs
+from .detection import Detector as Detector, load_detector as load_detector
+
 # Photographs, pictures, errors
 from .errors import PfiqError as PfiqError
 from .faces import align as align

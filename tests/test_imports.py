@@ -15,7 +15,7 @@ LEVELS = (
     ("images", "outputs", "plotting", "calibration", "good_faces"),
     ("recognizers",),
     ("methods",),
-    ("quality", "faces"),
+    ("quality", "faces", "detection"),
     ("maps",),
     ("variation", "scoring"),
     ("evaluation",),

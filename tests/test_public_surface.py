@@ -34,6 +34,7 @@ functions = pytest.mark.parametrize(
     ],
 )
 PUBLIC = [getattr(pfiq_jax, name) for name in pfiq_jax.__all__]
+LOADERS = (pfiq_jax.load_recognizer, pfiq_jax.load_detector)  # whose file is optional
 PUBLIC_FUNCTIONS = [item for item in PUBLIC if inspect.isfunction(item)]
 
 
@@ -63,8 +64,9 @@ def test_names_of_the_contract_are_there():
         "grafiqs",
         "prefiqs",
     }
-    others = {"load_recognizer", "Recognizer", "Forward", "Calibration", "pixel_quality", "PixelQuality", "align"}
-    assert scores | others | {"plot_pixel_quality", "PfiqError"} <= set(pfiq_jax.__all__)
+    others = {"load_recognizer", "Recognizer", "Forward", "Calibration", "pixel_quality", "PixelQuality"}
+    photographs = {"align", "load_detector"}
+    assert scores | others | photographs | {"plot_pixel_quality", "PfiqError"} <= set(pfiq_jax.__all__)
     assert pfiq_jax.__version__ == importlib.metadata.version("pfiq-jax")
     assert {"forward", "features", "head", "embed", "save"} <= set(dir(Recognizer))
     assert pfiq_jax.PixelQuality._fields == ("quality", "gradient", "map", "deficit")
@@ -80,7 +82,7 @@ def test_key_first_then_recognizer_then_images_all_else_by_keyword(function):
     assert [parameter.name for parameter in positional][: len(known)] == known
     for parameter in parameters:
         optional = parameter.default is not parameter.empty
-        assert not optional or parameter.kind is parameter.KEYWORD_ONLY or function is pfiq_jax.load_recognizer
+        assert not optional or parameter.kind is parameter.KEYWORD_ONLY or function in LOADERS
 
 
 @pytest.mark.parametrize("item", [item for item in PUBLIC if hasattr(item, "__name__")], ids=lambda item: item.__name__)

@@ -122,7 +122,7 @@ def convert(
     from weights_convert.preprocessing import Given
     from weights_convert.readers import read
     from weights_convert.source import Source
-    from weights_convert.verify import sample_images, verify
+    from weights_convert.verification import compare
 
     if images is not None and not verified:
         raise click.UsageError("--images: is used only by --verify; add --verify or omit --images.")
@@ -137,7 +137,7 @@ def convert(
         return loaded
 
     progress = partial(tqdm, disable=None, unit="array", leave=False)
-    recognizer = convert(
+    converted = convert(
         load(),
         network=network,
         dtype=dtype,
@@ -147,9 +147,9 @@ def convert(
         progress=progress,
     )
     if verified:
-        recognizer = verify(load(), recognizer, sample_images(recognizer.preprocessing.size, images))
-    recognizer.save(output)
-    click.echo("\n".join((f"output: {output}", *describe_origin(recognizer))))
+        converted = compare(load(), converted, images)
+    converted.save(output)
+    click.echo("\n".join((f"output: {output}", *describe_origin(converted))))
 
 
 @main.command()
@@ -164,11 +164,9 @@ def verify(source: Path, converted: Path, images: Path | None, symbol: Path | No
     ONNX Runtime runs .onnx files. torch runs PyTorch and .safetensors files, and the graphs of MXNet files. If the
     embeddings differ, the first layers that differ are printed and the exit code is 1.
     """
-    from pfiq_jax import load_recognizer
     from weights_convert.readers import read
-    from weights_convert.verify import sample_images, verify
+    from weights_convert.verification import compare, load_converted
 
-    recognizer = load_recognizer(converted)
-    loaded = read(source, symbol, entry or recognizer.provenance.entry)
-    verified = verify(loaded, recognizer, sample_images(recognizer.preprocessing.size, images))
-    click.echo(f"{converted}: {verified.provenance.verified}")
+    network = load_converted(converted)
+    loaded = read(source, symbol, entry or network.provenance.entry)
+    click.echo(f"{converted}: {compare(loaded, network, images).provenance.verified}")

@@ -14,9 +14,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from einops import EinopsError
+from jaxtyping import Array, PyTree
 
+from pfiq_jax.detection import Detector, YuNet
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.recognizers import Architecture, Recognizer
+from pfiq_jax.recognizers import Recognizer
+from pfiq_jax.recognizers.modules import Modules
 from pfiq_jax.recognizers.provenance import Provenance
 from pfiq_jax.recognizers.weights_file import fill, named_leaves
 from weights_convert.mappings import Fit, choose
@@ -29,6 +32,12 @@ LICENSES: Mapping[str, str] = MappingProxyType(  # by the SHA-256 digest of the 
     {
         "fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee": (
             "Apache-2.0 (SFace, OpenCV Zoo face_recognition_sface_2021dec)"
+        ),
+        "49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10": (
+            "MIT (YuNet, OpenCV Zoo face_detection_yunet_2023mar)"
+        ),
+        "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4": (
+            "MIT (YuNet, OpenCV Zoo face_detection_yunet_2023mar)"
         ),
         "b151f97e392e68cb540fb9710a91a574a4187d491eeda77d1c1799ae6dc3b82b": (
             "non-commercial research only (MobileFaceNet y1, insightface model zoo)"
@@ -49,8 +58,8 @@ def convert(
     preprocessing: Given = NOTHING_GIVEN,
     license_text: str | None = None,
     progress: Callable[[list[str]], Iterable[str]] = iter,
-) -> Recognizer:
-    """Converts a weights file of another framework to a recogniser.
+) -> Recognizer | Detector:
+    """Converts a weights file of another framework to a recogniser, or to a detector if it holds one.
 
     Args:
         source: path of a file in one of the formats of ``readers.READERS``, or the result of ``readers.read``.
@@ -74,6 +83,7 @@ def convert(
         raise PfiqError(f"epsilon {epsilon:g}: is not between 0 and 1; give a small positive number such as 1e-5.")
     _check_statements(source)
     fit = choose(source, network)
+    given = (*preprocessing.names(), *(() if epsilon is None else ("epsilon",)))
     architecture = configure(fit, source, epsilon)
     prepared = preprocessing_of(fit, source, preprocessing)
     label = f"{source.path}" if network else f"{source.path}, most similar to {fit.name}"
@@ -81,27 +91,31 @@ def convert(
     source = dataclasses.replace(source, arrays={})  # `take` frees each array once it is converted
     labels = {name: array for array, name in fit.sources().items()}
     parameters = fill(architecture, names, take, label, labels=labels, fix=FIX, progress=progress)
-    if dtype != "float32":
-        parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
-        if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
-            raise PfiqError(
-                f"{source.path}: has weights outside the range of {dtype}; convert it with --dtype float32."
-            )
+    parameters = _round_all(parameters, dtype, source.path)
+    provenance = _provenance(fit, source, license_text, given)
+    if isinstance(architecture, YuNet):
+        return _detector(Detector(parameters, architecture, dtype, provenance), source.path)
     return Recognizer(
         parameters=parameters,
-        network=architecture,
+        network=architecture,  # type: ignore[arg-type]
         preprocessing=prepared,
         dropout_rate=fit.mapping.dropout_rate if source.dropout_rate is None else source.dropout_rate,
         dropout_granularity=fit.mapping.dropout_granularity,
         folded_batch_norms=fit.folded_batch_norms,
         storage_dtype=dtype,
-        provenance=_provenance(
-            fit, source, license_text, (*preprocessing.names(), *(() if epsilon is None else ("epsilon",)))
-        ),
+        provenance=provenance,
     )
 
 
-def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Architecture:
+def _detector(detector: Detector, path: Path) -> Detector:
+    """A converted detector; its architecture says what is done to pixels, so nothing can be given or assumed."""
+    if given := detector.provenance.given:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise PfiqError(f"{path}: is a face detector, whose preprocessing is fixed; omit {options}.")
+    return dataclasses.replace(detector, provenance=dataclasses.replace(detector.provenance, assumed=()))
+
+
+def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Modules:
     """The architecture of the fitted network, with the options that follow from the source's arrays and metadata."""
     architecture = fit.mapping.networks[fit.name]
     names = ("head.bias", *(f"head.output_norm.{leaf}" for leaf in ("scale", "bias", "mean", "var")))
@@ -127,7 +141,7 @@ def configure(fit: Fit, source: Source, epsilon: float | None = None) -> Archite
 
 
 def in_library_layout(
-    fit: Fit, architecture: Architecture, source: Source
+    fit: Fit, architecture: Modules, source: Source
 ) -> tuple[Collection[str], Callable[[str], np.ndarray]]:
     """The library's names of a source's arrays, and a function from such a name to its array in the library's layout.
 
@@ -155,7 +169,7 @@ def in_library_layout(
     return dict.fromkeys((*there, *fit.left_over)), take
 
 
-def _epsilon(fit: Fit, architecture: Architecture, variance: str) -> float:
+def _epsilon(fit: Fit, architecture: Modules, variance: str) -> float:
     fields = fit.mapping.epsilons.items()
     return next(getattr(architecture, field) for field, norms in fields if re.fullmatch(rf"({norms})\.var", variance))
 
@@ -175,6 +189,16 @@ def _array_of(fit: Fit, source: Source, name: str) -> np.ndarray | None:
     """The source's array for a parameter of the library, or None."""
     leaf = fit.leaves.get(name)
     return source.arrays.get(leaf.source) if leaf is not None and leaf.source is not None else None
+
+
+def _round_all(parameters: PyTree[Array], dtype: str, path: Path) -> PyTree[Array]:
+    """The parameters as a file of a narrow dtype holds them."""
+    if dtype == "float32":
+        return parameters
+    parameters = jax.tree.map(lambda leaf: _round(leaf, dtype), parameters)
+    if not all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(parameters)):
+        raise PfiqError(f"{path}: has weights outside the range of {dtype}; convert it with --dtype float32.")
+    return parameters
 
 
 def _round(leaf: jax.Array, dtype: str) -> jax.Array:

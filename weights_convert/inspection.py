@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from pfiq_jax.detection import Detector
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.recognizers.provenance import Provenance
@@ -79,9 +80,9 @@ def _arrays(source: Source) -> Iterator[str]:
         yield f"  {name}  {'x'.join(map(str, np.shape(array))) or 'scalar'}  {array.dtype}{note}"
 
 
-def describe_origin(recognizer: Recognizer) -> Iterator[str]:
+def describe_origin(converted: Recognizer | Detector) -> Iterator[str]:
     """Lines of text with the origin of converted weights, and which of their settings the source states."""
-    origin = recognizer.provenance
+    origin = converted.provenance
     yield f"source: {origin.source} (SHA-256 {origin.source_sha256})"
     if origin.companion:
         yield f"second file: {origin.companion} (SHA-256 {origin.companion_sha256})"
@@ -93,12 +94,14 @@ def describe_origin(recognizer: Recognizer) -> Iterator[str]:
     yield f"network: {origin.network}"
     if origin.also_fits:
         yield f"equally good matches: {', '.join(origin.also_fits)}; choose one of them with --network"
-    for name, value in _settings(recognizer).items():
+    settings = _settings(converted) if isinstance(converted, Recognizer) else {}
+    for name, value in settings.items():
         yield f"{name.replace('_', ' ')}: {value} ({_reason(origin, name)})"
-    if assumed := [name for name in ("channel_order", "mean", "scale") if _reason(origin, name) == PUBLISHED]:
+    assumed = [name for name in ("channel_order", "mean", "scale") if _reason(origin, name) == PUBLISHED]
+    if settings and assumed:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in assumed)
         yield f"note: give {options} if the network was trained with other values"
-    if recognizer.folded_batch_norms:
+    if isinstance(converted, Recognizer) and converted.folded_batch_norms:
         yield "BatchNorms: folded into the previous layers by the exporter; their statistics are lost"
     yield f"converter: {origin.converter}"
     yield f"verified: {origin.verified or 'no; `weights-convert verify` compares the output with its source'}"

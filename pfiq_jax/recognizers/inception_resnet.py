@@ -13,9 +13,10 @@ from flax import nnx
 from jaxtyping import Array
 
 from pfiq_jax.bounds import relu
-from pfiq_jax.recognizers.architecture import Architecture, list_key
+from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import norm, pointwise
+from pfiq_jax.recognizers.modules import list_key
 
 
 class Conv(NamedTuple):

@@ -15,9 +15,10 @@ from jaxtyping import Array, Float, PyTree
 
 from pfiq_jax.bounds import relu
 from pfiq_jax.errors import check_choice
-from pfiq_jax.recognizers.architecture import Architecture, list_key
+from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, PReLU, conv3x3, norm, pointwise
+from pfiq_jax.recognizers.modules import list_key
 from pfiq_jax.recognizers.network import Embedding
 
 BLOCKS_PER_STAGE: Mapping[int, tuple[int, ...]] = MappingProxyType(

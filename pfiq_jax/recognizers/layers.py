@@ -23,19 +23,21 @@ class PReLU(nnx.Module):
 
 
 class DepthwiseConv(nnx.Module):
-    """Depthwise 3x3 convolution, stride 1 or 2, one pixel of zero padding, no bias."""
+    """Depthwise 3x3 convolution, stride 1 or 2, one pixel of zero padding, by default without bias."""
 
-    def __init__(self, channels: int, *, stride: int = 1, rngs: nnx.Rngs):
+    def __init__(self, channels: int, *, stride: int = 1, use_bias: bool = False, rngs: nnx.Rngs):
         if stride not in (1, 2):
             raise PfiqError(f"stride is {stride}; choose one of 1, 2.")
         self.stride = stride
         initial = nnx.initializers.lecun_normal(in_axis=(0, 1), out_axis=2)
         self.kernel = nnx.Param(initial(rngs.params(), (3, 3, channels)))
+        self.bias = nnx.Param(jnp.zeros(channels)) if use_bias else None
 
     def __call__(
         self, x: Float[Array, "batch height width channels"]
     ) -> Float[Array, "batch new_height new_width channels"]:
-        return depthwise_conv(x, self.kernel[...], self.stride)
+        y = depthwise_conv(x, self.kernel[...], self.stride)
+        return y if self.bias is None else y + jnp.expand_dims(self.bias[...], (0, 1, 2))
 
 
 class ConvLayer(nnx.Module):

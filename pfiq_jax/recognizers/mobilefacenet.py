@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from flax import nnx
 from jaxtyping import Array
 
-from pfiq_jax.recognizers.architecture import Architecture, list_key
+from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3, pointwise
+from pfiq_jax.recognizers.modules import list_key
 
 STEM_WIDTH = 64
 # Of each stage: the expanded width and the output width of the bottleneck that shrinks, and the number and expanded

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from flax import nnx
 from jaxtyping import Array
 
-from pfiq_jax.recognizers.architecture import Architecture, list_key
+from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3, pointwise
+from pfiq_jax.recognizers.modules import list_key
 
 STEM_WIDTH = 32
 # Width and stride of the thirteen depthwise and pointwise pairs (MobileNet v1, table 1, without its stem's stride).

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +19,22 @@ from jaxtyping import Array, PyTree
 from pfiq_jax.errors import PfiqError, check_format_version, summarize
 from pfiq_jax.good_faces import GoodFaces
 from pfiq_jax.outputs import write_atomically
-from pfiq_jax.recognizers.architecture import Architecture, path_name
 from pfiq_jax.recognizers.header import fields_of, header_of
+from pfiq_jax.recognizers.modules import Modules, path_name
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 FORMAT_VERSION = 1
 LONGEST = 280  # characters of a message with a list of problems
 GOOD_FACES = "good_faces"  # before the names of their arrays
 HEADER = "pfiq_jax"  # one metadata entry, since safetensors writes several in random order
+Kind = Literal["recogniser", "detector"]
+"""What a weights file holds; headers of recognisers do not state it."""
+HOW_TO_LOAD: Mapping[Kind, str] = MappingProxyType(
+    {
+        "recogniser": "give it to `load_recognizer` or `--recognizer`",
+        "detector": "give it to `load_detector` or `--detector`",
+    }
+)
 
 
 def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
@@ -42,7 +50,7 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
             misshapen or not finite. The message has the first problems, and ``details`` has all.
     """
     path = Path(source) if source is not None else Path(str(resources.files("pfiq_jax") / "bundled/sface.safetensors"))
-    header, arrays = _read(path)
+    header, arrays = read_weights(path, "recogniser")
     try:
         fields = fields_of(header)
     except PfiqError as error:
@@ -54,22 +62,40 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
 
 def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> None:
     """Writes what ``load_recognizer`` reads back; see ``Recognizer.save``."""
-    leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(recognizer.parameters)}
+    arrays = parameters_to_write(path, recognizer.parameters, recognizer.storage_dtype)
+    try:
+        header = header_of(recognizer)
+    except PfiqError as error:
+        raise PfiqError(f"{path}: {error}") from error
+    if recognizer.good_faces is not None:
+        numbers = named_leaves({GOOD_FACES: recognizer.good_faces})
+        arrays |= {name: _narrow(np.asarray(leaf), "float16") for name, leaf in numbers}
+    write_weights(path, header, arrays)
+
+
+def parameters_to_write(path: str | os.PathLike[str], parameters: PyTree, storage_dtype: str) -> dict[str, np.ndarray]:
+    """The arrays of a weights file, by the names of the parameters.
+
+    Raises:
+        PfiqError: for parameters that ``fill`` would refuse.
+    """
+    leaves = {name: np.asarray(leaf) for name, leaf in named_leaves(parameters)}
     if faults := [f"{name} {fault}" for name, leaf in leaves.items() if (fault := _fault_in(name, leaf))]:
         raise PfiqError(
             f"{path}: was not written, since {summarize(faults, 100)}; train without BatchNorm statistics, see "
             "`Recognizer.trainable`.",
             faults,
         )
-    try:
-        header = {"format_version": FORMAT_VERSION, **header_of(recognizer)}
-    except PfiqError as error:
-        raise PfiqError(f"{path}: {error}") from error
-    arrays = {name: _narrow(leaf, recognizer.storage_dtype) for name, leaf in leaves.items()}
-    if recognizer.good_faces is not None:
-        numbers = named_leaves({GOOD_FACES: recognizer.good_faces})
-        arrays |= {name: _narrow(np.asarray(leaf), "float16") for name, leaf in numbers}
-    metadata = {HEADER: json.dumps(header)}
+    return {name: _narrow(leaf, storage_dtype) for name, leaf in leaves.items()}
+
+
+def write_weights(path: str | os.PathLike[str], header: Mapping[str, Any], arrays: dict[str, np.ndarray]) -> None:
+    """Writes a weights file.
+
+    Raises:
+        PfiqError: for a file that cannot be written.
+    """
+    metadata = {HEADER: json.dumps({"format_version": FORMAT_VERSION, **header})}
 
     def write(partial: Path) -> None:
         try:
@@ -86,7 +112,7 @@ def named_leaves(tree: PyTree) -> list[tuple[str, Any]]:
 
 
 def fill(
-    network: Architecture,
+    network: Modules,
     names: Collection[str],
     take: Callable[[str], np.ndarray],
     path: str | os.PathLike[str],
@@ -144,20 +170,42 @@ def _fault_in(name: str, array: np.ndarray) -> str | None:
     return None
 
 
-class _Version(msgspec.Struct):
+class _Beginning(msgspec.Struct):
     format_version: int
+    kind: Kind = "recogniser"
 
 
-def _read(path: Path) -> tuple[bytes, dict[str, np.ndarray]]:
+def read_weights(path: Path, kind: Kind) -> tuple[bytes, dict[str, np.ndarray]]:
+    """The header and the arrays of a weights file.
+
+    Raises:
+        PfiqError: for a file that is missing, truncated, of another format or of another kind.
+    """
+    found, header, arrays = _read(path)
+    if found != kind:
+        raise PfiqError(f"{path}: is a face {found}, not a face {kind}; {HOW_TO_LOAD[found]}.")
+    return header, arrays
+
+
+def kind_of(path: Path) -> Kind:
+    """What a weights file holds.
+
+    Raises:
+        PfiqError: for a file that is missing, truncated or of another format.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[Kind, bytes, dict[str, np.ndarray]]:
     fix = "give a file that `weights-convert convert` or `Recognizer.save` wrote."
     if not os.path.isfile(path):  # also of a name that is too long
         raise PfiqError(f"{path}: no such weights file; {fix}")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             header = (file.metadata() or {})[HEADER].encode()
-            version = msgspec.json.decode(header, type=_Version).format_version
-            check_format_version(path, version, FORMAT_VERSION, "convert the source weights again")
-            return header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+            beginning = msgspec.json.decode(header, type=_Beginning)
+            check_format_version(path, beginning.format_version, FORMAT_VERSION, "convert the source weights again")
+            return beginning.kind, header, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
     except (safetensors.SafetensorError, OSError) as error:
         raise PfiqError(f"{path}: is truncated or not a .safetensors file ({error}); {fix}") from error
     except (msgspec.MsgspecError, RecursionError) as error:

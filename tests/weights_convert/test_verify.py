@@ -10,7 +10,7 @@ from PIL import Image
 
 from pfiq_jax import PfiqError
 from pfiq_jax.recognizers import ARCFACE_TORCH, Architecture, Recognizer
-from pfiq_jax.recognizers.architecture import list_key
+from pfiq_jax.recognizers.modules import list_key
 from tests.weights_convert.exports import export
 from weights_convert.convert import convert
 from weights_convert.readers import read

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from pfiq_jax.errors import PfiqError
-from weights_convert.mappings import adaface, facenet, iresnet, mobilefacenet, sface
+from weights_convert.mappings import adaface, facenet, iresnet, mobilefacenet, sface, yunet
 from weights_convert.mappings.mapping import Fit, Mapping, Match, fit_names, fit_order
 from weights_convert.source import Source
 
@@ -27,6 +27,7 @@ MAPPINGS = (  # of several equally good matches, the first is chosen
     mobilefacenet.MOBILEFACENET,
     sface.SFACE,
     facenet.FACENET,
+    yunet.YUNET,
 )
 
 

@@ -5,8 +5,8 @@ import functools
 from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_TORCH, IResNet
-from pfiq_jax.recognizers.architecture import list_key
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
+from pfiq_jax.recognizers.modules import list_key
 from weights_convert.mappings.conventions import CLASSIFIERS
 from weights_convert.mappings.layer_kinds import CONV, DENSE, NORM, POINTWISE, PRELU
 from weights_convert.mappings.mapping import Mapping, Part

@@ -4,8 +4,8 @@ import dataclasses
 from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, InceptionResNetV1
-from pfiq_jax.recognizers.architecture import list_key
 from pfiq_jax.recognizers.inception_resnet import BLOCK8, BLOCK17, BLOCK35, MIXED_6A, MIXED_7A, REPEATS, Branches
+from pfiq_jax.recognizers.modules import list_key
 from weights_convert.mappings.conventions import CLASSIFIERS
 from weights_convert.mappings.layer_kinds import BIASED_POINTWISE, CONV, NORM, POINTWISE, UNBIASED_POOLED_DENSE, Kind
 from weights_convert.mappings.mapping import Mapping, Part

@@ -7,8 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, IResNet, Preprocessing
-from pfiq_jax.recognizers.architecture import list_key
 from pfiq_jax.recognizers.iresnet import BLOCKS_PER_STAGE
+from pfiq_jax.recognizers.modules import list_key
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 from weights_convert.mappings.conventions import CLASSIFIERS, KERAS, MMDNN, MXNET
 from weights_convert.mappings.layer_kinds import CONV, DENSE, LINEAR, NORM, POINTWISE, PRELU

@@ -55,9 +55,11 @@ def slopes_last(array: np.ndarray) -> np.ndarray:
 
 
 CONV = with_kernel("conv", "o i h w -> h w i o", "h w i o -> h w i o")
+BIASED_CONV = with_kernel("conv", "o i h w -> h w i o", "h w i o -> h w i o", bias=True)
 POINTWISE = with_kernel("conv", "o i 1 1 -> i o", "1 1 i o -> i o")
 BIASED_POINTWISE = with_kernel("conv", "o i 1 1 -> i o", "1 1 i o -> i o", bias=True)
 DEPTHWISE = with_kernel("conv", "c 1 h w -> h w c", "h w c 1 -> h w c")
+BIASED_DEPTHWISE = with_kernel("conv", "c 1 h w -> h w c", "h w c 1 -> h w c", bias=True)
 DENSE = with_kernel("dense", "d (c h w) -> h w c d", "(h w c) d -> h w c d", bias=True)
 POOLED_DENSE = with_kernel("dense", "d c -> 1 1 c d", "c d -> 1 1 c d", bias=True)
 UNBIASED_POOLED_DENSE = with_kernel("dense", "d c -> 1 1 c d", "c d -> 1 1 c d")

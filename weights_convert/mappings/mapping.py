@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from pfiq_jax.recognizers import ARCFACE_TORCH, Architecture, Preprocessing
+from pfiq_jax.recognizers import ARCFACE_TORCH, Preprocessing
+from pfiq_jax.recognizers.modules import Modules
 from weights_convert.mappings.conventions import TORCH, Convention
 from weights_convert.mappings.layer_kinds import NORM, Kind, Layout, same
 from weights_convert.source import Source
@@ -66,7 +67,7 @@ class Mapping:
         epsilons: maps the architecture's fields to regular expressions of the BatchNorms that use them as epsilon.
     """
 
-    networks: abc.Mapping[str, Architecture]
+    networks: abc.Mapping[str, Modules]
     parts: Callable[..., Iterable[Part]]
     convention: Convention = TORCH
     ignored: tuple[str, ...] = ()

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, MobileFaceNet
-from pfiq_jax.recognizers.architecture import list_key
 from pfiq_jax.recognizers.mobilefacenet import STAGES
+from pfiq_jax.recognizers.modules import list_key
 from weights_convert.mappings.conventions import MXNET
 from weights_convert.mappings.layer_kinds import CONV, DEPTHWISE, NORM, POINTWISE, POOLED_DENSE
 from weights_convert.mappings.mapping import Mapping, Part

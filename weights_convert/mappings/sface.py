@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from pfiq_jax.recognizers import ARCFACE_MXNET, SFace
-from pfiq_jax.recognizers.architecture import list_key
+from pfiq_jax.recognizers.modules import list_key
 from pfiq_jax.recognizers.sface import PAIRS
 from weights_convert.mappings.conventions import MXNET
 from weights_convert.mappings.layer_kinds import CONV, DENSE, DEPTHWISE, NORM, POINTWISE

@@ -32,6 +32,7 @@ LAYERS: Mapping[str, tuple[Literal["conv", "norm", "prelu", "dense"], tuple[str,
     }
 )
 MERGES = ("Add", "Mul", "Sum")  # operations that merge branches, in any order
+RESIZES = ("Resize", "Upsample")  # their constants are factors and sizes
 CHANNEL_AXES = MappingProxyType({"conv": -3, "dense": -1})  # in the outputs of the layers that may have a bias
 
 
@@ -122,7 +123,11 @@ class Graph:
         elif operation == "Dropout":
             ratio = self._values[inputs[1]] if any(inputs[1:2]) else np.float32(attributes.get("ratio", 0.5))
             self.dropout_rate = shortest(ratio) or self.dropout_rate
-        elif not self._adds_bias(operation, inputs, output) and not self._prepares(operation, inputs, output):
+        elif (
+            operation not in RESIZES
+            and not self._adds_bias(operation, inputs, output)
+            and not self._prepares(operation, inputs, output)
+        ):
             for name in inputs:  # shapes, axes and pads are int64, weights are not
                 if name in self._values and self._values[name].size > 1 and self._values[name].dtype != np.int64:
                     self._keep(name, self._values[name])

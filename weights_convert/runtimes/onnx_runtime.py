@@ -31,6 +31,35 @@ def run(source: Source, pixels: np.ndarray, dim: int, *, layers: bool = False) -
     Raises:
         PfiqError: if ONNX Runtime cannot run the graph, or if none of its outputs is an embedding or a quality.
     """
+    results, watched = run_graph(source, pixels, layers=layers)
+    embeddings = next((result for result in results if result.shape == (len(pixels), dim)), None)
+    qualities = next((result for result in results if result.shape in ((len(pixels),), (len(pixels), 1))), None)
+    if embeddings is None and qualities is None:
+        shapes = ", ".join(str(result.shape[1:]) for result in results)
+        raise PfiqError(
+            f"{source.path}: its outputs have the shape {shapes} per face, but the embedding has {dim} numbers; "
+            "convert it without --verify."
+        )
+    names = [next(iter(layer.arrays.values())) for layer in source.layers]
+    return Outputs(
+        embeddings,
+        None if qualities is None else qualities.reshape(len(pixels)),
+        dict(zip(names, watched, strict=False)),
+        dtype_of(source),
+    )
+
+
+def run_graph(source: Source, pixels: np.ndarray, *, layers: bool = False) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The outputs of the graph in its order, and those of its layers.
+
+    Args:
+        source: the result of ``readers.read``.
+        pixels: (batch, 3, height, width) float32, preprocessed as the graph requires.
+        layers: whether to return the outputs of ``source.layers``.
+
+    Raises:
+        PfiqError: if ONNX Runtime cannot run the graph.
+    """
     import onnx
     import onnxruntime
 
@@ -41,6 +70,7 @@ def run(source: Source, pixels: np.ndarray, dim: int, *, layers: bool = False) -
     fed = [value for value in model.graph.input if value.name in consumed - made]
     del model.graph.input[:]
     model.graph.input.extend(fed)
+    _without_needless_blocks(model.graph)
     given = [value.name for value in model.graph.output]
     watched = Graph(model.graph, source.path).outputs if layers else []
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in watched if name not in given)
@@ -58,22 +88,17 @@ def run(source: Source, pixels: np.ndarray, dim: int, *, layers: bool = False) -
             f"{source.path}: ONNX Runtime cannot run it ({reason}); convert it without --verify."
         ) from error
     joined = [np.concatenate(output)[: len(pixels)].astype(np.float32) for output in zip(*outputs, strict=True)]
-    results = joined[: len(given)]
-    embeddings = next((result for result in results if result.shape == (len(pixels), dim)), None)
-    qualities = next((result for result in results if result.shape in ((len(pixels),), (len(pixels), 1))), None)
-    if embeddings is None and qualities is None:
-        shapes = ", ".join(str(result.shape[1:]) for result in results)
-        raise PfiqError(
-            f"{source.path}: its outputs have the shape {shapes} per face, but the embedding has {dim} numbers; "
-            "convert it without --verify."
-        )
-    names = [next(iter(layer.arrays.values())) for layer in source.layers]
-    return Outputs(
-        embeddings,
-        None if qualities is None else qualities.reshape(len(pixels)),
-        dict(zip(names, joined[len(given) :], strict=False)),
-        _dtype(source),
-    )
+    return joined[: len(given)], joined[len(given) :]
+
+
+def _without_needless_blocks(graph: "onnx.GraphProto") -> None:
+    """Removes the block sizes of arrays that have one scale only, which ONNX Runtime rejects."""
+    scales = {tensor.name for tensor in graph.initializer if list(tensor.dims) in ([], [1])}
+    for node in graph.node:
+        if node.op_type == "DequantizeLinear" and node.input[1] in scales:
+            kept = [attribute for attribute in node.attribute if attribute.name != "block_size"]
+            del node.attribute[:]
+            node.attribute.extend(kept)
 
 
 def _batch_size(source: Source, fed: "list[onnx.ValueInfoProto]") -> int:
@@ -94,7 +119,7 @@ def _in_batches_of(size: int, pixels: np.ndarray) -> list[np.ndarray]:
     return np.split(np.concatenate((pixels, *[pixels[-1:]] * missing)), (len(pixels) + missing) // size)
 
 
-def _dtype(source: Source) -> str:
+def dtype_of(source: Source) -> str:
     """The narrowest dtype of the layers' arrays, which ONNX Runtime computes in."""
     arrays: Any = (source.arrays[name] for layer in source.layers for name in layer.arrays.values())
     dtypes = {str(array.dtype) for array in arrays}
