@@ -15,8 +15,8 @@ STANDARDISED = 8  # fractions around 0 up to here are multiples of a standard de
 CENTRED = (-32, 160)  # pixels from below to above have lost their mean
 
 
-def check_images(images: ArrayLike, size: tuple[int, int]) -> jax.Array | np.ndarray:
-    """The images as an array, after a check that they are what the recogniser needs.
+def check_images(images: ArrayLike, size: tuple[int, int] | None) -> jax.Array | np.ndarray:
+    """The images as an array, after a check that they are what the recogniser or the detector needs.
 
     Pixels are taken as 0..255. Where their values can be seen, each image is checked by ``white_of``. The values of an
     argument of ``jax.jit`` cannot be seen: pixels of 0..1 are then taken for a black image. uint8 pixels are not
@@ -24,7 +24,7 @@ def check_images(images: ArrayLike, size: tuple[int, int]) -> jax.Array | np.nda
 
     Args:
         images: (height, width, 3) or (batch, height, width, 3), RGB, 0..255, integer or float.
-        size: height and width that the recogniser needs.
+        size: height and width that the recogniser needs; None if any do.
 
     Raises:
         PfiqError: for another shape or dtype. Where the values can be seen, also for NaN, infinite or wrongly scaled
@@ -32,7 +32,13 @@ def check_images(images: ArrayLike, size: tuple[int, int]) -> jax.Array | np.nda
     """
     if not isinstance(images, jax.Array):
         images = np.asarray(images)
-    if images.ndim not in (3, 4) or images.shape[-3:] != (*size, 3):
+    if size is None:
+        if images.ndim not in (3, 4) or images.shape[-1] != 3 or 0 in images.shape[-3:]:
+            raise PfiqError(
+                f"photographs have shape {images.shape}; give RGB pixels of shape (height, width, 3) or "
+                "(batch, height, width, 3)."
+            )
+    elif images.ndim not in (3, 4) or images.shape[-3:] != (*size, 3):
         height, width = size
         raise PfiqError(
             f"images have shape {images.shape}; give aligned RGB faces of shape ({height}, {width}, 3) "
@@ -126,7 +132,9 @@ def white_of(
 
 def _check_values(images: jax.Array | np.ndarray, white: int | None) -> None:
     batch = images if images.ndim == 4 else images[None]
-    lows, highs = (np.asarray(each, np.float64) for each in (batch.min((1, 2, 3)), batch.max((1, 2, 3))))
+    is_number = np.asarray((batch == batch).all((1, 2, 3)))  # on CPUs, XLA's minimum and maximum drop NaN
+    ends = (np.asarray(each, np.float64) for each in (batch.min((1, 2, 3)), batch.max((1, 2, 3))))
+    lows, highs = (np.where(is_number, each, np.nan) for each in ends)
     for index, (low, high) in enumerate(zip(lows.tolist(), highs.tolist(), strict=True)):
 
         def is_whole(index: int = index) -> bool:

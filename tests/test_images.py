@@ -41,6 +41,7 @@ def test_wrong_dtypes(dtype):
         (np.linspace(-1000, 255, 144), "pixels in 0..255"),
         (np.full(144, np.nan), "NaN"),
         (np.full(144, np.inf), "infinite"),
+        (np.where(np.arange(144) == 70, np.nan, 100), "NaN"),
     ],
 )
 @pytest.mark.parametrize("kind", [np.asarray, jnp.asarray])

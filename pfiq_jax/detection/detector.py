@@ -43,7 +43,7 @@ class Detector:
 
     def outputs(self, images: Float[Array, "batch height width 3"]) -> RawOutputs:
         """What the network computes for RGB pixels in 0..255; height and width are multiples of 32."""
-        return self.network.outputs(self.parameters, images)
+        return _outputs(self, images)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a ``.safetensors`` file that ``load_detector`` reads back, bit for bit, as float32 values.
@@ -57,6 +57,11 @@ class Detector:
 STATIC = ("network",)
 DESCRIPTIONS = ("storage_dtype", "provenance")
 pytrees.register(Detector, leaves=("parameters",), static=STATIC, descriptions=DESCRIPTIONS)
+
+
+@jax.jit
+def _outputs(detector: Detector, images: Array) -> RawOutputs:
+    return detector.network.outputs(detector.parameters, images)
 
 
 class Header(Strict):

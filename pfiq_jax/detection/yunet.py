@@ -58,8 +58,7 @@ class YuNet(Modules):
             levels = self.module("neck", parameters)(self.module("trunk", parameters)(images[..., ::-1]))
             found = self.module("heads", parameters)(levels)
         cls, obj, bbox, kps = (
-            jnp.concatenate([level.reshape(len(images), -1, level.shape[-1]) for level in found[name]], 1)
-            for name in OUTPUTS
+            jnp.concatenate([jax.lax.collapse(level, 1, 3) for level in found[name]], 1) for name in OUTPUTS
         )
         return RawOutputs(jax.nn.sigmoid(cls[..., 0]), jax.nn.sigmoid(obj[..., 0]), bbox, kps)
 
