@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import jax
 import msgspec
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 from msgspec import Meta
 
 from pfiq_jax import pytrees
@@ -41,9 +41,11 @@ class Detector:
         count = sum(leaf.size for leaf in jax.tree.leaves(self.parameters) if hasattr(leaf, "size"))
         return f"Detector({self.network}, {count:,} parameters)"
 
-    def outputs(self, images: Float[Array, "batch height width 3"]) -> RawOutputs:
-        """What the network computes for RGB pixels in 0..255; height and width are multiples of 32."""
-        return _outputs(self, images)
+    def outputs(
+        self, images: Float[Array, "batch height width 3"], sizes: Int[Array, "batch 2"] | None = None
+    ) -> RawOutputs:
+        """What the network computes; see ``YuNet.outputs``."""
+        return _outputs(self, images, sizes)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes a ``.safetensors`` file that ``load_detector`` reads back, bit for bit, as float32 values.
@@ -60,8 +62,8 @@ pytrees.register(Detector, leaves=("parameters",), static=STATIC, descriptions=D
 
 
 @jax.jit
-def _outputs(detector: Detector, images: Array) -> RawOutputs:
-    return detector.network.outputs(detector.parameters, images)
+def _outputs(detector: Detector, images: Array, sizes: Array | None) -> RawOutputs:
+    return detector.network.outputs(detector.parameters, images, sizes)
 
 
 class Header(Strict):

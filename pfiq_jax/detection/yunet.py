@@ -6,7 +6,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 from pfiq_jax.bounds import relu
 from pfiq_jax.recognizers.layers import DepthwiseConv
@@ -52,15 +52,34 @@ class YuNet(Modules):
     def build(self, part: str, rngs: nnx.Rngs) -> nnx.Module:
         return {"trunk": Trunk, "neck": Neck, "heads": Heads}[part](rngs=rngs)
 
-    def outputs(self, parameters: PyTree[Array], images: Float[Array, "batch height width 3"]) -> RawOutputs:
-        """What the network computes, before decoding and suppression."""
+    def outputs(
+        self,
+        parameters: PyTree[Array],
+        images: Float[Array, "batch height width 3"],
+        sizes: Int[Array, "batch 2"] | None = None,
+    ) -> RawOutputs:
+        """What the network computes, before decoding and suppression.
+
+        Args:
+            parameters: of the network.
+            images: RGB, 0..255.
+            sizes: height and width of the part of each image that counts, multiples of 32; the rest is 0. The outputs
+                at its places are those of this part alone, and all others have the probability 0. By default all of it.
+        """
+        share = None if sizes is None else sizes.astype(jnp.float32) / jnp.asarray(images.shape[1:3], jnp.float32)[None]
         with jax.default_matmul_precision("highest"):
-            levels = self.module("neck", parameters)(self.module("trunk", parameters)(images[..., ::-1]))
-            found = self.module("heads", parameters)(levels)
+            levels = self.module("trunk", parameters)(images[..., ::-1], share)
+            found = self.module("heads", parameters)(self.module("neck", parameters)(levels, share), share)
+        found["cls"], found["obj"] = ([jax.nn.sigmoid(level) for level in found[name]] for name in ("cls", "obj"))
+        found["cls"] = [inside(level, share) for level in found["cls"]]
         cls, obj, bbox, kps = (
             jnp.concatenate([jax.lax.collapse(level, 1, 3) for level in found[name]], 1) for name in OUTPUTS
         )
-        return RawOutputs(jax.nn.sigmoid(cls[..., 0]), jax.nn.sigmoid(obj[..., 0]), bbox, kps)
+        return RawOutputs(cls[..., 0], obj[..., 0], bbox, kps)
+
+
+Share = Float[Array, "batch 2"] | None
+"""Of the height and the width of a layer, what counts; None for all of it."""
 
 
 class Unit(nnx.Module):
@@ -71,8 +90,10 @@ class Unit(nnx.Module):
         self.depthwise = DepthwiseConv(width, use_bias=True, rngs=rngs)
         self.activation = activation
 
-    def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch height width new"]:
-        x = self.depthwise(self.pointwise(x))
+    def __call__(
+        self, x: Float[Array, "batch height width channels"], share: Share
+    ) -> Float[Array, "batch height width new"]:
+        x = self.depthwise(inside(self.pointwise(x), share))
         return relu(x) if self.activation else x
 
 
@@ -85,13 +106,15 @@ class Trunk(nnx.Module):
         self.first = Unit(STEM_WIDTH, STEM_WIDTH, rngs=rngs)
         self.stages = nnx.List([nnx.List([Unit(*widths, rngs=rngs) for widths in stage]) for stage in STAGES])
 
-    def __call__(self, x: Float[Array, "batch height width 3"]) -> list[Float[Array, "batch rows columns channels"]]:
-        x = self.first(relu(self.stem(x)))
+    def __call__(
+        self, x: Float[Array, "batch height width 3"], share: Share
+    ) -> list[Float[Array, "batch rows columns channels"]]:
+        x = self.first(relu(self.stem(x)), share)
         outputs = []
         for index, stage in enumerate(self.stages):
             x = x if index == UNPOOLED else max_pool(x)
             for unit in stage:
-                x = unit(x)
+                x = unit(x, share)
             outputs.append(x)
         return outputs[-len(STRIDES) :]
 
@@ -102,10 +125,10 @@ class Neck(nnx.Module):
     def __init__(self, *, rngs: nnx.Rngs):
         self.units = nnx.List([Unit(WIDTH, WIDTH, rngs=rngs) for _ in STRIDES])
 
-    def __call__(self, levels: list[Array]) -> list[Float[Array, "batch rows columns channels"]]:
+    def __call__(self, levels: list[Array], share: Share) -> list[Float[Array, "batch rows columns channels"]]:
         outputs: list[Array] = []
         for unit, x in reversed(list(zip(self.units, levels, strict=True))):
-            outputs.insert(0, unit(x + doubled(outputs[0]) if outputs else x))
+            outputs.insert(0, unit(x + doubled(outputs[0]) if outputs else x, share))
         return outputs
 
 
@@ -117,8 +140,24 @@ class Heads(nnx.Module):
             levels = [Unit(WIDTH, numbers, activation=False, rngs=rngs) for _ in STRIDES]
             setattr(self, name, nnx.List(levels))
 
-    def __call__(self, levels: list[Array]) -> dict[str, list[Float[Array, "batch rows columns numbers"]]]:
-        return {name: [unit(x) for unit, x in zip(getattr(self, name), levels, strict=True)] for name in OUTPUTS}
+    def __call__(
+        self, levels: list[Array], share: Share
+    ) -> dict[str, list[Float[Array, "batch rows columns numbers"]]]:
+        return {name: [unit(x, share) for unit, x in zip(getattr(self, name), levels, strict=True)] for name in OUTPUTS}
+
+
+def inside(x: Float[Array, "batch height width channels"], share: Share) -> Float[Array, "batch height width channels"]:
+    """The part of a layer that counts, and 0 beyond it, as a convolution of this part alone is padded.
+
+    All other layers see single places, or squares that lie on one side of a border at a multiple of 32 pixels.
+    """
+    if share is None:
+        return x
+    rows, columns = (
+        (jnp.arange(length, dtype=jnp.float32) + 0.5)[None] / length < share[:, axis, None]
+        for axis, length in enumerate(x.shape[1:3])
+    )
+    return jnp.where((rows[:, :, None] & columns[:, None])[..., None], x, 0)
 
 
 def max_pool(x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns channels"]:
