@@ -7,7 +7,6 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
@@ -188,10 +187,10 @@ def _rawmodes(image: ImageFile.ImageFile) -> set[str]:
 def _open_low_bytes(image: ImageFile.ImageFile, data: bytes) -> ImageFile.ImageFile:
     """The lower byte of each 16-bit channel. Pillow keeps only the upper one."""
     low = _open(data)
-    tiles: list[Any] = low.tile  # older versions of Pillow have plain tuples
-    for index, tile in enumerate(tiles):
-        args = LOW_BYTES[tile[3]] if isinstance(tile[3], str) else (LOW_BYTES[tile[3][0]], *tile[3][1:])
-        tiles[index] = tile._replace(args=args) if hasattr(tile, "_replace") else (*tile[:3], args)
+    for index, tile in enumerate(low.tile):
+        assert tile.args  # for the type checker
+        args = LOW_BYTES[tile.args] if isinstance(tile.args, str) else (LOW_BYTES[tile.args[0]], *tile.args[1:])
+        low.tile[index] = tile._replace(args=args)
     low.load()
     return low
 
