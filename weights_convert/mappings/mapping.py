@@ -1,10 +1,11 @@
 """A mapping: a table of a network's layers with the names that one kind of source gives them."""
 
+import functools
 import re
 from collections import abc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from pfiq_jax.recognizers import ARCFACE_TORCH, Preprocessing
 from pfiq_jax.recognizers.modules import Modules
@@ -50,7 +51,7 @@ class Leaf:
     constant: float = 0.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mapping:
     """Maps the arrays of one kind of source to the parameters of a family of networks.
 
@@ -134,18 +135,22 @@ class Fit:
         return {leaf.source: name for name, leaf in self.leaves.items() if leaf.source is not None}
 
 
+SpelledPart: TypeAlias = tuple[Part, abc.Mapping[str, list[str]]]
+"""A layer, and how a source may spell the names of its arrays, without a prefix."""
+
+
 def fit_names(mapping: Mapping, name: str, source: Source) -> Fit:
     """Applies a mapping to a source by the names of the arrays, which may share any prefix."""
-    parts = tuple(mapping.parts(mapping.networks[name]))
+    parts = _spelled_parts(mapping, name)
     prefix, *others = _shared_prefixes(mapping, parts, source)
     leaves: dict[str, Leaf] = {}
-    for part in parts:
+    for part, spellings_of in parts:
         if not part.source:
             leaves |= _identity(part)
             continue
         defaults = {**(mapping.convention.norm_defaults if part.kind is NORM else {}), **part.defaults}
         for leaf, layout in mapping.convention.layouts(part.kind).items():
-            spellings = [prefix + spelling for spelling in _spellings(mapping, part, leaf)]
+            spellings = [prefix + spelling for spelling in spellings_of[leaf]]
             found = next((spelling for spelling in spellings if spelling in source.arrays), None)
             if found is None and leaf in defaults:
                 leaves[f"{part.target}.{leaf}"] = Leaf(constant=defaults[leaf])
@@ -189,20 +194,27 @@ def _identity(part: Part, bias: Leaf = Leaf()) -> dict[str, Leaf]:
     return {f"{part.target}.{leaf}": constant for leaf, constant in constants.items()}
 
 
-def _spellings(mapping: Mapping, part: Part, leaf: str) -> list[str]:
+@functools.cache
+def _spelled_parts(mapping: Mapping, name: str) -> tuple[SpelledPart, ...]:
+    """All layers of a network with the names of their arrays, which take longer than to look them up in a source."""
+    return tuple((part, _spellings(mapping, part)) for part in mapping.parts(mapping.networks[name]))
+
+
+def _spellings(mapping: Mapping, part: Part) -> dict[str, list[str]]:
     layers = (part.source,) if isinstance(part.source, str) else part.source
-    return [mapping.convention.names[part.kind.operation][leaf].format(layer) for layer in layers]
+    names = mapping.convention.names[part.kind.operation]
+    return {leaf: [names[leaf].format(layer) for layer in layers] for leaf in part.kind.channels_first}
 
 
-def _shared_prefixes(mapping: Mapping, parts: tuple[Part, ...], source: Source) -> list[str]:
+def _shared_prefixes(mapping: Mapping, parts: tuple[SpelledPart, ...], source: Source) -> list[str]:
     """The prefixes that most of the source's names put before the names of the table, such as ``backbone.``.
 
     There are several if the source holds several copies of the network. The published prefix comes first, then the
     shortest.
     """
 
-    def names_of(parts: Iterable[Part]) -> set[str]:
-        return {name for part in parts for leaf in part.kind.channels_first for name in _spellings(mapping, part, leaf)}
+    def names_of(parts: Iterable[SpelledPart]) -> set[str]:
+        return {name for _, spellings in parts for names in spellings.values() for name in names}
 
     probes = names_of((parts[0], parts[-1]))
     prefixes = {name.removesuffix(probe) for name in source.arrays for probe in probes if name.endswith(probe)}
