@@ -57,7 +57,13 @@ from .maps import (
 )
 
 # Faces in photographs
-from .detection import Detector as Detector, Faces as Faces, detect as detect, load_detector as load_detector
+from .detection import (
+    Detector as Detector,
+    Faces as Faces,
+    detect as detect,
+    find_faces as find_faces,
+    load_detector as load_detector,
+)
 
 # Photographs, pictures, errors
 from .errors import PfiqError as PfiqError

@@ -65,7 +65,7 @@ def test_names_of_the_contract_are_there():
         "prefiqs",
     }
     others = {"load_recognizer", "Recognizer", "Forward", "Calibration", "pixel_quality", "PixelQuality"}
-    photographs = {"align", "load_detector", "detect", "Faces"}
+    photographs = {"align", "load_detector", "detect", "find_faces", "Faces"}
     assert scores | others | photographs | {"plot_pixel_quality", "PfiqError"} <= set(pfiq_jax.__all__)
     assert pfiq_jax.__version__ == importlib.metadata.version("pfiq-jax")
     assert {"forward", "features", "head", "embed", "save"} <= set(dir(Recognizer))

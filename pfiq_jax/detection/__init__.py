@@ -2,7 +2,8 @@
 
 from pfiq_jax.detection.detect import detect
 from pfiq_jax.detection.detector import Detector, load_detector
+from pfiq_jax.detection.find_faces import find_faces
 from pfiq_jax.detection.suppression import Faces
 from pfiq_jax.detection.yunet import RawOutputs, YuNet
 
-__all__ = ["Detector", "Faces", "RawOutputs", "YuNet", "detect", "load_detector"]
+__all__ = ["Detector", "Faces", "RawOutputs", "YuNet", "detect", "find_faces", "load_detector"]

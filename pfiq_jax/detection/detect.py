@@ -1,11 +1,12 @@
 """Faces in photographs of one size, in one compiled program."""
 
-import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int, Num
 
 from pfiq_jax.detection.detector import Detector
 from pfiq_jax.detection.suppression import Faces, decode, suppress
@@ -24,7 +25,7 @@ def detect(detector: Detector, photos: ArrayLike, *, threshold: float = THRESHOL
 
     Photographs with a side of more than 640 pixels are shrunk first, since YuNet was trained on faces of about 10 to
     300 pixels. Others are computed as they are, with zeros added on the right and below, as OpenCV does. Each size
-    and batch size compiles once.
+    and batch size compiles once. ``find_faces`` takes photographs of many sizes and compiles twice in all.
 
     Gradients are 0: neither pixels nor parameters get any. Under ``jax.jit`` the range of the pixels is not checked.
 
@@ -48,13 +49,14 @@ def detect(detector: Detector, photos: ArrayLike, *, threshold: float = THRESHOL
     if not isinstance(detector, Detector):
         raise PfiqError(f"{type(detector).__name__} is in the place of the detector; give (detector, photos).")
     images = jnp.asarray(check_images(photos, None))
+    least = jnp.float32(check_share("threshold", threshold))
     if images.ndim == 4:
-        return _detect(detector, images, check_share("threshold", threshold))
-    return jax.tree.map(lambda leaf: leaf[0], _detect(detector, images[None], check_share("threshold", threshold)))
+        return _detect(detector, images, least)
+    return jax.tree.map(lambda leaf: leaf[0], _detect(detector, images[None], least))
 
 
-@functools.partial(jax.jit, static_argnames="threshold")
-def _detect(detector: Detector, photos: Array, threshold: float) -> Faces:
+@jax.jit
+def _detect(detector: Detector, photos: Array, threshold: Float[Array, ""]) -> Faces:
     detector, pixels = jax.lax.stop_gradient((detector, photos.astype(jnp.float32)))
     height, width = photos.shape[1:3]
     size = fitted((height, width))
@@ -62,9 +64,36 @@ def _detect(detector: Detector, photos: Array, threshold: float) -> Faces:
         shape = (len(photos), *size, 3)
         pixels = jax.image.resize(pixels, shape, "linear", antialias=True, precision=jax.lax.Precision.HIGHEST)
     rows, columns = (-side % MULTIPLE for side in size)
-    outputs = detector.outputs(jnp.pad(pixels, ((0, 0), (0, rows), (0, columns), (0, 0))))
-    faces = suppress(decode(outputs, (size[0] + rows, size[1] + columns)), threshold)
-    return enlarged(faces, jnp.asarray((width / size[1], height / size[0]), jnp.float32))
+    faces = _faces_in(detector, jnp.pad(pixels, ((0, 0), (0, rows), (0, columns), (0, 0))), threshold)
+    return enlarged(faces, width / size[1], height / size[0])
+
+
+@jax.jit
+def detect_in_squares(
+    detector: Detector,
+    squares: Num[Array, "batch side side 3"],
+    sizes: Int[Array, "batch 2"],
+    threshold: float | Float[Array, ""],
+) -> Faces:
+    """The faces in photographs that lie at the top left of squares of zeros, as ``detect`` finds them.
+
+    Args:
+        detector: from ``load_detector``.
+        squares: RGB, 0..255; the side is a multiple of 32.
+        sizes: height and width of each photograph, rounded up to multiples of 32.
+        threshold: score in (0, 1) that a face exceeds.
+    """
+    return _faces_in(detector, squares.astype(jnp.float32), threshold, sizes)
+
+
+def _faces_in(
+    detector: Detector,
+    padded: Float[Array, "batch height width 3"],
+    threshold: float | Array,
+    sizes: Int[Array, "batch 2"] | None = None,
+) -> Faces:
+    height, width = padded.shape[1:3]
+    return suppress(decode(detector.outputs(padded, sizes), (height, width)), threshold)
 
 
 def fitted(size: tuple[int, int], longest: int = LONGEST) -> tuple[int, int]:
@@ -74,23 +103,21 @@ def fitted(size: tuple[int, int], longest: int = LONGEST) -> tuple[int, int]:
     return height, width
 
 
-def enlarged(faces: Faces, scale: Float[Array, " 2"]) -> Faces:
-    """Faces in a shrunk photograph, in pixels of the photograph.
+def enlarged(faces: Faces, across: float, down: float) -> Faces:
+    """Faces in a shrunk photograph, in pixels of the photograph. Works on arrays of JAX and of NumPy.
 
     Args:
         faces: in pixels of the shrunk photograph.
-        scale: of x and y, at least 1.
+        across: width of the photograph, divided by that of the shrunk one.
+        down: the same of the heights.
     """
+    scale = np.array([across, down], np.float32)
+    shift = (scale - 1) / 2  # the centre of the first pixel is (0, 0)
+    valid = faces.valid.astype(np.float32)[..., None]
 
-    def at(points: Float[Array, "... 2"]) -> Float[Array, "... 2"]:  # the centre of the first pixel is (0, 0)
-        factor = jnp.expand_dims(scale, range(points.ndim - 1))
-        return (points + 0.5) * factor - 0.5
+    def at(numbers: Any, factor: np.ndarray, offset: np.ndarray, valid: Any) -> Any:
+        factor, offset = (np.expand_dims(each, tuple(range(numbers.ndim - 1))) for each in (factor, offset))
+        return numbers * factor + offset * valid
 
-    places, sizes = faces.boxes[..., :2], faces.boxes[..., 2:]
-    boxes = jnp.concatenate([at(places), sizes * jnp.expand_dims(scale, range(sizes.ndim - 1))], -1)
-    return Faces(
-        jnp.where(faces.valid[..., None], boxes, 0),
-        jnp.where(faces.valid[..., None, None], at(faces.landmarks), 0),
-        faces.scores,
-        faces.valid,
-    )
+    boxes = at(faces.boxes, np.tile(scale, 2), np.append(shift, np.zeros_like(shift)), valid)
+    return faces._replace(boxes=boxes, landmarks=at(faces.landmarks, scale, shift, valid[..., None]))

@@ -29,10 +29,10 @@ class Faces(NamedTuple):
         valid: whether there is a face.
     """
 
-    boxes: Float[Array, "*batch faces 4"]
-    landmarks: Float[Array, "*batch faces 5 2"]
-    scores: Float[Array, "*batch faces"]
-    valid: Bool[Array, "*batch faces"]
+    boxes: Float[Array | np.ndarray, "*batch faces 4"]
+    landmarks: Float[Array | np.ndarray, "*batch faces 5 2"]
+    scores: Float[Array | np.ndarray, "*batch faces"]
+    valid: Bool[Array | np.ndarray, "*batch faces"]
 
 
 class Candidates(NamedTuple):
