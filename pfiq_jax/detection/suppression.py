@@ -74,7 +74,7 @@ def suppress(candidates: Candidates, threshold: float | Float[Array, ""]) -> Fac
     """
     batch, places = candidates.scores.shape
     boxes = candidates.numbers[..., :4]
-    nothing = jnp.zeros((batch, MAX_FACES, 14), candidates.numbers.dtype)
+    nothing = jnp.broadcast_to(jnp.zeros_like(candidates.numbers[:, :1]), (batch, MAX_FACES, 14))  # distributed alike
     scores = jnp.where(candidates.scores > threshold, candidates.scores, 0)  # NaN is no face
 
     def goes_on(state: State) -> Array:

@@ -138,3 +138,27 @@ def test_wrong_order_and_wrong_threshold(detector, some):
         inspect.unwrap(detect)(some, detector)
     with pytest.raises(PfiqError, match=r"threshold is 60\.0; give a number between 0 and 1"):
         detect(detector, some, threshold=60.0)
+
+
+@pytest.mark.parametrize("kind", ["Auto", "Explicit"])
+def test_a_batch_that_is_distributed_over_devices(detector, some, kind):
+    photos = np.concatenate([some, some[:1]])
+    expected = detect(detector, photos)
+    with jax.set_mesh(jax.make_mesh((4,), ("batch",), axis_types=(getattr(jax.sharding.AxisType, kind),))):
+        by_batch = jax.sharding.PartitionSpec("batch")
+        faces = detect(detector, jax.device_put(photos, by_batch))
+        assert faces.boxes.sharding.spec[0] == "batch"
+        if kind == "Auto":
+            everywhere = jax.sharding.PartitionSpec()
+            mapped = jax.shard_map(detect, in_specs=(everywhere, by_batch), out_specs=by_batch)
+            close(jax.jit(mapped)(detector, photos), expected)
+    close(faces, expected)
+
+
+def test_exported_programs_are_read_back(detector, some):
+    shape = (*jax.export.symbolic_shape("batch, 250, 250"), 3)
+    exported = jax.export.export(jax.jit(detect), platforms=("cpu", "cuda", "tpu"))(
+        detector, jax.ShapeDtypeStruct(shape, np.uint8)
+    )
+    again = jax.export.deserialize(exported.serialize())
+    close(again.call(detector, some), detect(detector, some))
