@@ -10,7 +10,8 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfiq_jax import PfiqError, load_recognizer
+from pfiq_jax import PfiqError, load_detector, load_recognizer
+from pfiq_jax.detection import detector as detector_file
 from pfiq_jax.recognizers.header import fields_of, header_of
 from pfiq_jax.recognizers.weights_file import HEADER
 from tests.fuzz.fuzzing import Costs, check_sentence, fuzz
@@ -75,6 +76,22 @@ def check_header(content: bytes) -> None:
 @given(data=st.data())
 def test_changed_headers_are_refused_or_within_their_ranges(data, recognizer):
     check_header(json.dumps(data.draw(changed(header_of(recognizer)))).encode())
+
+
+@fuzz
+@given(data=st.data())
+def test_changed_headers_of_detectors_are_refused_or_read(data):
+    content = json.dumps(data.draw(changed(detector_file.header_of(load_detector())))).encode()
+    fields: dict[str, Any] | PfiqError
+    with Costs():
+        try:
+            fields = detector_file.fields_of(content)
+        except PfiqError as error:
+            fields = error
+    if isinstance(fields, PfiqError):
+        assert len(str(fields)) <= 300
+    else:
+        assert fields["storage_dtype"] in ("float32", "float16", "bfloat16")
 
 
 @fuzz
