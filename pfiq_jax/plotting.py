@@ -3,7 +3,7 @@
 import io
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -166,6 +166,39 @@ def plot_sheet(
         if bar is not None:
             bar(drawn, axes, aspect=40)
     return figure
+
+
+def plot_boxes(image: ArrayLike, boxes: Mapping[str, Sequence[float]], *, title: str = "") -> Any:
+    """A photograph with frames around its faces.
+
+    Args:
+        image: (height, width, 3), RGB, 0..255.
+        boxes: left, top, width and height in pixels, by what is written above each.
+        title: above the photograph.
+
+    Returns:
+        The ``Figure``.
+
+    Raises:
+        PfiqError: if matplotlib is not installed.
+    """
+    height, width = np.shape(image)[:2]
+    figure = new_figure(10, 1 + 10 * min(2.0, height / width))
+    axes = figure.subplots()
+    draw_over(axes, image)
+    axes.set_title(title, parse_math=False)
+    for text, (left, top, wide, high) in boxes.items():
+        for line, colour in ((3.5, "black"), (1.8, "white")):
+            axes.add_patch(_rectangle((left, top), wide, high, colour, line))
+        label = axes.text(left, top, text, color="white", va="bottom", parse_math=False, clip_on=True)
+        label.set_bbox({"facecolor": "black", "edgecolor": "none", "pad": 1.5})
+    return figure
+
+
+def _rectangle(corner: tuple[float, float], width: float, height: float, colour: str, line: float) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle(corner, width, height, fill=False, edgecolor=colour, linewidth=line)
 
 
 def write_in(axes: Any, sentences: Sequence[str]) -> None:

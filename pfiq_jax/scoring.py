@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from pfiq_jax.calibration import PUBLISHED_SER_FIQ
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.batches import over_files
-from pfiq_jax.faces.reading import Face, ReadFaces
+from pfiq_jax.faces.reading import Face, Found, ReadFaces
 from pfiq_jax.maps import PixelQuality, pixel_quality
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
 from pfiq_jax.recognizers import Images, Recognizer, per_face
@@ -22,14 +22,15 @@ NOT_FINITE = "its score is not a finite number; the recogniser's weights are fau
 
 
 class Score(NamedTuple):
-    """The score of one image file, or why there is none. The fields are the columns of ``pfiq score``.
+    """The score of one face, or why a file has none.
 
     Attributes:
         path: the file.
-        quality: in (0, 1), higher is better; None for a file without a score, or a method without a scale.
-        raw_quality: the score before scaling; None for a file without a score.
+        quality: in (0, 1), higher is better; None without a score, or for a method without a scale.
+        raw_quality: the score before scaling; None without a score.
         error: why there is no score, as one sentence that names the file.
         warning: why the score may be unreliable.
+        found: where it lies in the photograph; None if no detector looked for it.
     """
 
     path: Path
@@ -37,6 +38,7 @@ class Score(NamedTuple):
     raw_quality: float | None = None
     error: str | None = None
     warning: str | None = None
+    found: Found | None = None
 
 
 def score_files(
@@ -59,7 +61,8 @@ def score_files(
         note: called with every path and its face, or with the reason why it has none.
 
     Yields:
-        The scores of one batch; a file that cannot be read, or whose score is not finite, has an ``error`` instead.
+        The scores of one batch, of every face one; a file that cannot be read and a face whose score is not finite have
+        an ``error`` instead.
 
     Raises:
         PfiqError: for a method for which the recogniser lacks something.
@@ -78,7 +81,7 @@ def score_files(
                 scores.append(Score(path, error=str(face)))
             else:
                 warnings = [BORROWED] * borrowed + [RESIZED] * face.resized + [*face.warnings]
-                scores.append(Score(path, quality, float(raw), warning="; ".join(warnings) or None))
+                scores.append(Score(path, quality, float(raw), None, "; ".join(warnings) or None, face.found))
         yield scores
 
 

@@ -82,8 +82,8 @@ def activations(
 ) -> None:
     """Show where the recogniser looks in faces of high and of low quality, and how much that varies.
 
-    FOLDER contains aligned faces. By default the 10% of faces with the highest scores are compared with the 10% with
-    the lowest. Written into REPORT:
+    FOLDER contains aligned faces of the recogniser's size, or photographs, of which the largest face is used. By
+    default the 10% of faces with the highest scores are compared with the 10% with the lowest. Written into REPORT:
 
     \b
     report.html         the findings, with all pictures, on one page; also what
@@ -135,7 +135,7 @@ def scores_of(recognizer: Recognizer, method: str, paths: list[Path], seen: Outc
         measured = measure_files(
             functools.partial(embeddings_and_scores, recognizer, methods=(method,)),
             paths,
-            reader_of(recognizer, None),
+            reader_of(recognizer, one_each=True),
             size=recognizer.preprocessing.size,
             note=seen.note,
             advance=progress.update,
@@ -192,7 +192,7 @@ def study_faces(
             paths,
             scores,
             sets,
-            reader_of(recognizer, None),
+            reader_of(recognizer, one_each=True),
             central_face(recognizer.preprocessing),
             metadata=metadata,
             note=note,
@@ -204,7 +204,7 @@ def study_faces(
 def deficits_of(recognizer: Recognizer, paths: list[Path], sets: Sets) -> Deficits | None:
     """The deficits of both sets, with a progress bar; None if the recogniser was not calibrated for them."""
     compute = MAP_METHODS[DEFAULT_MAP_METHOD].compute
-    regions, read = face_regions(recognizer.preprocessing), reader_of(recognizer, None)
+    regions, read = face_regions(recognizer.preprocessing), reader_of(recognizer, one_each=True)
     found = []
     with tqdm(total=len(sets.high) + len(sets.low), unit="face", disable=None) as progress:
         for indices in (sets.high, sets.low):

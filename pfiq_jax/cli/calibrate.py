@@ -44,9 +44,10 @@ def calibrate(
 ) -> None:
     """Find out what the quality scores of a recogniser mean, and write it into its weights.
 
-    FOLDER contains aligned faces, good and bad as they come, a few hundred or more. The scores of every method are put
-    on a scale on which these faces spread over 0 to 1, about half of them below 0.5, and their percentiles are kept.
-    What the weights state about other methods stays.
+    FOLDER contains aligned faces of the recogniser's size, or photographs, of which the largest face is used: good and
+    bad as they come, a few hundred or more. The scores of every method are put on a scale on which these faces spread
+    over 0 to 1, about half of them below 0.5, and their percentiles are kept. What the weights state about other
+    methods stays.
 
     If FOLDER contains a folder for each person, the probability that a comparison with another face of the person
     fails is fitted too, at the threshold of a false match rate of 0.001. The person is the first folder below FOLDER;
@@ -72,7 +73,7 @@ def calibrate(
             fitted = calibrate_files(
                 recognizer,
                 people,
-                reader_of(recognizer, None),
+                reader_of(recognizer, one_each=True),
                 methods,
                 reference=reference or folder.resolve().name,
                 note=seen.note,

@@ -35,7 +35,8 @@ from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.quality import default_quality_method
 
 SAMPLE = (
-    "FOLDER contains a folder of aligned faces for each person. One face of each person is used; a face that lies in "
+    "FOLDER contains a folder for each person, of aligned faces of the recogniser's size or of photographs, of which "
+    "the largest face is used. One face of each person is used; a face that lies in "
     "FOLDER itself counts as a person of its own. The report is printed and written as {0}.md, with a picture {0}.png "
     "and the values as {0}.json, with 95% intervals over people:"
 )
@@ -125,7 +126,7 @@ def maps(
     paths, files = prepare(folder, limit, json_file, "maps", recognizer_file)
     recognizer = start(recognizer_file)
     with outcome(recognizer, total=len(paths)) as seen:
-        images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
+        images = read_faces(paths, reader_of(recognizer, one_each=True), note=seen.note).images
         methods = {name: MAP_METHODS[name] for name in (*map_methods, PUBLISHED) if name in MAP_METHODS}
         default = MAP_METHODS[DEFAULT_MAP_METHOD]
         with tqdm(total=passes_per_face(methods, default) * len(images), unit="pass", disable=None) as progress:
@@ -157,7 +158,7 @@ def masks(
     paths, files = prepare(folder, limit, json_file, "masks", recognizer_file)
     recognizer = start(recognizer_file)
     with outcome(recognizer, total=len(paths)) as seen:
-        images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
+        images = read_faces(paths, reader_of(recognizer, one_each=True), note=seen.note).images
         with tqdm(total=len(MASK_SIZES), unit="size", disable=None) as progress:
             compute = MAP_METHODS[map_method].compute
             evaluation = evaluate_masks(recognizer, images, compute, kind=kind, advance=progress.update)
@@ -177,7 +178,7 @@ def inpainting(folder: Path, limit: int, json_file: Path | None, recognizer_file
     paths, files = prepare(folder, limit, json_file, "inpainting", recognizer_file)
     recognizer = start(recognizer_file)
     with outcome(recognizer, total=len(paths)) as seen:
-        images = read_faces(paths, reader_of(recognizer, None), note=seen.note).images
+        images = read_faces(paths, reader_of(recognizer, one_each=True), note=seen.note).images
         with tqdm(total=len(STATES), unit="state", disable=None) as progress:
             evaluation = evaluate_inpainting(
                 recognizer, images, MAP_METHODS[map_method].compute, advance=progress.update

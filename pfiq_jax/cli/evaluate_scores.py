@@ -38,9 +38,10 @@ from pfiq_jax.recognizers import Recognizer
 
 HELP = f"""Measure how well quality scores predict on which faces a recogniser fails.
 
-FOLDER contains a folder of aligned faces for each person (see pfiq score). All faces are compared with each other.
-Faces that lie in FOLDER itself are left out, since their person is not known. The report is printed and written as
-scores.md, with the curves as scores.png and the values as scores.json, with 95% intervals over people:
+FOLDER contains a folder for each person, of aligned faces of the recogniser's size or of photographs, of which the
+largest face is used. All faces are compared with each other. Faces that lie in FOLDER itself are left out, since their
+person is not known. The report is printed and written as scores.md, with the curves as scores.png and the values as
+scores.json, with 95% intervals over people:
 
 {help_text(SCORE_MEASURES)}
 
@@ -83,7 +84,7 @@ def scores(
     inputs = [path for path in (*people.paths, scores_file, recognizer_file) if path]
     files = report_files(json_file, "scores", inputs, folder=output)
     recognizer = start(recognizer_file)
-    read = reader_of(recognizer, None)
+    read = reader_of(recognizer, one_each=True)
     methods = qualities or default_methods(recognizer)
     ours = tuple(name for name in methods if name != RANDOM)
     for name in ours:

@@ -1,6 +1,7 @@
 """``pfiq explain``: which pixels make a face useful."""
 
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +13,15 @@ from jaxtyping import Float, UInt8
 
 from pfiq_jax import scoring
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, option_recognizer
+from pfiq_jax.cli.options import FILE, Detect, option_detect, option_detector, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import STDOUT, check_writable, output_paths
 from pfiq_jax.cli.report_files import save_picture
 from pfiq_jax.cli.start import start
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces import Face, expand_paths, faces_or_error
+from pfiq_jax.faces import Face, expand_paths, faces_or_error, read_image
+from pfiq_jax.faces.photographs import place_of
+from pfiq_jax.faces.reading import Found
 from pfiq_jax.maps import PixelQuality
 from pfiq_jax.maps.face_regions import MarkedRegions, face_regions, mark_regions
 from pfiq_jax.outputs import write_atomically, write_text
@@ -28,6 +31,7 @@ from pfiq_jax.plotting import (
     PUBLISHED_COLOURS,
     draw_over,
     new_figure,
+    plot_boxes,
     plot_deficit,
     plot_pixel_quality,
     write_in,
@@ -48,6 +52,7 @@ class Explanation(NamedTuple):
         raw_quality: the quality before scaling.
         marked: which regions lack contribution, if the recogniser was calibrated for deficits.
         compared: the comparison with good faces, if there is a reference.
+        found: where the face lies in a photograph, if a detector found it.
     """
 
     path: Path
@@ -56,6 +61,7 @@ class Explanation(NamedTuple):
     raw_quality: Float[np.ndarray, ""]
     marked: MarkedRegions | None
     compared: Compared | None
+    found: Found | None
 
 
 @click.command()
@@ -63,7 +69,9 @@ class Explanation(NamedTuple):
 @click.option("-o", "--output", type=FILE, metavar="FOLDER|PNG", help="Where to. [default: the current folder]")
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Also write scores and regions; - for stdout.")
 @click.option("--npz", type=FILE, metavar="FOLDER|NPZ", help="Also write image, quality, gradient, map and deficit.")
-@click.option("--landmarks", metavar="X1,Y1,...,X5,Y5|CSV", help="Five points to align by; see above.")
+@option_detect
+@option_detector
+@click.option("--landmarks", metavar="X1,Y1,...,X5,Y5|CSV", help="Five points to align by instead; see above.")
 @click.option("--reference", type=FILE, metavar="HIGH.npz", help="Good faces to compare with, from pfiq activations.")
 @click.option(
     "--colours",
@@ -78,6 +86,8 @@ def explain(
     output: Path | None,
     json_file: Path | None,
     npz: Path | None,
+    detect: Detect,
+    detector_file: Path | None,
     landmarks: str | None,
     reference: Path | None,
     colours: str,
@@ -93,10 +103,11 @@ def explain(
 
     Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only.
 
-    Images should be aligned faces of the recogniser's size, 112x112 pixels for most (ArcFace template). Others are
-    aligned if you give --landmarks, the person's right eye (left in the image), left eye, nose, right and left corner
-    of the mouth: ten numbers for one image, or a CSV file with the columns path,x1,y1,...,x5,y5. Without landmarks
-    they are resized, with a warning.
+    An image of the recogniser's size, 112x112 pixels for most, is taken for an aligned face (ArcFace template). In
+    others, faces are detected and aligned. If there are several, NAME_quality.png shows where they are, with their
+    qualities, and NAME_quality_face1.png and so on explain them, the surest first. If you know the landmarks, give
+    --landmarks, the person's right eye (left in the image), left eye, nose, right and left corner of the mouth: ten
+    numbers for one image, or a CSV file with the columns path,x1,y1,...,x5,y5.
 
     With --reference, it also shows the activation map, where the recogniser looks, and its deviation from what the
     good faces of the reference show, 0 to 1; higher is worse.
@@ -106,33 +117,45 @@ def explain(
     pictures = output_paths(paths, output or Path(), ".png")
     archives = output_paths(paths, npz, ".npz") if npz else [None] * len(paths)
     points = landmarks_of(landmarks, paths, images)
-    inputs = [*paths, landmarks, reference, recognizer_file]
+    inputs = [*paths, landmarks, reference, recognizer_file, detector_file]
     check_writable([path for path in (*pictures, *archives, json_file) if path], [path for path in inputs if path])
     new_figure(1, 1)  # fails before the work if matplotlib is not installed
     recognizer = start(recognizer_file)
     good = load_reference(reference, recognizer) if reference else None
-    read = reader_of(recognizer, points)
+    read = reader_of(recognizer, points, detect=detect, detector_file=detector_file)
     method = default_quality_method(recognizer)
     scale = calibration.reference if (calibration := find_calibration(recognizer, method)) else None
     records: list[dict[str, Any]] = []
     with outcome(recognizer, total=len(paths)) as seen:
         try:
             for path, picture, archive in zip(paths, pictures, archives, strict=True):
-                (face,) = faces_or_error(path, read)
-                seen.note(path, face)
-                if isinstance(face, PfiqError):
-                    continue
-                explanation = explain_face(recognizer, path, face, good)
-                seen.note_qualities(method, [float(explanation.pixels.quality)])
-                seen.note_deficits(explanation.pixels.deficit)
-                save_picture(draw(explanation, colours), picture)
-                if archive:
-                    save_arrays(explanation, archive)
-                names = {"scale": scale, "picture": str(picture), "recognizer": str(recognizer_file or "bundled")}
-                records.append(numbers(explanation) | names)
-                click.echo(lines_about(recognizer, explanation, picture, good), err=json_file == STDOUT)
+                faces = faces_or_error(path, read)
+                explained = []
+                for face in faces:
+                    seen.note(path, face)
+                    if isinstance(face, PfiqError):
+                        continue
+                    each = explain_face(recognizer, path, face, good)
+                    seen.note_qualities(method, [float(each.pixels.quality)])
+                    seen.note_deficits(each.pixels.deficit)
+                    explained.append(each)
+                    drawn = file_of(each, picture, len(faces))
+                    save_picture(draw(each, colours), drawn)
+                    if archive:
+                        save_arrays(each, file_of(each, archive, len(faces)))
+                    names = {"scale": scale, "picture": str(drawn), "recognizer": str(recognizer_file or "bundled")}
+                    records.append(numbers(each) | names)
+                    click.echo(lines_about(recognizer, each, drawn, good), err=json_file == STDOUT)
+                if len(faces) > 1:
+                    save_picture(draw_group(path, explained), picture)
         finally:
             write_json(records, json_file)
+
+
+def file_of(explanation: Explanation, file: Path, faces: int) -> Path:
+    """The output of a face: the one of its photograph, or a numbered one if there are several faces."""
+    found = explanation.found
+    return file.with_stem(f"{file.stem}_face{found.number}") if faces > 1 and found else file
 
 
 def demo_face() -> Path:
@@ -147,12 +170,23 @@ def explain_face(recognizer: Recognizer, path: Path, face: Face, good: Variation
     regions = face_regions(recognizer.preprocessing)
     marked = None if pixels.deficit is None else mark_regions(pixels.deficit, regions)
     compared = None if good is None else compare(good, recognizer, face.image)
-    return Explanation(path, face.image, pixels, raw_quality, marked, compared)
+    return Explanation(path, face.image, pixels, raw_quality, marked, compared, face.found)
+
+
+def draw_group(path: Path, explained: Sequence[Explanation]) -> Any:
+    """The picture of a photograph: a frame around each face that is explained, with its number and quality."""
+    boxes = {
+        f"{each.found.number}: {each.pixels.quality:.2f}": each.found.box
+        for each in explained
+        if each.found is not None
+    }
+    title = f"{click.format_filename(path, shorten=True)}\nnumber: quality, 0 to 1; higher is better"
+    return plot_boxes(read_image(path), boxes, title=title)
 
 
 def draw(explanation: Explanation, colours: str) -> Any:
     """The picture: a row of panels for the map, one for the deficit, and one for the comparison with good faces."""
-    _, image, pixels, _, marked, compared = explanation
+    _, image, pixels, _, marked, compared, _ = explanation
     rows = 1 + (marked is not None) + (compared is not None)
     axes = list(new_figure(10, 3.6 * rows).subplots(rows, 3, squeeze=False))
     title = click.format_filename(explanation.path, shorten=True)
@@ -192,6 +226,8 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
     if explanation.marked is not None and pixels.deficit is not None:
         regions = [each._asdict() for each in explanation.marked.regions]
         record |= {"mean_deficit": float(pixels.deficit.mean()), "regions": regions}
+    if explanation.found is not None:
+        record |= place_of(explanation.found)
     if explanation.compared is not None:
         record |= {"deviation": explanation.compared.whole, "deviation_outside": explanation.compared.outside}
     return record
@@ -209,6 +245,8 @@ def write_json(records: list[dict[str, Any]], json_file: Path | None) -> None:
 def lines_about(recognizer: Recognizer, explanation: Explanation, picture: Path, good: Variation | None) -> str:
     """What is printed about a face: its quality, what that means, where the picture is, what it lacks."""
     name, where = click.format_filename(explanation.path), click.format_filename(picture)
+    if explanation.found is not None:
+        name = f"{name}, face {explanation.found.number}"
     quality = f"{name}: quality {explanation.pixels.quality:.3f} of 1, higher is better"
     lines = [f"{quality}{meaning(recognizer, explanation.raw_quality)} -> {where}"]
     if explanation.marked is not None:

@@ -1,26 +1,55 @@
 """The faces that a command reads."""
 
+import functools
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
+from pfiq_jax.cli.options import Detect
+from pfiq_jax.detection import load_detector
 from pfiq_jax.faces import ReadFaces, left_out, parse_landmarks, read_face, read_landmarks
 from pfiq_jax.faces.folders import list_of
+from pfiq_jax.faces.photographs import FindFaces, Which, found_by, read_photograph
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.recognizers.preprocessing import Points
 
 
-def reader_of(recognizer: Recognizer, landmarks: dict[str, Points] | None = None) -> ReadFaces:
-    """A function that reads the face in a file, of the recogniser's size.
+def reader_of(
+    recognizer: Recognizer,
+    landmarks: dict[str, Points] | None = None,
+    *,
+    detect: Detect = "auto",
+    detector_file: Path | None = None,
+    one_each: bool = False,
+) -> ReadFaces:
+    """A function that reads the faces in a file, of the recogniser's size.
+
+    The detector is loaded when the first photograph needs it.
 
     Args:
         recognizer: its size and its landmark template are used.
-        landmarks: by absolute path, as ``landmarks_of`` returns them; None for faces that are aligned already.
+        landmarks: by absolute path, as ``landmarks_of`` returns them; then nothing is detected.
+        detect: what ``--detect`` takes.
+        detector_file: weights of the detector; None for the bundled one.
+        one_each: whether "auto" stands for the largest face of a photograph instead of all.
     """
     wanted = recognizer.preprocessing
-    return lambda path: [read_face(path, wanted.size, landmarks, wanted.template)]
+    if landmarks is not None or detect == "none":
+        return lambda path: [read_face(path, wanted.size, landmarks, wanted.template)]
+    if detect == "auto":
+        which: Which = "largest" if one_each else "all"
+    else:
+        which = detect
+    find, crops = finder(detector_file), detect == "auto"
+    return lambda path: read_photograph(path, find, wanted.size, which=which, crops=crops, template=wanted.template)
+
+
+def finder(detector_file: Path | None) -> FindFaces:
+    """A function that finds the faces in a photograph. It loads the detector when it is first called."""
+    load = functools.cache(functools.partial(load_detector, detector_file))
+    return lambda photo: found_by(load(), photo)
 
 
 def note_left_out(arguments: Sequence[str | Path]) -> None:
@@ -35,7 +64,7 @@ def landmarks_of(
     """Landmarks by absolute path, from ten numbers for the only image or from a table.
 
     Args:
-        option: the numbers, or the table; None for faces that are aligned already.
+        option: the numbers, or the table; None without the option.
         paths: of the images.
         arguments: files and folders that the command was given. Paths in the table may be relative to the folders.
     """

@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import click
 
@@ -20,6 +20,25 @@ option_recognizer: Callable[[Any], Any] = click.option(
     type=FILE,
     metavar="FILE.safetensors",
     help="Weights that weights-convert wrote. [default: the bundled SFace network]",
+)
+
+Detect = Literal["auto", "all", "largest", "centre", "none"]
+
+option_detect: Callable[[Any], Any] = click.option(
+    "--detect",
+    type=click.Choice(get_args(Detect)),
+    default="auto",
+    show_default=True,
+    help="Which faces of a photograph: auto, all, but an image of the recogniser's size is an aligned face; all, the "
+    "largest or the one nearest to the centre; none, images are aligned faces and others are resized.",
+)
+
+option_detector: Callable[[Any], Any] = click.option(
+    "--detector",
+    "detector_file",
+    type=FILE,
+    metavar="FILE.safetensors",
+    help="Weights of a face detector that weights-convert wrote. [default: the bundled YuNet]",
 )
 
 

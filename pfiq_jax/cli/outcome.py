@@ -1,6 +1,7 @@
 """What became of the files of a command: collected while it runs, summarised on stderr at its end."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,7 +56,8 @@ class Outcome:
         self.recognizer = recognizer
         self.total = total
         self.resized: list[Path] = []
-        self.warned: dict[str, list[Path]] = {}
+        self.found: Counter[Path] = Counter()  # faces in photographs
+        self.warned: dict[str, dict[Path, None]] = {}  # the files of each warning, in order
         self.errors: list[str] = []
         self._scale_is_published = False
         self._lacks_deficits = False
@@ -68,8 +70,10 @@ class Outcome:
             return
         if face.resized:
             self.resized.append(path)
+        if face.found is not None:
+            self.found[path] += 1
         for warning in face.warnings:
-            self.warned.setdefault(warning, []).append(path)
+            self.warned.setdefault(warning, {})[path] = None
 
     def note_qualities(self, method: str, qualities: Sequence[float] | np.ndarray) -> None:
         """Notes scaled scores, in [0, 1], of a quality method of this recogniser, before they are drawn or written.
@@ -93,10 +97,13 @@ class Outcome:
             yield from self._about_scores()
         if self._lacks_deficits:
             yield f"Note: {NOT_CALIBRATED}"
+        if self.found:
+            faces, files = self.found.total(), len(self.found)
+            yield f"{_counted(faces, 'face')} found and aligned in {_counted(files, 'photograph')}."
         if self.resized:
             yield self._about_resized()
         for warning, paths in self.warned.items():
-            yield f"Warning: {len(paths)} of {self.total} files: {warning}; check their landmarks: {_named(paths)}."
+            yield f"Warning: {len(paths)} of {self.total} files: {warning}: {_named(list(paths))}."
         for error in self.errors:
             yield f"Error: {error}"
         if self.errors:
@@ -120,8 +127,13 @@ class Outcome:
         height, width = self.recognizer.preprocessing.size
         return (
             f"Warning: {len(self.resized)} of {self.total} files were resized to {width}x{height} pixels without "
-            f"alignment, so their scores may be unreliable: {_named(self.resized)}. Give landmarks or aligned faces."
+            f"alignment, so their scores may be unreliable: {_named(self.resized)}. Give landmarks or aligned faces, "
+            "or leave out --detect none."
         )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _named(paths: Sequence[Path]) -> str:

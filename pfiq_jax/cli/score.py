@@ -7,18 +7,31 @@ from tqdm import tqdm
 
 from pfiq_jax import scoring
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
+from pfiq_jax.cli.options import (
+    FILE,
+    Detect,
+    check_supported,
+    method_list,
+    option_detect,
+    option_detector,
+    option_recognizer,
+)
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import check_writable, row_writer
 from pfiq_jax.cli.start import start
 from pfiq_jax.faces import expand_paths
+from pfiq_jax.faces.photographs import PLACE_COLUMNS, place_of
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
+
+COLUMNS = ("path", "quality", "raw_quality", "error", "warning", *PLACE_COLUMNS)
 
 
 @click.command(epilog=method_list("--quality", QUALITY_METHODS))
 @click.argument("images", nargs=-1, required=True, metavar="PATH...")
 @click.option("-o", "--output", type=FILE, default="-", metavar="CSV", help="Where to. [default: stdout]")
-@click.option("--landmarks", type=FILE, metavar="CSV", help="Five points per image to align by; see above.")
+@option_detect
+@option_detector
+@click.option("--landmarks", type=FILE, metavar="CSV", help="Five points per image to align by instead; see above.")
 @click.option(
     "--quality",
     type=click.Choice(list(QUALITY_METHODS)),
@@ -27,11 +40,17 @@ from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calib
 )
 @option_recognizer
 def score(
-    images: tuple[str, ...], output: Path, landmarks: Path | None, quality: str | None, recognizer_file: Path | None
+    images: tuple[str, ...],
+    output: Path,
+    detect: Detect,
+    detector_file: Path | None,
+    landmarks: Path | None,
+    quality: str | None,
+    recognizer_file: Path | None,
 ) -> None:
     """Score faces: files, folders with all below them, patterns.
 
-    Writes CSV with one row per file, in the order given: path, quality, raw_quality, error, warning. A file that
+    Writes CSV with one row per face, in the order given: path, quality, raw_quality, error, warning. A file that
     cannot be scored has the reason in the column error, is listed at the end, and makes the exit code 1. Rows are
     written as they are computed, so an interrupted run keeps its results.
 
@@ -39,29 +58,34 @@ def score(
     is the score before it was put on the scale that `pfiq calibrate` fitted. If a method has no scale for the
     recogniser, quality stays empty.
 
-    Images should be aligned faces of the recogniser's size, 112x112 pixels for most (ArcFace template). Others are
-    aligned if you give --landmarks, a CSV file with the columns path,x1,y1,...,x5,y5: the person's right eye (left in
-    the image), left eye, nose, right and left corner of the mouth. Without landmarks they are resized, with a warning.
+    An image of the recogniser's size, 112x112 pixels for most, is taken for an aligned face (ArcFace template). In
+    others, faces are detected and aligned. Their rows have more: the face's number in the photograph, the detector's
+    score from 0 to 1 (higher is surer), the box, the distance between the eyes, and five landmarks x1,y1,...,x5,y5, in
+    pixels of the photograph: the person's right eye (left in the image), left eye, nose, right and left corner of the
+    mouth. If you know the landmarks, give --landmarks, a CSV file with the columns path,x1,y1,...,x5,y5.
     """
     note_left_out(images)
     paths = expand_paths(images)
     points = landmarks_of(landmarks, paths, images)
-    check_writable([output], [path for path in (*paths, landmarks, recognizer_file) if path])
+    check_writable([output], [path for path in (*paths, landmarks, recognizer_file, detector_file) if path])
     recognizer = start(recognizer_file)
     method = quality or default_quality_method(recognizer)
     check_supported("--quality", method, QUALITY_METHODS, recognizer)
     warn_without_scale(method, has_scale=find_calibration(recognizer, method) is not None)
 
-    read = reader_of(recognizer, points)
+    read = reader_of(recognizer, points, detect=detect, detector_file=detector_file)
     with (
         outcome(recognizer, total=len(paths)) as seen,
-        row_writer(output, scoring.Score._fields) as write,
+        row_writer(output, COLUMNS) as write,
         tqdm(total=len(paths), unit="face", disable=None) as progress,
     ):
+        done: set[Path] = set()
         for scores in scoring.score_files(recognizer, paths, read, method=method, note=seen.note):
             write([cells(each) for each in scores])
             seen.note_qualities(method, [each.quality for each in scores if each.quality is not None])
-            progress.update(len(scores))
+            new = {each.path for each in scores} - done
+            progress.update(len(new))
+            done |= new
 
 
 def warn_without_scale(method: str, *, has_scale: bool) -> None:
@@ -74,6 +98,8 @@ def warn_without_scale(method: str, *, has_scale: bool) -> None:
         )
 
 
-def cells(score: scoring.Score) -> list[str | Path]:
-    """The cells of a file's row: numbers with six digits, empty for what there is not."""
-    return ["" if each is None else f"{each:.6g}" if isinstance(each, float) else each for each in score]
+def cells(score: scoring.Score) -> list[object]:
+    """The cells of a face's row, by ``COLUMNS``: numbers with six digits, empty for what there is not."""
+    *values, found = score
+    places = place_of(found).values() if found else (None,) * len(PLACE_COLUMNS)
+    return ["" if each is None else f"{each:.6g}" if isinstance(each, float) else each for each in (*values, *places)]

@@ -32,7 +32,8 @@ def sheet(folder: Path, output: Path, recognizer_file: Path | None) -> None:
     Faces are sorted by name, so that those of one person under several conditions (as in ICAO's requirements for
     passports: headgear, glasses, pose, light) are next to each other. The first 60 are drawn.
 
-    Images should be aligned faces of the recogniser's size, 112x112 pixels for most (ArcFace template).
+    Images of the recogniser's size, 112x112 pixels for most, are aligned faces (ArcFace template). Of others the
+    largest face is detected and aligned.
     """
     note_left_out([folder])
     paths = expand_paths([folder])
@@ -42,7 +43,7 @@ def sheet(folder: Path, output: Path, recognizer_file: Path | None) -> None:
     new_figure(1, 1)  # fails before the work if matplotlib is not installed
     recognizer = start(recognizer_file)
     with outcome(recognizer, total=min(len(paths), FACES)) as seen:
-        faces = read_faces(paths[:FACES], reader_of(recognizer, None), note=seen.note)
+        faces = read_faces(paths[:FACES], reader_of(recognizer, one_each=True), note=seen.note)
         compute = MAP_METHODS[DEFAULT_MAP_METHOD].compute
         qualities, maps, deficits = explain_faces(compute, recognizer, faces.images)
         seen.note_qualities(default_quality_method(recognizer), qualities)

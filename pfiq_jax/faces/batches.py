@@ -76,19 +76,34 @@ def over_files(
         Batch by batch, for each face the path of its file, the face and its row of the pytree, on the host. A file
         without faces has one entry: its path, the reason, and a row that means nothing.
     """
-    attempt = functools.partial(faces_or_error, read=read)
     at_once = batch_size or default_batch_size()
+    for found in read_ahead(paths, read, at_once):
+        for rows, real in batches(len(found), at_once):
+            faces = [face for _, face in (found[row] for row in rows)]
+            images = [face.image if isinstance(face, Face) else np.zeros((*size, 3), np.uint8) for face in faces]
+            results = jax.device_get(compute(np.stack(images)))
+            yield [
+                (*found[row], jax.tree.map(lambda leaf, place=place: leaf[place], results))
+                for place, row in enumerate(rows[:real])
+            ]
+
+
+def read_ahead(paths: Sequence[Path], read: ReadFaces, at_once: int) -> Iterator[list[tuple[Path, Face | PfiqError]]]:
+    """The faces in files, in order. Some files are read in threads while those before them are used.
+
+    Args:
+        paths: of the files.
+        read: returns the faces in a file.
+        at_once: how many files are read at once.
+
+    Yields:
+        For as many files, each face with the path of its file, or the path and the reason why there is none.
+    """
+    attempt = functools.partial(faces_or_error, read=read)
     groups = [paths[start : start + at_once] for start in range(0, len(paths), at_once)]
     with ThreadPoolExecutor() as pool:
         reading = [pool.map(attempt, group) for group in groups[:1]]
         for index, group in enumerate(groups):
             found = [(path, face) for path, faces in zip(group, reading.pop(), strict=True) for face in faces]
             reading = [pool.map(attempt, following) for following in groups[index + 1 : index + 2]]
-            for rows, real in batches(len(found), at_once):
-                faces = [face for _, face in (found[row] for row in rows)]
-                images = [face.image if isinstance(face, Face) else np.zeros((*size, 3), np.uint8) for face in faces]
-                results = jax.device_get(compute(np.stack(images)))
-                yield [
-                    (*found[row], jax.tree.map(lambda leaf, place=place: leaf[place], results))
-                    for place, row in enumerate(rows[:real])
-                ]
+            yield found

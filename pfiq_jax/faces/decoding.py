@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import UInt8
@@ -15,7 +16,7 @@ from PIL import Image, ImageChops, ImageFile
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import jpeg, limits
 from pfiq_jax.faces.netpbm import read_netpbm
-from pfiq_jax.faces.png import SIGNATURE, without_metadata
+from pfiq_jax.faces.png import SIGNATURE, has_frames, without_metadata
 from pfiq_jax.images import white_of
 
 # Formats that Pillow reads by itself, unlike EPS, which it passes to another program, and that faces are stored in.
@@ -42,9 +43,23 @@ LOW_BYTES = {
 RGB = UInt8[np.ndarray, "height width 3"]
 Rows = Callable[[int, int], np.ndarray]
 """Returns the pixels of the rows from the first to before the last, (rows, width) or (rows, width, channels)."""
+FRAMES = ("GIF", "WEBP", "TIFF", "AVIF")
+"""Formats of animations and of several pages, besides PNG. The further images in a JPEG are previews and depths."""
 
 
-def decode(data: bytes, reserve: Callable[[int], object]) -> RGB:
+class Picture(NamedTuple):
+    """What an image file holds.
+
+    Attributes:
+        pixels: of the first frame.
+        has_more: whether there are further frames or pages.
+    """
+
+    pixels: RGB
+    has_more: bool
+
+
+def decode(data: bytes, reserve: Callable[[int], object]) -> Picture:
     """Decodes an image file; see ``read_image``.
 
     Args:
@@ -60,13 +75,14 @@ def decode(data: bytes, reserve: Callable[[int], object]) -> RGB:
         pixels, white = netpbm
         height, width = pixels.shape[:2]
         reserve(height * width)
-        return _whole(_to_8_bits(lambda a, b: pixels[a:b], height, width, white), height, width)
-    pixels, orientation = _decode_by_pillow(data, reserve)
-    return np.ascontiguousarray(TURNS.get(orientation, np.asarray)(pixels))
+        return Picture(_whole(_to_8_bits(lambda a, b: pixels[a:b], height, width, white), height, width), False)
+    (pixels, has_more), orientation = _decode_by_pillow(data, reserve)
+    return Picture(np.ascontiguousarray(TURNS.get(orientation, np.asarray)(pixels)), has_more)
 
 
-def _decode_by_pillow(data: bytes, reserve: Callable[[int], object]) -> tuple[RGB, int]:
+def _decode_by_pillow(data: bytes, reserve: Callable[[int], object]) -> tuple[Picture, int]:
     """The pixels as they are stored, and their EXIF orientation."""
+    is_animated_png = data.startswith(SIGNATURE) and has_frames(data)
     if data.startswith(SIGNATURE):
         data = without_metadata(data)
     with contextlib.ExitStack() as opened:  # whose end frees the memory of its images
@@ -89,7 +105,8 @@ def _decode_by_pillow(data: bytes, reserve: Callable[[int], object]) -> tuple[RG
             rows = _wide_colour(image, low_bytes, stored)
         else:
             rows = lambda a, b: _as_rgb(image.crop((0, a, width, b)))  # noqa: E731
-        return _whole(rows, height, width), _orientation_of(image)
+        orientation, pixels = _orientation_of(image), _whole(rows, height, width)
+        return Picture(pixels, is_animated_png or _has_more(image)), orientation
 
 
 def is_image(path: str | os.PathLike[str]) -> bool:
@@ -255,6 +272,15 @@ def _as_rgb(image: Image.Image) -> np.ndarray:
     if "transparency" in image.info:
         image = image.convert("RGBA")
     return np.asarray(image.convert("RGB"))
+
+
+def _has_more(image: ImageFile.ImageFile) -> bool:
+    """Whether there is a second frame or page. The image cannot be used afterwards."""
+    try:
+        image.seek(1)
+    except Exception:  # for a damaged second frame Pillow raises exceptions of almost any class
+        return False
+    return image.format in FRAMES
 
 
 def _orientation_of(image: Image.Image) -> int:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import limits
-from pfiq_jax.faces.decoding import FORMATS, RGB, decode
+from pfiq_jax.faces.decoding import FORMATS, RGB, Picture, decode
 from pfiq_jax.faces.folders import images_below, left_out, list_of
 from pfiq_jax.faces.truncation import ends_early
 
@@ -29,11 +29,11 @@ def read_image(path: str | os.PathLike[str]) -> RGB:
         PfiqError: for a file that cannot be read as an image, for pixels that end early or have a range that cannot be
             meant, and beyond the limits: ``MAX_BYTES``, ``MAX_PIXELS`` and the others of ``faces.limits``.
     """
-    return with_image(path, lambda image: image)
+    return with_image(path, lambda picture: picture.pixels)
 
 
-def with_image(path: str | os.PathLike[str], use: Callable[[RGB], Result]) -> Result:
-    """A function of the image in a file, as ``read_image`` returns it.
+def with_image(path: str | os.PathLike[str], use: Callable[[Picture], Result]) -> Result:
+    """A function of the image in a file, whose pixels are as ``read_image`` returns them.
 
     Until the function returns, the image counts as in flight: other threads wait before they decode more than
     ``limits.MAX_PIXELS`` in all.
@@ -45,7 +45,7 @@ def with_image(path: str | os.PathLike[str], use: Callable[[RGB], Result]) -> Re
         return use(_read(Path(path), taken))
 
 
-def _read(path: Path, taken: contextlib.ExitStack) -> RGB:
+def _read(path: Path, taken: contextlib.ExitStack) -> Picture:
     """Reads an image; what it takes of the budgets is given back with ``taken``."""
     data = b""
     try:

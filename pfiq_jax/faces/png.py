@@ -50,6 +50,12 @@ def without_metadata(data: bytes) -> bytes:
     return b"".join(kept)
 
 
+def has_frames(data: bytes) -> bool:
+    """Whether a PNG file is an animation of more than one frame."""
+    control = data.find(b"acTL", 0, max(data.find(b"IDAT"), 0))
+    return control >= 0 and int.from_bytes(data[control + 4 : control + 8]) > 1
+
+
 def _pixel_bytes(header: bytes) -> int:
     """How many bytes the pixels take before compression; 0 for a header that Pillow refuses."""
     width, height, depth, colour = (int.from_bytes(header[a:b]) for a, b in ((0, 4), (4, 8), (8, 9), (9, 10)))

@@ -1,5 +1,6 @@
 """From an image file to the aligned face that a recogniser takes."""
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,15 +12,41 @@ from PIL import Image
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.alignment import align_on_host, matrix_of
+from pfiq_jax.faces.decoding import RGB, Picture
 from pfiq_jax.faces.image_files import with_image
 from pfiq_jax.faces.resampling import shrinkage, sources
 from pfiq_jax.recognizers.preprocessing import Points
 
-MOSTLY_OUTSIDE = "crop lies mostly outside the image"
+CUT = "cut off by the border of the image"
+FACE = (0.554, 0.5), (0.393, 0.304)  # centre and half axes of the ellipse of a face, in heights and widths of its crop
+LEAST_INSIDE = 0.9  # of this ellipse in a face that is not cut off
+MOSTLY_OUTSIDE = "crop lies mostly outside the image, by its landmarks"
 UPRIGHT = 60  # degrees up to which faces are turned in photographs that are upright
 LARGEST_ZOOM = 8
+FIRST_FRAME = "first of several frames or pages; the others are not used"
 ENLARGED = f"enlarged more than {LARGEST_ZOOM} times, by its landmarks"
 TURNED = f"turned by more than {UPRIGHT} degrees, by its landmarks"
+
+
+class Found(NamedTuple):
+    """Where a detector found a face, in pixels of the upright photograph, with (0, 0) the centre of the first one.
+
+    Attributes:
+        number: from 1, the surest face of the photograph.
+        box: left, top, width and height.
+        landmarks: five (x, y), in the order of ``align``.
+        score: 0 to 1; higher is surer.
+    """
+
+    number: int
+    box: tuple[float, float, float, float]
+    landmarks: Points
+    score: float
+
+    @property
+    def eye_distance(self) -> float:
+        """Pixels between the eyes."""
+        return math.dist(*self.landmarks[:2])
 
 
 class Face(NamedTuple):
@@ -29,15 +56,18 @@ class Face(NamedTuple):
         image: RGB, of the recogniser's size.
         resized: whether an image of another size was resized without alignment.
         warnings: other reasons why its score may be unreliable, such as ``MOSTLY_OUTSIDE``.
+        found: where it lies in the photograph; None for a face that no detector looked for.
     """
 
-    image: UInt8[np.ndarray, "height width 3"]
+    image: RGB
     resized: bool
     warnings: tuple[str, ...] = ()
+    found: Found | None = None
 
 
-ReadFaces = Callable[[Path], list[Face]]
-"""Returns the faces in a file, at least one, or raises PfiqError; called from several threads."""
+ReadFaces = Callable[[Path], Sequence[Face | PfiqError]]
+"""Returns the faces in a file, at least one, and the reasons for those that cannot be used. Called from several
+threads. It raises PfiqError for a file that cannot be read."""
 
 
 def read_face(
@@ -58,21 +88,26 @@ def read_face(
         PfiqError: for an image that cannot be read, and for landmarks that are missing or not those of a face.
     """
 
-    def crop(image: UInt8[np.ndarray, "height width 3"]) -> Face:
+    def crop(image: RGB) -> Face:
         if landmarks is not None:
-            return _aligned(path, image, landmarks, size, template)
+            return _by_table(path, image, landmarks, size, template)
         if image.shape[:2] == size:
             return Face(image, resized=False)
         height, width = size
         resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)  # Pillow smooths first
         return Face(np.asarray(resized), resized=True)
 
-    return with_image(path, crop)
+    return with_image(path, lambda picture: with_frames(picture, crop(picture.pixels)))
 
 
-def _aligned(
+def with_frames(picture: Picture, face: Face) -> Face:
+    """The face, with a warning if its picture has further frames or pages."""
+    return face._replace(warnings=(*face.warnings, FIRST_FRAME)) if picture.has_more else face
+
+
+def _by_table(
     path: Path,
-    image: UInt8[np.ndarray, "height width 3"],
+    image: RGB,
     landmarks: Mapping[str, Points],
     size: tuple[int, int],
     template: Points | None,
@@ -81,9 +116,23 @@ def _aligned(
     if points is None:
         raise PfiqError(f"{path}: has no landmarks; add a row for it to the landmarks file.")
     try:
-        matrix = matrix_of(points, image.shape[:2], size, template)
+        return aligned(image, points, size, template)
     except PfiqError as error:
         raise PfiqError(f"{path}: {error}") from error
+
+
+def aligned(
+    image: RGB,
+    landmarks: Points,
+    size: tuple[int, int],
+    template: Points | None,
+) -> Face:
+    """The face that landmarks mark in an image, with warnings where they make an unreliable crop.
+
+    Raises:
+        PfiqError: for landmarks that ``align`` refuses.
+    """
+    matrix = matrix_of(landmarks, image.shape[:2], size, template)
     crop = align_on_host(image, matrix, size)
     return Face(crop, resized=False, warnings=_warnings_about(matrix, image.shape[:2], size))
 
@@ -92,15 +141,19 @@ def _warnings_about(matrix: Float[np.ndarray, "2 3"], shape: tuple[int, ...], si
     x, y = sources(matrix, size)
     height, width = shape
     inside = (x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5)
+    is_outside = inside.mean() < 0.5
+    places = (np.moveaxis(np.indices(size), 0, -1) + 0.5) / size
+    is_face = (((places - FACE[0]) / FACE[1]) ** 2).sum(-1) <= 1
     reasons = {
-        MOSTLY_OUTSIDE: inside.mean() < 0.5,
+        MOSTLY_OUTSIDE: is_outside,
+        CUT: inside[is_face].mean() < LEAST_INSIDE and not is_outside,
         TURNED: abs(np.arctan2(matrix[1, 0], matrix[0, 0])) > np.radians(UPRIGHT),
         ENLARGED: shrinkage(matrix) * LARGEST_ZOOM < 1,
     }
     return tuple(reason for reason, holds in reasons.items() if holds)
 
 
-def faces_or_error(path: Path, read: ReadFaces) -> list[Face] | list[PfiqError]:
+def faces_or_error(path: Path, read: ReadFaces) -> Sequence[Face | PfiqError]:
     """The faces in a file, or the only reason why it has none."""
     try:
         return read(path)

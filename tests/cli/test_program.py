@@ -55,8 +55,8 @@ def test_as_a_program_without_a_cache_and_with_a_mistake(tmp_path):
     Path("file").touch()
     result = program("score", "none.png", XDG_CACHE_HOME=str(tmp_path / "file"))
     assert result.returncode == 1
-    assert [list(row.values()) for row in rows(result.stdout)] == [
-        ["none.png", "", "", "none.png: no such file; give an image file.", ""]
+    assert [{name: cell for name, cell in row.items() if cell} for row in rows(result.stdout)] == [
+        {"path": "none.png", "error": "none.png: no such file; give an image file."}
     ]
     assert result.stderr.splitlines() == [
         "Error: none.png: no such file; give an image file.",

@@ -15,6 +15,7 @@ import pfiq_jax
 from pfiq_jax import QUALITY_METHODS, Recognizer, face_quality, relative_norm, scoring
 from pfiq_jax.cli.outcome import MEANING
 from pfiq_jax.faces import Face, read_face, read_image
+from pfiq_jax.faces.photographs import PLACE_COLUMNS
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 scaled_score = jax.jit(face_quality)
@@ -30,7 +31,8 @@ def test_score_writes_what_the_library_returns_in_the_order_given(run, photos, r
     assert result.stdout == ""
     assert MEANING in result.stderr
     table = rows(Path("scores.csv").read_text())
-    assert list(table[0]) == ["path", "quality", "raw_quality", "error", "warning"]
+    assert list(table[0]) == ["path", "quality", "raw_quality", "error", "warning", *PLACE_COLUMNS]
+    assert all(row[name] == "" for row in table for name in PLACE_COLUMNS)  # aligned crops
     assert [row["path"] for row in table] == [photos[5], *photos[:5]]
     images = np.stack([read_image(row["path"]) for row in table])
     for name, function in (("quality", scaled_score), ("raw_quality", raw_score)):
@@ -122,7 +124,7 @@ def test_score_keeps_what_it_had_when_interrupted(run, photos, monkeypatch):
         return Face(read_image(path), resized=False)
 
     monkeypatch.setattr("pfiq_jax.cli.inputs.read_face", read)
-    result = run("score", *photos, "-o", "scores.csv", exit_code=130)
+    result = run("score", "--detect", "none", *photos, "-o", "scores.csv", exit_code=130)
     assert "Aborted!" in result.stderr
     assert [row["path"] for row in rows(Path("scores.csv").read_text())] == photos[:4]
 
@@ -173,5 +175,5 @@ def test_help_lists_every_method_with_its_summary_and_cost(run):
 
 def test_a_resized_image_has_a_warning_in_its_row(run):
     Image.open(DEMO).resize((150, 120)).save("large.png")
-    warnings = [row["warning"] for row in rows(run("score", DEMO, "large.png").stdout)]
+    warnings = [row["warning"] for row in rows(run("score", "--detect", "none", DEMO, "large.png").stdout)]
     assert warnings == ["", "resized without alignment"]

@@ -1,0 +1,110 @@
+"""From a photograph to the aligned faces in it, where a detector found them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from pfiq_jax.detection import Detector, find_faces
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces.decoding import RGB, Picture
+from pfiq_jax.faces.image_files import with_image
+from pfiq_jax.faces.landmarks import LANDMARK_COLUMNS
+from pfiq_jax.faces.reading import Face, Found, aligned, with_frames
+from pfiq_jax.recognizers.preprocessing import Points
+
+SMALLEST_EYE_DISTANCE = 40
+SMALL = f"fewer than {SMALLEST_EYE_DISTANCE} pixels between the eyes"
+
+PLACE_COLUMNS = (
+    *("face", "detector_score", "left", "top", "width", "height", "eye_distance"),
+    *LANDMARK_COLUMNS,
+)
+
+Which = Literal["all", "largest", "centre"]
+FindFaces = Callable[[RGB], list[Found]]
+"""Returns the faces in a photograph of any size, best score first."""
+
+
+def read_photograph(
+    path: Path,
+    find: FindFaces,
+    size: tuple[int, int],
+    *,
+    which: Which,
+    crops: bool,
+    template: Points | None = None,
+) -> list[Face | PfiqError]:
+    """The faces in a photograph, aligned. A face that cannot be aligned is the reason why.
+
+    Args:
+        path: the photograph.
+        find: the detector.
+        size: height and width of the results.
+        which: all faces, best score first; the one with the largest box; or the one nearest to the centre.
+        crops: whether an image of this size is a face that is aligned already.
+        template: where the landmarks lie in the results; see ``align``.
+
+    Raises:
+        PfiqError: for an image that cannot be read, and one without a face.
+    """
+
+    def use(picture: Picture) -> list[Face | PfiqError]:
+        image = picture.pixels
+        if crops and image.shape[:2] == size:
+            return [with_frames(picture, Face(image, resized=False))]
+        found = chosen(find(image), image.shape, which)
+        if not found:
+            raise PfiqError(f"{path}: no face was found; give its landmarks, or --detect none for an aligned face.")
+        faces = [_face(path, image, each, size, template) for each in found]
+        return [with_frames(picture, face) if isinstance(face, Face) else face for face in faces]
+
+    return with_image(path, use)
+
+
+def found_by(detector: Detector, photo: RGB) -> list[Found]:
+    """The faces that a detector finds in a photograph of any size, best score first."""
+    boxes, landmarks, scores, valid = (array[0].tolist() for array in find_faces(detector, [photo]))
+    return [
+        Found(number, tuple(box), tuple(map(tuple, points)), score)
+        for number, (box, points, score) in enumerate(zip(boxes, landmarks, scores, strict=True), 1)
+        if valid[number - 1]
+    ]
+
+
+def place_of(found: Found) -> dict[str, float | int]:
+    """Where a face lies in its photograph, by ``PLACE_COLUMNS``, in pixels; ``face`` is its number."""
+    points = [coordinate for point in found.landmarks for coordinate in point]
+    numbers = (found.number, found.score, *found.box, found.eye_distance, *points)
+    return dict(zip(PLACE_COLUMNS, numbers, strict=True))
+
+
+def chosen(found: list[Found], shape: tuple[int, ...], which: Which) -> list[Found]:
+    """All of the faces, or the one that is wanted; none if there are none.
+
+    Args:
+        found: in a photograph.
+        shape: height and width of the photograph.
+        which: as for ``read_photograph``.
+    """
+    if which == "all" or not found:
+        return found
+    if which == "largest":
+        return [max(found, key=lambda each: each.box[2] * each.box[3])]
+    height, width = shape[:2]
+
+    def from_centre(each: Found) -> float:
+        left, top, wide, high = each.box
+        return float(np.hypot(left + wide / 2 - width / 2, top + high / 2 - height / 2))
+
+    return [min(found, key=from_centre)]
+
+
+def _face(path: Path, image: RGB, found: Found, size: tuple[int, int], template: Points | None) -> Face | PfiqError:
+    try:
+        face = aligned(image, found.landmarks, size, template)
+    except PfiqError as error:
+        return PfiqError(f"{path}: {error}")
+    small = (SMALL,) if found.eye_distance < SMALLEST_EYE_DISTANCE else ()
+    return face._replace(warnings=small + face.warnings, found=found)
