@@ -7,6 +7,7 @@ from pfiq_jax.cli.commands import Commands
 SUBCOMMANDS = {
     "explain": ("pfiq_jax.cli.explain:explain", "Draw which pixels make a face useful for recognition."),
     "score": ("pfiq_jax.cli.score:score", "Score faces: files, folders with all below them, patterns."),
+    "align": ("pfiq_jax.cli.align:align", "Write the aligned faces of photographs."),
     "calibrate": ("pfiq_jax.cli.calibrate:calibrate", "Find out what the quality scores of a recogniser mean."),
     "sheet": ("pfiq_jax.cli.sheet:sheet", "Draw all faces of a folder in one picture."),
     "activations": (

@@ -1,0 +1,110 @@
+"""``pfiq align``: from photographs to aligned faces, for commands that want a face per file."""
+
+import itertools
+import os
+from collections import Counter
+from pathlib import Path
+
+import click
+from PIL import Image
+from tqdm import tqdm
+
+from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
+from pfiq_jax.cli.options import FILE, Detect, option_detect, option_detector, option_recognizer
+from pfiq_jax.cli.outcome import outcome
+from pfiq_jax.cli.output_files import check_writable, row_writer
+from pfiq_jax.cli.start import start
+from pfiq_jax.errors import OutputError, PfiqError
+from pfiq_jax.faces import Face, expand_paths
+from pfiq_jax.faces.batches import read_ahead
+from pfiq_jax.faces.photographs import PLACE_COLUMNS, place_of
+from pfiq_jax.outputs import make_folder, write_atomically
+
+AT_ONCE = 16  # photographs
+TABLE = "landmarks.csv"
+COLUMNS = ("path", "crop", "error", "warning", *PLACE_COLUMNS)
+
+
+@click.command()
+@click.argument("images", nargs=-1, required=True, metavar="PATH...")
+@click.option("-o", "--output", type=FILE, required=True, metavar="FOLDER", help="Where to.")
+@option_detect
+@option_detector
+@click.option("--landmarks", type=FILE, metavar="CSV", help="Five points per image to align by instead.")
+@option_recognizer
+def align(
+    images: tuple[str, ...],
+    output: Path,
+    detect: Detect,
+    detector_file: Path | None,
+    landmarks: Path | None,
+    recognizer_file: Path | None,
+) -> None:
+    """Write the aligned faces of photographs: files, folders with all below them, patterns.
+
+    Every face becomes a PNG file of the recogniser's size in FOLDER, in the same folders below it as the photographs,
+    so that people's folders stay. A photograph with several faces becomes NAME_face1.png and so on, the surest first;
+    `--detect largest` writes one face each.
+
+    FOLDER/landmarks.csv has a row per face: path, crop, error, warning, and where it lies in the photograph, as
+    `pfiq score` writes it. A file without a face has the reason in the column error, is listed at the end, and makes
+    the exit code 1. The table of `--detect largest` can be given to --landmarks.
+    """
+    note_left_out(images)
+    paths = expand_paths(images)
+    folders = [folder for folder in images if os.path.isdir(folder)]
+    check_elsewhere(output, folders)
+    points = landmarks_of(landmarks, paths, images)
+    make_folder(output)
+    check_writable([output / TABLE], [path for path in (*paths, landmarks, recognizer_file, detector_file) if path])
+    recognizer = start(recognizer_file)
+    read = reader_of(recognizer, points, detect=detect, detector_file=detector_file)
+    taken: set[Path] = set()
+    with (
+        outcome(recognizer, total=len(paths)) as seen,
+        row_writer(output / TABLE, COLUMNS) as write,
+        tqdm(total=len(paths), unit="file", disable=None) as progress,
+    ):
+        for found in read_ahead(paths, read, AT_ONCE):
+            faces_of = Counter(path for path, _ in found)
+            rows = []
+            for path, face in found:
+                seen.note(path, face)
+                crop = None
+                if isinstance(face, Face):
+                    number = f"_face{face.found.number}" if face.found and faces_of[path] > 1 else ""
+                    crop = unused(below(path, folders), number, taken)
+                    make_folder((output / crop).parent)
+                    write_atomically(output / crop, Image.fromarray(face.image).save)
+                rows.append(cells(path, crop, face))
+            write(rows)
+            progress.update(len(faces_of))
+
+
+def check_elsewhere(output: Path, folders: list[str]) -> None:
+    """Raises an OutputError for an output inside a folder that is read: the next run would read the crops."""
+    for folder in folders:
+        if Path(os.path.realpath(output)).is_relative_to(os.path.realpath(folder)):
+            raise OutputError(f"{output}: lies in {folder}, which is read; name a folder elsewhere.")
+
+
+def below(path: Path, folders: list[str]) -> Path:
+    """The place of a file below the folder that it was found in; the name of a file that was named itself."""
+    return next((path.relative_to(folder) for folder in folders if path.is_relative_to(folder)), Path(path.name))
+
+
+def unused(path: Path, number: str, taken: set[Path]) -> Path:
+    """The path of a crop, different for photographs whose names differ in their suffixes alone."""
+    repeats = itertools.chain([""], map("_{}".format, itertools.count(2)))
+    names = (f"{path.stem}{repeat}{number}.png" for repeat in repeats)
+    free = next(each for each in map(path.with_name, names) if each not in taken)
+    taken.add(free)
+    return free
+
+
+def cells(path: Path, crop: Path | None, face: Face | PfiqError) -> list[object]:
+    """The cells of a face's row, by ``COLUMNS``; empty for what there is not."""
+    if isinstance(face, PfiqError):
+        return [path, "", face, "", *[""] * len(PLACE_COLUMNS)]
+    places = [f"{each:.6g}" for each in place_of(face.found).values()] if face.found else [""] * len(PLACE_COLUMNS)
+    return [path, crop, "", "; ".join(face.warnings), *places]
