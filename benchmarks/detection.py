@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from PIL import Image
 
-from pfiq_jax import Detector, detect, find_faces, load_detector
+from pfiq_jax import Detector, align, detect, find_faces, load_detector
 from pfiq_jax.faces import expand_paths, read_image
 from pfiq_jax.tables import markdown_table
 
@@ -45,6 +45,9 @@ def against_opencv(detector: Detector, photo: np.ndarray, model: Path) -> dict[s
             "OpenCV": lambda: opencv.detect(reversed_channels),
             "detect": lambda: jax.block_until_ready(detect(detector, large)),
             "find_faces": lambda: find_faces(detector, [large]),
+            "find_faces and align": lambda: jax.block_until_ready(
+                align(large, find_faces(detector, [large]).landmarks[0, 0])
+            ),
         }
     )
 
