@@ -3,6 +3,7 @@
 python -m benchmarks.detection ../shared/data/lfw_photos ../shared/data/weights/yunet/face_detection_yunet_2023mar_int8bq.onnx
 """  # noqa: E501
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -69,13 +70,19 @@ def righted(detector: Detector, photos: Sequence[np.ndarray]) -> dict[str, float
 @click.command(help=__doc__.split("\n")[0])
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 @click.argument("model", type=click.Path(path_type=Path, exists=True))
-def main(folder: Path, model: Path) -> None:
+@click.option("-o", "--output", type=click.Path(path_type=Path))
+def main(folder: Path, model: Path, output: Path | None) -> None:
     detector = load_detector()
     photos = [read_image(path) for path in expand_paths([folder])]
     times = against_opencv(detector, photos[0], model)
-    click.echo(markdown_table(["ms per photograph of 640x640", "median"], [(k, f"{v:.1f}") for k, v in times.items()]))
-    shares = righted(detector, photos)
-    click.echo(markdown_table(["photographs turned by", "righted"], [(k, f"{v:.1%}") for k, v in shares.items()]))
+    rows = [(name, f"{each:.1f}", f"{each / times['OpenCV']:.2f}") for name, each in times.items()]
+    text = f"{len(photos)} photographs, {jax.devices()[0].device_kind}, {os.cpu_count()} cores.\n\n"
+    text += markdown_table([f"one photograph of {SIDE}x{SIDE} pixels", "ms, median", "ratio"], rows) + "\n\n"
+    shares = [(name, f"{each:.1%}") for name, each in righted(detector, photos).items()]
+    text += markdown_table(["photographs turned by", "righted"], shares) + "\n"
+    click.echo(text)
+    if output:
+        output.write_text(text)
 
 
 if __name__ == "__main__":
