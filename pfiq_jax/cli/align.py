@@ -1,4 +1,4 @@
-"""``pfiq align``: from photographs to aligned faces, for commands that want a face per file."""
+"""``pfiq align``: from photographs to aligned faces, one per file."""
 
 import itertools
 import os
@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
 from pfiq_jax.cli.options import FILE, Detect, option_detect, option_detector, option_recognizer
-from pfiq_jax.cli.outcome import outcome
+from pfiq_jax.cli.outcome import counted, outcome
 from pfiq_jax.cli.output_files import check_writable, row_writer
 from pfiq_jax.cli.start import start
 from pfiq_jax.errors import OutputError, PfiqError
@@ -79,6 +79,7 @@ def align(
                 rows.append(cells(path, crop, face))
             write(rows)
             progress.update(len(faces_of))
+        click.echo(f"{counted(len(taken), 'face')} -> {click.format_filename(output)}")
 
 
 def check_elsewhere(output: Path, folders: list[str]) -> None:

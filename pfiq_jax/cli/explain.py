@@ -148,6 +148,7 @@ def explain(
                     click.echo(lines_about(recognizer, each, drawn, good), err=json_file == STDOUT)
                 if len(faces) > 1:
                     save_picture(draw_group(path, explained), picture)
+                    click.echo(line_about_group(path, len(faces), picture), err=json_file == STDOUT)
         finally:
             write_json(records, json_file)
 
@@ -189,7 +190,7 @@ def draw(explanation: Explanation, colours: str) -> Any:
     _, image, pixels, _, marked, compared, _ = explanation
     rows = 1 + (marked is not None) + (compared is not None)
     axes = list(new_figure(10, 3.6 * rows).subplots(rows, 3, squeeze=False))
-    title = click.format_filename(explanation.path, shorten=True)
+    title = name_of(explanation, shorten=True)
     figure, _ = plot_pixel_quality(image, pixels.quality, pixels.map, title=title, colours=colours, axes=axes.pop(0))
     if marked is not None and pixels.deficit is not None:
         plot_deficit(image, pixels.deficit, marked.area, marked.sentences(), axes=axes.pop(0))
@@ -244,11 +245,8 @@ def write_json(records: list[dict[str, Any]], json_file: Path | None) -> None:
 
 def lines_about(recognizer: Recognizer, explanation: Explanation, picture: Path, good: Variation | None) -> str:
     """What is printed about a face: its quality, what that means, where the picture is, what it lacks."""
-    name, where = click.format_filename(explanation.path), click.format_filename(picture)
-    if explanation.found is not None:
-        name = f"{name}, face {explanation.found.number}"
-    quality = f"{name}: quality {explanation.pixels.quality:.3f} of 1, higher is better"
-    lines = [f"{quality}{meaning(recognizer, explanation.raw_quality)} -> {where}"]
+    quality = f"{name_of(explanation)}: quality {explanation.pixels.quality:.3f} of 1, higher is better"
+    lines = [f"{quality}{meaning(recognizer, explanation.raw_quality)} -> {click.format_filename(picture)}"]
     if explanation.marked is not None:
         lines += [f"  {sentence}" for sentence in explanation.marked.sentences()]
     if good is not None and explanation.compared is not None:
@@ -257,6 +255,17 @@ def lines_about(recognizer: Recognizer, explanation: Explanation, picture: Path,
             f"is {good.std.mean():.3f}; lower is better"
         )
     return "\n".join(lines)
+
+
+def line_about_group(path: Path, faces: int, picture: Path) -> str:
+    """What is printed about a photograph with several faces: where the picture of all of them is."""
+    return f"{click.format_filename(path)}: {faces} faces -> {click.format_filename(picture)}"
+
+
+def name_of(explanation: Explanation, *, shorten: bool = False) -> str:
+    """The file of a face, and its number if a detector found it."""
+    name = click.format_filename(explanation.path, shorten=shorten)
+    return name if explanation.found is None else f"{name}, face {explanation.found.number}"
 
 
 def meaning(recognizer: Recognizer, raw_quality: Float[np.ndarray, ""]) -> str:

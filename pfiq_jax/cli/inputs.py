@@ -26,7 +26,8 @@ def reader_of(
 ) -> ReadFaces:
     """A function that reads the faces in a file, of the recogniser's size.
 
-    The detector is loaded when the first photograph needs it.
+    The bundled detector is loaded when the first photograph needs it. Another one is loaded at once, so that a wrong
+    file is noticed before the work.
 
     Args:
         recognizer: its size and its landmark template are used.
@@ -34,6 +35,9 @@ def reader_of(
         detect: what ``--detect`` takes.
         detector_file: weights of the detector; None for the bundled one.
         one_each: whether "auto" stands for the largest face of a photograph instead of all.
+
+    Raises:
+        PfiqError: for weights of a detector that cannot be loaded.
     """
     wanted = recognizer.preprocessing
     if landmarks is not None or detect == "none":
@@ -47,8 +51,10 @@ def reader_of(
 
 
 def finder(detector_file: Path | None) -> FindFaces:
-    """A function that finds the faces in a photograph. It loads the detector when it is first called."""
-    load = functools.cache(functools.partial(load_detector, detector_file))
+    """A function that finds the faces in a photograph. It loads the bundled detector when it is first called."""
+    if detector_file is not None:
+        return functools.partial(found_by, load_detector(detector_file))
+    load = functools.cache(load_detector)
     return lambda photo: found_by(load(), photo)
 
 

@@ -99,7 +99,7 @@ class Outcome:
             yield f"Note: {NOT_CALIBRATED}"
         if self.found:
             faces, files = self.found.total(), len(self.found)
-            yield f"{_counted(faces, 'face')} found and aligned in {_counted(files, 'photograph')}."
+            yield f"{counted(faces, 'face')} found and aligned in {counted(files, 'photograph')}."
         if self.resized:
             yield self._about_resized()
         for warning, paths in self.warned.items():
@@ -132,7 +132,8 @@ class Outcome:
         )
 
 
-def _counted(number: int, what: str) -> str:
+def counted(number: int, what: str) -> str:
+    """A number of things, as "1 face" or "2 faces"."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 

@@ -77,7 +77,7 @@ def score(
     with (
         outcome(recognizer, total=len(paths)) as seen,
         row_writer(output, COLUMNS) as write,
-        tqdm(total=len(paths), unit="face", disable=None) as progress,
+        tqdm(total=len(paths), unit="file", disable=None) as progress,
     ):
         done: set[Path] = set()
         for scores in scoring.score_files(recognizer, paths, read, method=method, note=seen.note):

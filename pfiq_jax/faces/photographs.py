@@ -15,6 +15,7 @@ from pfiq_jax.faces.reading import Face, Found, aligned, with_frames
 from pfiq_jax.recognizers.preprocessing import Points
 
 SMALLEST_EYE_DISTANCE = 40
+NO_FACE = "no face was found; if it shows one, align it by its landmarks (`pfiq align --landmarks`)."
 SMALL = f"fewer than {SMALLEST_EYE_DISTANCE} pixels between the eyes"
 
 PLACE_COLUMNS = (
@@ -56,7 +57,7 @@ def read_photograph(
             return [with_frames(picture, Face(image, resized=False))]
         found = chosen(find(image), image.shape, which)
         if not found:
-            raise PfiqError(f"{path}: no face was found; give its landmarks, or --detect none for an aligned face.")
+            raise PfiqError(f"{path}: {NO_FACE}")
         faces = [_face(path, image, each, size, template) for each in found]
         return [with_frames(picture, face) if isinstance(face, Face) else face for face in faces]
 

@@ -23,6 +23,7 @@ LEAST_INSIDE = 0.9  # of this ellipse in a face that is not cut off
 MOSTLY_OUTSIDE = "crop lies mostly outside the image, by its landmarks"
 UPRIGHT = 60  # degrees up to which faces are turned in photographs that are upright
 LARGEST_ZOOM = 8
+NONE_USABLE = "none of the {} files has a face that can be used; give images of faces."
 FIRST_FRAME = "first of several frames or pages; the others are not used"
 ENLARGED = f"enlarged more than {LARGEST_ZOOM} times, by its landmarks"
 TURNED = f"turned by more than {UPRIGHT} degrees, by its landmarks"
@@ -200,5 +201,5 @@ def read_faces(
                 good.append(path)
                 images.append(face.image)
     if not images:
-        raise PfiqError(f"none of the {len(paths)} faces can be read; give image files.")
+        raise PfiqError(NONE_USABLE.format(len(paths)))
     return Faces(good, np.stack(images))

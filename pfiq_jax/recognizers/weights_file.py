@@ -197,7 +197,7 @@ def kind_of(path: Path) -> Kind:
 
 
 def _read(path: Path) -> tuple[Kind, bytes, dict[str, np.ndarray]]:
-    fix = "give a file that `weights-convert convert` or `Recognizer.save` wrote."
+    fix = "give a file that `weights-convert convert` or `save` wrote."
     if not os.path.isfile(path):  # also of a name that is too long
         raise PfiqError(f"{path}: no such weights file; {fix}")
     try:

@@ -3,13 +3,14 @@
 import csv
 import json
 import os
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pfiq_jax.faces.photographs import PLACE_COLUMNS
+from pfiq_jax.faces.photographs import NO_FACE, PLACE_COLUMNS
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 from tests.cli.conftest import DEMO
 
@@ -71,7 +72,7 @@ def test_a_picture_without_a_face_is_a_row_and_ends_nothing(run):
     pictures = [photograph("empty.png"), photograph("face.png", LARGE)]
     result = run("score", *pictures, exit_code=1)
     empty, face = rows(result.stdout)
-    assert empty["error"] == "empty.png: no face was found; give its landmarks, or --detect none for an aligned face."
+    assert empty["error"] == f"empty.png: {NO_FACE}"
     assert float(face["quality"]) > 0
     assert "1 of 2 files were left out." in result.stderr
 
@@ -96,6 +97,7 @@ def test_a_group_is_explained_face_by_face(run):
     assert [record["picture"] for record in records] == ["out/group_quality_face1.png", "out/group_quality_face2.png"]
     assert set(PLACE_COLUMNS) <= set(records[0])
     assert "group.png, face 2: quality" in result.stdout
+    assert "photos/group.png: 2 faces -> out/group_quality.png\n" in result.stdout
     with np.load("out/group_quality_face1.npz") as arrays:
         assert arrays["image"].shape == (112, 112, 3)
 
@@ -110,13 +112,23 @@ def test_align_writes_crops_in_the_same_folders(run):
     Image.open("photos/ann/a.png").save("photos/ann/a.jpg", quality=95)
     photograph("photos/ann/b.png", SMALL, LARGE)
     photograph("photos/bob/none.png")
-    run("align", "photos", "-o", "faces", exit_code=1)
+    result = run("align", "photos", "-o", "faces", exit_code=1)
+    assert result.stdout == "4 faces -> faces\n"
     assert sorted(map(str, Path("faces").rglob("*.png"))) == [
         *(f"faces/ann/{name}.png" for name in ("a", "a_2", "b_face1", "b_face2")),
     ]
     table = rows(Path("faces/landmarks.csv").read_text())
     assert [row["path"] for row in table if row["error"]] == ["photos/bob/none.png"]
     assert all((Path("faces") / row["crop"]).exists() for row in table if not row["error"])
+
+
+@pytest.mark.parametrize("command", ["score", "explain", "align"])
+def test_a_wrong_detector_is_noticed_before_the_work(run, command):
+    sface = Path(str(resources.files("pfiq_jax") / "bundled/sface.safetensors"))
+    photograph("photos/a.png", LARGE)
+    result = run(command, "photos", "-o", "out", "--detector", sface, exit_code=1)
+    assert result.stderr.count("is a face recogniser, not a face detector") == 1
+    assert "files were left out" not in result.stderr
 
 
 def test_an_aligned_face_scores_like_its_photograph(run):

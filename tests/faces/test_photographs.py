@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from pfiq_jax import PfiqError
-from pfiq_jax.faces.photographs import PLACE_COLUMNS, SMALL, place_of, read_photograph
+from pfiq_jax.faces.photographs import NO_FACE, PLACE_COLUMNS, SMALL, place_of, read_photograph
 from pfiq_jax.faces.reading import CUT, FIRST_FRAME, Found, read_face
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
@@ -65,7 +65,7 @@ def test_an_image_of_the_recognisers_size_is_a_crop_unless_faces_are_asked_for(t
 
 def test_no_face_is_one_sentence(photo):
     for which in ("all", "largest", "centre"):
-        with pytest.raises(PfiqError, match=re.escape(f"{photo}: no face was found; give its landmarks")):
+        with pytest.raises(PfiqError, match=re.escape(f"{photo}: {NO_FACE}")):
             read_photograph(photo, lambda image: [], SIZE, which=which, crops=True)
 
 

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.batches import over_files
-from pfiq_jax.faces.reading import Face, ReadFaces
+from pfiq_jax.faces.reading import NONE_USABLE, Face, ReadFaces
 
 
 class MeasuredFiles(NamedTuple):
@@ -60,6 +60,6 @@ def measure_files(
                 rows.append(row)
         advance(len(batch))
     if not rows:
-        raise PfiqError(f"none of the {len(paths)} faces can be read; give image files.")
+        raise PfiqError(NONE_USABLE.format(len(paths)))
     embeddings, scores = jax.tree.map(lambda *parts: np.stack(parts), *rows)
     return MeasuredFiles(embeddings, scores, np.array(is_read))

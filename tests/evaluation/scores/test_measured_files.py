@@ -37,5 +37,5 @@ def test_rows_are_those_of_the_faces_that_can_be_read_in_order():
 
 
 def test_nothing_can_be_read():
-    with pytest.raises(PfiqError, match="none of the 2 faces can be read"):
+    with pytest.raises(PfiqError, match="none of the 2 files has a face that can be used"):
         measure_files(embedding_and_score, UNREADABLE, read, size=(2, 2))
