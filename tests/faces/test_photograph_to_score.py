@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 from PIL import Image
 
 import pfiq_jax
-from pfiq_jax import Calibration, align, face_quality, pixel_quality, relative_norm
+from pfiq_jax import Calibration, align, detect, face_quality, load_detector, pixel_quality, relative_norm
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
@@ -50,6 +50,21 @@ def test_from_photograph_to_quality_is_one_program(small, two_photographs):
     for leaf in gradients:
         assert jnp.isfinite(leaf).all()
         assert jnp.abs(leaf).max() > 0
+
+
+def test_detection_alignment_and_quality_of_a_batch_are_one_program(small, two_photographs):
+    def of_surest_face(photos):
+        faces = detect(detector, photos)
+        return relative_norm(small, align(photos, faces.landmarks[:, 0])), faces.valid[:, 0]
+
+    detector = load_detector()
+    photos = np.concatenate([two_photographs[0], np.full_like(two_photographs[0][:1], 90)])
+    scores, valid = jax.jit(of_surest_face)(photos)
+    assert valid.tolist() == [True, True, False]
+    found = np.asarray(detect(detector, photos).landmarks[:2, 0])
+    np.testing.assert_allclose(scores[:2], relative_norm(small, align(photos[:2], found)), rtol=1e-4)
+    file = jax.export.export(jax.jit(of_surest_face))(photos).serialize()
+    np.testing.assert_allclose(jax.export.deserialize(file).call(photos)[0], scores, rtol=1e-4)
 
 
 def test_photographs_sharded_over_eight_devices_give_sharded_crops():
