@@ -1,6 +1,9 @@
 """Damaged copies of files, from hypothesis: few in a usual run, as many as PFIQ_FUZZ says in a long one.
 
 PFIQ_FUZZ=20000 pytest tests/fuzz
+
+Hypothesis remembers what it drew: 16 kB per changed header, so 100,000 of them take 1.6 GB. The code under test leaves
+nothing: 4,000 headers that are read twice, and 5,000 weights of a kind, change a process by less than 20 MB.
 """
 
 import os
