@@ -33,7 +33,7 @@ class Found(NamedTuple):
     """Where a detector found a face, in pixels of the upright photograph, with (0, 0) the centre of the first one.
 
     Attributes:
-        number: from 1, the surest face of the photograph.
+        number: from 1, which is the surest face of the photograph.
         box: left, top, width and height.
         landmarks: five (x, y), in the order of ``align``.
         score: 0 to 1; higher is surer.
