@@ -11,14 +11,14 @@ import numpy as np
 from tqdm import tqdm
 
 from pfiq_jax.cli.inputs import note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, check_supported, method_list, option_recognizer
+from pfiq_jax.cli.options import FILE, check_supported, method_list, option_detector, option_recognizer
 from pfiq_jax.cli.outcome import Outcome, outcome
 from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.start import start
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.evaluation.scores.score_table import read_scores
-from pfiq_jax.faces import Face, expand_paths
+from pfiq_jax.faces import Face, ReadFaces, expand_paths
 from pfiq_jax.maps import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD, DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.maps.face_regions import face_regions
 from pfiq_jax.outputs import make_folder, write_atomically
@@ -68,6 +68,7 @@ VARIATION_FILES = ("high.npz", "low.npz")
     show_default=True,
     help="Activation map; see below.",
 )
+@option_detector
 @option_recognizer
 def activations(
     folder: Path,
@@ -78,6 +79,7 @@ def activations(
     quantile: float,
     limit: int,
     activation: str,
+    detector_file: Path | None,
     recognizer_file: Path | None,
 ) -> None:
     """Show where the recogniser looks in faces of high and of low quality, and how much that varies.
@@ -106,36 +108,37 @@ def activations(
     note_left_out([folder])
     paths = expand_paths([folder])
     make_folder(output)
-    inputs = [path for path in (*paths, scores_file, recognizer_file) if path]
+    inputs = [path for path in (*paths, scores_file, detector_file, recognizer_file) if path]
     check_writable([output / name for name in (*REPORT_FILES, *VARIATION_FILES)], inputs)
     new_figure(1, 1)  # fails if matplotlib is not installed
     recognizer = start(recognizer_file)
+    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
     with outcome(recognizer, total=len(paths)) as seen:
         if scores_file:
             score, scores = column_of(scores_file, column, paths, folder)
         else:
             score = quality or default_quality_method(recognizer)
             check_supported("--quality", score, QUALITY_METHODS, recognizer)
-            scores = scores_of(recognizer, score, paths, seen)
+            scores = scores_of(recognizer, score, paths, read, seen)
         sets = split_faces(folder, scores, quantile, limit)
         metadata = {"recognizer": identity(recognizer), "activations": activation, "score": score}
         note = seen.note if scores_file else only_errors(seen)  # otherwise the scores have noted all faces
-        studied = study_faces(recognizer, paths, scores, sets, metadata, output, note)
+        studied = study_faces(recognizer, paths, read, scores, sets, metadata, output, note)
         source = f"the {quantile:.0%} at either end of {np.isfinite(scores).sum():,} faces in {folder.resolve().name}"
-        deficits = deficits_of(recognizer, paths, sets)
+        deficits = deficits_of(recognizer, paths, read, sets)
         report = report_of(studied, deficits, metadata, source=source)
         for name, content in report.files.items():
             write_atomically(output / name, functools.partial(Path.write_bytes, data=content))
         click.echo("\n".join([*report.summary, f"-> {click.format_filename(output / 'report.html')}"]))
 
 
-def scores_of(recognizer: Recognizer, method: str, paths: list[Path], seen: Outcome) -> np.ndarray:
+def scores_of(recognizer: Recognizer, method: str, paths: list[Path], read: ReadFaces, seen: Outcome) -> np.ndarray:
     """The raw scores of all files; NaN for those that cannot be read."""
     with tqdm(total=len(paths), unit="face", disable=None) as progress:
         measured = measure_files(
             functools.partial(embeddings_and_scores, recognizer, methods=(method,)),
             paths,
-            reader_of(recognizer, one_each=True),
+            read,
             size=recognizer.preprocessing.size,
             note=seen.note,
             advance=progress.update,
@@ -178,6 +181,7 @@ def only_errors(seen: Outcome) -> Callable[[Path, Face | PfiqError], None]:
 def study_faces(
     recognizer: Recognizer,
     paths: list[Path],
+    read: ReadFaces,
     scores: np.ndarray,
     sets: Sets,
     metadata: dict[str, str],
@@ -192,7 +196,7 @@ def study_faces(
             paths,
             scores,
             sets,
-            reader_of(recognizer, one_each=True),
+            read,
             central_face(recognizer.preprocessing),
             metadata=metadata,
             note=note,
@@ -201,10 +205,10 @@ def study_faces(
         )
 
 
-def deficits_of(recognizer: Recognizer, paths: list[Path], sets: Sets) -> Deficits | None:
+def deficits_of(recognizer: Recognizer, paths: list[Path], read: ReadFaces, sets: Sets) -> Deficits | None:
     """The deficits of both sets, with a progress bar; None if the recogniser was not calibrated for them."""
     compute = MAP_METHODS[DEFAULT_MAP_METHOD].compute
-    regions, read = face_regions(recognizer.preprocessing), reader_of(recognizer, one_each=True)
+    regions = face_regions(recognizer.preprocessing)
     found = []
     with tqdm(total=len(sets.high) + len(sets.low), unit="face", disable=None) as progress:
         for indices in (sets.high, sets.low):

@@ -1,6 +1,6 @@
 """``pfiq evaluate maps``, ``masks`` and ``inpainting``: evaluations of pixel maps."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import click
 from tqdm import tqdm
 
 from pfiq_jax.cli.inputs import note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, method_list, option_recognizer
+from pfiq_jax.cli.options import FILE, method_list, option_detector, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import ReportFiles, report_files
 from pfiq_jax.cli.start import start
@@ -82,6 +82,7 @@ def experiment(about: str, measures: tuple[Measure, ...], note: str = "") -> Cal
                     metavar="FILE",
                     help=f"Where the values go; - for stdout. [default: {name}.json]",
                 ),
+                option_detector,
                 option_recognizer,
             )
         ):
@@ -93,12 +94,12 @@ def experiment(about: str, measures: tuple[Measure, ...], note: str = "") -> Cal
 
 
 def prepare(
-    folder: Path, limit: int, json_file: Path | None, name: str, recognizer_file: Path | None
+    folder: Path, limit: int, json_file: Path | None, name: str, weights: Sequence[Path | None]
 ) -> tuple[list[Path], ReportFiles]:
     """The faces to use and the files of the report; errors in either come before any work."""
     note_left_out([folder])
     paths = one_face_each(people_in(folder), limit)
-    files = report_files(json_file, name, [*paths, *([recognizer_file] if recognizer_file else [])])
+    files = report_files(json_file, name, [path for path in (*paths, *weights) if path])
     return paths, files
 
 
@@ -120,13 +121,19 @@ def prepare(
     help="See below; may be repeated.",
 )
 def maps(
-    folder: Path, limit: int, json_file: Path | None, recognizer_file: Path | None, map_methods: tuple[str, ...]
+    folder: Path,
+    limit: int,
+    json_file: Path | None,
+    detector_file: Path | None,
+    recognizer_file: Path | None,
+    map_methods: tuple[str, ...],
 ) -> None:
     """Evaluates map methods by covers, deletion, insertion and sanity checks."""
-    paths, files = prepare(folder, limit, json_file, "maps", recognizer_file)
+    paths, files = prepare(folder, limit, json_file, "maps", (detector_file, recognizer_file))
     recognizer = start(recognizer_file)
+    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
     with outcome(recognizer, total=len(paths)) as seen:
-        images = read_faces(paths, reader_of(recognizer, one_each=True), note=seen.note).images
+        images = read_faces(paths, read, note=seen.note).images
         methods = {name: MAP_METHODS[name] for name in (*map_methods, PUBLISHED) if name in MAP_METHODS}
         default = MAP_METHODS[DEFAULT_MAP_METHOD]
         with tqdm(total=passes_per_face(methods, default) * len(images), unit="pass", disable=None) as progress:
@@ -152,13 +159,20 @@ def maps(
     help=f"What the squares hold: {', '.join(COVERS)}.",
 )
 def masks(
-    folder: Path, limit: int, json_file: Path | None, recognizer_file: Path | None, map_method: str, kind: str
+    folder: Path,
+    limit: int,
+    json_file: Path | None,
+    detector_file: Path | None,
+    recognizer_file: Path | None,
+    map_method: str,
+    kind: str,
 ) -> None:
     """Evaluates a map method on faces with squares."""
-    paths, files = prepare(folder, limit, json_file, "masks", recognizer_file)
+    paths, files = prepare(folder, limit, json_file, "masks", (detector_file, recognizer_file))
     recognizer = start(recognizer_file)
+    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
     with outcome(recognizer, total=len(paths)) as seen:
-        images = read_faces(paths, reader_of(recognizer, one_each=True), note=seen.note).images
+        images = read_faces(paths, read, note=seen.note).images
         with tqdm(total=len(MASK_SIZES), unit="size", disable=None) as progress:
             compute = MAP_METHODS[map_method].compute
             evaluation = evaluate_masks(recognizer, images, compute, kind=kind, advance=progress.update)
@@ -173,12 +187,20 @@ def masks(
     "Sunglasses, a scarf or a hand are drawn on each face, then the covered pixels are estimated from other faces.",
 )
 @option_map
-def inpainting(folder: Path, limit: int, json_file: Path | None, recognizer_file: Path | None, map_method: str) -> None:
+def inpainting(
+    folder: Path,
+    limit: int,
+    json_file: Path | None,
+    detector_file: Path | None,
+    recognizer_file: Path | None,
+    map_method: str,
+) -> None:
     """Evaluates a map method on faces that are occluded and restored."""
-    paths, files = prepare(folder, limit, json_file, "inpainting", recognizer_file)
+    paths, files = prepare(folder, limit, json_file, "inpainting", (detector_file, recognizer_file))
     recognizer = start(recognizer_file)
+    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
     with outcome(recognizer, total=len(paths)) as seen:
-        images = read_faces(paths, reader_of(recognizer, one_each=True), note=seen.note).images
+        images = read_faces(paths, read, note=seen.note).images
         with tqdm(total=len(STATES), unit="state", disable=None) as progress:
             evaluation = evaluate_inpainting(
                 recognizer, images, MAP_METHODS[map_method].compute, advance=progress.update

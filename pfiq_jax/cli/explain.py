@@ -1,7 +1,7 @@
 """``pfiq explain``: which pixels make a face useful."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from jaxtyping import Float, UInt8
 from pfiq_jax import scoring
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
 from pfiq_jax.cli.options import FILE, Detect, option_detect, option_detector, option_recognizer
-from pfiq_jax.cli.outcome import outcome
+from pfiq_jax.cli.outcome import Outcome, counted, outcome
 from pfiq_jax.cli.output_files import STDOUT, check_writable, output_paths
 from pfiq_jax.cli.report_files import save_picture
 from pfiq_jax.cli.start import start
@@ -99,9 +99,8 @@ def explain(
     face. The first row of the picture shows the face, the quality of its pixels from 0 to 1 (strong influence), and
     both in one. The second row shows the deficit of each pixel, the share of good faces that contribute more there. It
     names and outlines parts that contribute unusually little; left and right are the person's. It needs a recogniser
-    that was calibrated for deficits.
-
-    Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only.
+    that was calibrated for deficits. Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of
+    one recogniser only.
 
     An image of the recogniser's size, 112x112 pixels for most, is taken for an aligned face (ArcFace template). In
     others, faces are detected and aligned. If there are several, NAME_quality.png shows where they are, with their
@@ -123,21 +122,13 @@ def explain(
     recognizer = start(recognizer_file)
     good = load_reference(reference, recognizer) if reference else None
     read = reader_of(recognizer, points, detect=detect, detector_file=detector_file)
-    method = default_quality_method(recognizer)
-    scale = calibration.reference if (calibration := find_calibration(recognizer, method)) else None
+    scale = scale_of(recognizer)
     records: list[dict[str, Any]] = []
     with outcome(recognizer, total=len(paths)) as seen:
         try:
             for path, picture, archive in zip(paths, pictures, archives, strict=True):
-                faces = faces_or_error(path, read)
-                explained = []
-                for face in faces:
-                    seen.note(path, face)
-                    if isinstance(face, PfiqError):
-                        continue
-                    each = explain_face(recognizer, path, face, good)
-                    seen.note_qualities(method, [float(each.pixels.quality)])
-                    seen.note_deficits(each.pixels.deficit)
+                explained, faces = [], faces_or_error(path, read)
+                for each in explain_faces(path, faces, seen, good):
                     explained.append(each)
                     drawn = file_of(each, picture, len(faces))
                     save_picture(draw(each, colours), drawn)
@@ -147,8 +138,7 @@ def explain(
                     records.append(numbers(each) | names)
                     click.echo(lines_about(recognizer, each, drawn, good), err=json_file == STDOUT)
                 if len(faces) > 1:
-                    save_picture(draw_group(path, explained), picture)
-                    click.echo(line_about_group(path, len(faces), picture), err=json_file == STDOUT)
+                    save_group(path, explained, picture, err=json_file == STDOUT)
         finally:
             write_json(records, json_file)
 
@@ -165,6 +155,19 @@ def demo_face() -> Path:
     return Path(str(resources.files("pfiq_jax") / "bundled/demo_face.png"))
 
 
+def explain_faces(
+    path: Path, faces: Sequence[Face | PfiqError], seen: Outcome, good: Variation | None
+) -> Iterator[Explanation]:
+    """Explains the faces in a file, one by one, and notes what became of them."""
+    for face in faces:
+        seen.note(path, face)
+        if isinstance(face, Face):
+            each = explain_face(seen.recognizer, path, face, good)
+            seen.note_qualities(default_quality_method(seen.recognizer), [float(each.pixels.quality)])
+            seen.note_deficits(each.pixels.deficit)
+            yield each
+
+
 def explain_face(recognizer: Recognizer, path: Path, face: Face, good: Variation | None) -> Explanation:
     """Explains one face, and compares it with good ones if there are any."""
     pixels, raw_quality = jax.device_get(scoring.pixel_and_raw_quality(recognizer, face.image))
@@ -174,15 +177,23 @@ def explain_face(recognizer: Recognizer, path: Path, face: Face, good: Variation
     return Explanation(path, face.image, pixels, raw_quality, marked, compared, face.found)
 
 
-def draw_group(path: Path, explained: Sequence[Explanation]) -> Any:
-    """The picture of a photograph: a frame around each face that is explained, with its number and quality."""
+def scale_of(recognizer: Recognizer) -> str | None:
+    """What the faces were on which the default score was put on its scale; None if it has none."""
+    calibration = find_calibration(recognizer, default_quality_method(recognizer))
+    return calibration.reference if calibration else None
+
+
+def save_group(path: Path, explained: Sequence[Explanation], picture: Path, *, err: bool) -> None:
+    """Draws a frame around each face that is explained, with its number and quality, and prints where."""
     boxes = {
         f"{each.found.number}: {each.pixels.quality:.2f}": each.found.box
         for each in explained
         if each.found is not None
     }
     title = f"{click.format_filename(path, shorten=True)}\nnumber: quality, 0 to 1; higher is better"
-    return plot_boxes(read_image(path), boxes, title=title)
+    save_picture(plot_boxes(read_image(path), boxes, title=title), picture)
+    faces, where = counted(len(boxes), "face"), click.format_filename(picture)
+    click.echo(f"{click.format_filename(path)}: {faces} -> {where}", err=err)
 
 
 def draw(explanation: Explanation, colours: str) -> Any:
@@ -255,11 +266,6 @@ def lines_about(recognizer: Recognizer, explanation: Explanation, picture: Path,
             f"is {good.std.mean():.3f}; lower is better"
         )
     return "\n".join(lines)
-
-
-def line_about_group(path: Path, faces: int, picture: Path) -> str:
-    """What is printed about a photograph with several faces: where the picture of all of them is."""
-    return f"{click.format_filename(path)}: {faces} faces -> {click.format_filename(picture)}"
 
 
 def name_of(explanation: Explanation, *, shorten: bool = False) -> str:

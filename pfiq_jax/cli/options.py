@@ -29,8 +29,9 @@ option_detect: Callable[[Any], Any] = click.option(
     type=click.Choice(get_args(Detect)),
     default="auto",
     show_default=True,
-    help="Which faces of a photograph: auto, all, but an image of the recogniser's size is an aligned face; all, the "
-    "largest or the one nearest to the centre; none, images are aligned faces and others are resized.",
+    help="Which faces of a photograph to use: all, the largest, or the one nearest to the centre. auto: all, and an "
+    "image of the recogniser's size is taken for an aligned face. none: all images are, and those of other sizes are "
+    "resized.",
 )
 
 option_detector: Callable[[Any], Any] = click.option(

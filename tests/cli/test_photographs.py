@@ -122,13 +122,21 @@ def test_align_writes_crops_in_the_same_folders(run):
     assert all((Path("faces") / row["crop"]).exists() for row in table if not row["error"])
 
 
-@pytest.mark.parametrize("command", ["score", "explain", "align"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("score -o out", "explain -o out", "align -o out", "sheet", "activations", "calibrate -o out.safetensors"),
+        *("evaluate scores", "evaluate maps", "evaluate masks", "evaluate inpainting"),
+    ],
+)
 def test_a_wrong_detector_is_noticed_before_the_work(run, command):
     sface = Path(str(resources.files("pfiq_jax") / "bundled/sface.safetensors"))
-    photograph("photos/a.png", LARGE)
-    result = run(command, "photos", "-o", "out", "--detector", sface, exit_code=1)
-    assert result.stderr.count("is a face recogniser, not a face detector") == 1
-    assert "files were left out" not in result.stderr
+    for path in ("photos/ann/a.png", "photos/ann/b.png", "photos/bob/a.png", "photos/bob/b.png"):
+        photograph(path, LARGE)
+    result = run(*command.split(), "photos", "--detector", sface, exit_code=1)
+    assert result.stderr == (
+        f"Error: {sface}: is a face recogniser, not a face detector; give it to `load_recognizer` or `--recognizer`.\n"
+    )
 
 
 def test_an_aligned_face_scores_like_its_photograph(run):
