@@ -19,6 +19,7 @@ from scipy.stats import spearmanr
 from benchmarks.verification import accuracies, read_pairs
 from pfiq_jax import Recognizer, load_recognizer, relative_norm
 from pfiq_jax.cli.inputs import reader_of
+from pfiq_jax.cli.options import Detection
 from pfiq_jax.cpu_memory import keep_freed_memory
 from pfiq_jax.faces import read_image
 from pfiq_jax.faces.batches import in_batches
@@ -29,7 +30,7 @@ from pfiq_jax.tables import markdown_table
 def agreement(data: Path, recognizer: Recognizer) -> tuple[str, dict[Path, np.ndarray]]:
     """Raw scores of photographs and of their crops, and our aligned faces by the path of the crop."""
     photos = sorted((data / "lfw_photos").glob("*.jpg"))
-    found = read_faces(photos, reader_of(recognizer, detect="centre"))
+    found = read_faces(photos, reader_of(recognizer, None, Detection("centre")))
     crops = [data / "lfw_dev" / path.stem.rsplit("_", 1)[0] / path.name for path in found.paths]
     theirs = np.stack([read_image(path) for path in crops])
     score = jax.jit(relative_norm)

@@ -11,7 +11,14 @@ import numpy as np
 from tqdm import tqdm
 
 from pfiq_jax.cli.inputs import note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, check_supported, method_list, option_detector, option_recognizer
+from pfiq_jax.cli.options import (
+    FILE,
+    Detection,
+    check_supported,
+    method_list,
+    option_detection,
+    option_recognizer,
+)
 from pfiq_jax.cli.outcome import Outcome, outcome
 from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.start import start
@@ -68,7 +75,7 @@ VARIATION_FILES = ("high.npz", "low.npz")
     show_default=True,
     help="Activation map; see below.",
 )
-@option_detector
+@option_detection(one_each=True)
 @option_recognizer
 def activations(
     folder: Path,
@@ -79,7 +86,7 @@ def activations(
     quantile: float,
     limit: int,
     activation: str,
-    detector_file: Path | None,
+    detection: Detection,
     recognizer_file: Path | None,
 ) -> None:
     """Show where the recogniser looks in faces of high and of low quality, and how much that varies.
@@ -108,11 +115,11 @@ def activations(
     note_left_out([folder])
     paths = expand_paths([folder])
     make_folder(output)
-    inputs = [path for path in (*paths, scores_file, detector_file, recognizer_file) if path]
+    inputs = [path for path in (*paths, scores_file, detection.detector_file, recognizer_file) if path]
     check_writable([output / name for name in (*REPORT_FILES, *VARIATION_FILES)], inputs)
     new_figure(1, 1)  # fails if matplotlib is not installed
     recognizer = start(recognizer_file)
-    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
+    read = reader_of(recognizer, None, detection)
     with outcome(recognizer, total=len(paths)) as seen:
         if scores_file:
             score, scores = column_of(scores_file, column, paths, folder)

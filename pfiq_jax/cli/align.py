@@ -10,7 +10,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, Detect, option_detect, option_detector, option_recognizer
+from pfiq_jax.cli.options import FILE, Detection, option_detection, option_recognizer
 from pfiq_jax.cli.outcome import counted, outcome
 from pfiq_jax.cli.output_files import check_writable, row_writer
 from pfiq_jax.cli.start import start
@@ -28,15 +28,13 @@ COLUMNS = ("path", "crop", "error", "warning", *PLACE_COLUMNS)
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="PATH...")
 @click.option("-o", "--output", type=FILE, required=True, metavar="FOLDER", help="Where to.")
-@option_detect
-@option_detector
+@option_detection()
 @click.option("--landmarks", type=FILE, metavar="CSV", help="Five points per image to align by instead.")
 @option_recognizer
 def align(
     images: tuple[str, ...],
     output: Path,
-    detect: Detect,
-    detector_file: Path | None,
+    detection: Detection,
     landmarks: Path | None,
     recognizer_file: Path | None,
 ) -> None:
@@ -56,9 +54,11 @@ def align(
     check_elsewhere(output, folders)
     points = landmarks_of(landmarks, paths, images)
     make_folder(output)
-    check_writable([output / TABLE], [path for path in (*paths, landmarks, recognizer_file, detector_file) if path])
+    check_writable(
+        [output / TABLE], [path for path in (*paths, landmarks, recognizer_file, detection.detector_file) if path]
+    )
     recognizer = start(recognizer_file)
-    read = reader_of(recognizer, points, detect=detect, detector_file=detector_file)
+    read = reader_of(recognizer, points, detection)
     taken: set[Path] = set()
     with (
         outcome(recognizer, total=len(paths)) as seen,

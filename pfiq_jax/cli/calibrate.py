@@ -10,7 +10,14 @@ from tqdm import tqdm
 
 from pfiq_jax.calibration import Calibration
 from pfiq_jax.cli.inputs import note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, check_supported, method_list, option_detector, option_recognizer
+from pfiq_jax.cli.options import (
+    FILE,
+    Detection,
+    check_supported,
+    method_list,
+    option_detection,
+    option_recognizer,
+)
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.start import start
@@ -38,14 +45,14 @@ METHODS = {name: method for name, method in QUALITY_METHODS.items() if method.sc
     help="What to calibrate; may be repeated. [default: all methods that take one pass]",
 )
 @click.option("--reference", metavar="TEXT", help="What the faces are, in words. [default: the folder's name]")
-@option_detector
+@option_detection(one_each=True)
 @option_recognizer
 def calibrate(
     folder: Path,
     output: Path,
     qualities: tuple[str, ...],
     reference: str | None,
-    detector_file: Path | None,
+    detection: Detection,
     recognizer_file: Path | None,
 ) -> None:
     """Find out what the quality scores of a recogniser mean, and write it into its weights.
@@ -67,9 +74,9 @@ def calibrate(
     note_left_out([folder])
     people = people_in(folder)
     paths = [*people.paths, *people.loose]
-    check_writable([output], [path for path in (*paths, detector_file, recognizer_file) if path])
+    check_writable([output], [path for path in (*paths, detection.detector_file, recognizer_file) if path])
     recognizer = start(recognizer_file)
-    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
+    read = reader_of(recognizer, None, detection)
     methods = qualities or supported_methods(recognizer, [name for name in METHODS if METHODS[name].passes == 1])
     for name in methods:
         check_supported("--quality", name, METHODS, recognizer)

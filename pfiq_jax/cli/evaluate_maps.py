@@ -8,7 +8,7 @@ import click
 from tqdm import tqdm
 
 from pfiq_jax.cli.inputs import note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, method_list, option_detector, option_recognizer
+from pfiq_jax.cli.options import FILE, Detection, method_list, option_detection, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import ReportFiles, report_files
 from pfiq_jax.cli.start import start
@@ -82,7 +82,7 @@ def experiment(about: str, measures: tuple[Measure, ...], note: str = "") -> Cal
                     metavar="FILE",
                     help=f"Where the values go; - for stdout. [default: {name}.json]",
                 ),
-                option_detector,
+                option_detection(one_each=True),
                 option_recognizer,
             )
         ):
@@ -124,14 +124,14 @@ def maps(
     folder: Path,
     limit: int,
     json_file: Path | None,
-    detector_file: Path | None,
+    detection: Detection,
     recognizer_file: Path | None,
     map_methods: tuple[str, ...],
 ) -> None:
     """Evaluates map methods by covers, deletion, insertion and sanity checks."""
-    paths, files = prepare(folder, limit, json_file, "maps", (detector_file, recognizer_file))
+    paths, files = prepare(folder, limit, json_file, "maps", (detection.detector_file, recognizer_file))
     recognizer = start(recognizer_file)
-    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
+    read = reader_of(recognizer, None, detection)
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, read, note=seen.note).images
         methods = {name: MAP_METHODS[name] for name in (*map_methods, PUBLISHED) if name in MAP_METHODS}
@@ -162,15 +162,15 @@ def masks(
     folder: Path,
     limit: int,
     json_file: Path | None,
-    detector_file: Path | None,
+    detection: Detection,
     recognizer_file: Path | None,
     map_method: str,
     kind: str,
 ) -> None:
     """Evaluates a map method on faces with squares."""
-    paths, files = prepare(folder, limit, json_file, "masks", (detector_file, recognizer_file))
+    paths, files = prepare(folder, limit, json_file, "masks", (detection.detector_file, recognizer_file))
     recognizer = start(recognizer_file)
-    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
+    read = reader_of(recognizer, None, detection)
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, read, note=seen.note).images
         with tqdm(total=len(MASK_SIZES), unit="size", disable=None) as progress:
@@ -191,14 +191,14 @@ def inpainting(
     folder: Path,
     limit: int,
     json_file: Path | None,
-    detector_file: Path | None,
+    detection: Detection,
     recognizer_file: Path | None,
     map_method: str,
 ) -> None:
     """Evaluates a map method on faces that are occluded and restored."""
-    paths, files = prepare(folder, limit, json_file, "inpainting", (detector_file, recognizer_file))
+    paths, files = prepare(folder, limit, json_file, "inpainting", (detection.detector_file, recognizer_file))
     recognizer = start(recognizer_file)
-    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
+    read = reader_of(recognizer, None, detection)
     with outcome(recognizer, total=len(paths)) as seen:
         images = read_faces(paths, read, note=seen.note).images
         with tqdm(total=len(STATES), unit="state", disable=None) as progress:

@@ -8,7 +8,14 @@ import numpy as np
 from tqdm import tqdm
 
 from pfiq_jax.cli.inputs import note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, check_supported, method_list, option_detector, option_recognizer
+from pfiq_jax.cli.options import (
+    FILE,
+    Detection,
+    check_supported,
+    method_list,
+    option_detection,
+    option_recognizer,
+)
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import report_files
 from pfiq_jax.cli.start import start
@@ -70,7 +77,7 @@ Files that cannot be read are listed at the end and make the exit code 1; all ot
     "--json", "json_file", type=FILE, metavar="FILE", help="Where the values go; - for stdout. [default: scores.json]"
 )
 @click.option("-o", "--output", type=FILE, metavar="FOLDER", help="Where the report goes. [default: next to the JSON]")
-@option_detector
+@option_detection(one_each=True)
 @option_recognizer
 def scores(
     folder: Path,
@@ -78,15 +85,15 @@ def scores(
     scores_file: Path | None,
     json_file: Path | None,
     output: Path | None,
-    detector_file: Path | None,
+    detection: Detection,
     recognizer_file: Path | None,
 ) -> None:
     """Evaluates quality scores by the errors of the recogniser."""
     people = known_people(folder)
-    inputs = [path for path in (*people.paths, scores_file, detector_file, recognizer_file) if path]
+    inputs = [path for path in (*people.paths, scores_file, detection.detector_file, recognizer_file) if path]
     files = report_files(json_file, "scores", inputs, folder=output)
     recognizer = start(recognizer_file)
-    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
+    read = reader_of(recognizer, None, detection)
     methods = qualities or default_methods(recognizer)
     ours = tuple(name for name in methods if name != RANDOM)
     for name in ours:

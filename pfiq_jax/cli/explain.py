@@ -13,7 +13,7 @@ from jaxtyping import Float, UInt8
 
 from pfiq_jax import scoring
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, Detect, option_detect, option_detector, option_recognizer
+from pfiq_jax.cli.options import FILE, Detection, option_detection, option_recognizer
 from pfiq_jax.cli.outcome import Outcome, counted, outcome
 from pfiq_jax.cli.output_files import STDOUT, check_writable, output_paths
 from pfiq_jax.cli.report_files import save_picture
@@ -69,8 +69,7 @@ class Explanation(NamedTuple):
 @click.option("-o", "--output", type=FILE, metavar="FOLDER|PNG", help="Where to. [default: the current folder]")
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Also write scores and regions; - for stdout.")
 @click.option("--npz", type=FILE, metavar="FOLDER|NPZ", help="Also write image, quality, gradient, map and deficit.")
-@option_detect
-@option_detector
+@option_detection()
 @click.option("--landmarks", metavar="X1,Y1,...,X5,Y5|CSV", help="Five points to align by instead; see above.")
 @click.option("--reference", type=FILE, metavar="HIGH.npz", help="Good faces to compare with, from pfiq activations.")
 @click.option(
@@ -86,8 +85,7 @@ def explain(
     output: Path | None,
     json_file: Path | None,
     npz: Path | None,
-    detect: Detect,
-    detector_file: Path | None,
+    detection: Detection,
     landmarks: str | None,
     reference: Path | None,
     colours: str,
@@ -116,12 +114,12 @@ def explain(
     pictures = output_paths(paths, output or Path(), ".png")
     archives = output_paths(paths, npz, ".npz") if npz else [None] * len(paths)
     points = landmarks_of(landmarks, paths, images)
-    inputs = [*paths, landmarks, reference, recognizer_file, detector_file]
+    inputs = [*paths, landmarks, reference, recognizer_file, detection.detector_file]
     check_writable([path for path in (*pictures, *archives, json_file) if path], [path for path in inputs if path])
     new_figure(1, 1)  # fails before the work if matplotlib is not installed
     recognizer = start(recognizer_file)
     good = load_reference(reference, recognizer) if reference else None
-    read = reader_of(recognizer, points, detect=detect, detector_file=detector_file)
+    read = reader_of(recognizer, points, detection)
     scale = scale_of(recognizer)
     records: list[dict[str, Any]] = []
     with outcome(recognizer, total=len(paths)) as seen:

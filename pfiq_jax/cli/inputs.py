@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pfiq_jax.cli.options import Detect
+from pfiq_jax.cli.options import DEFAULT_DETECTION, Detection
 from pfiq_jax.detection import load_detector
 from pfiq_jax.faces import ReadFaces, left_out, parse_landmarks, read_face, read_landmarks
 from pfiq_jax.faces.folders import list_of
@@ -19,10 +19,7 @@ from pfiq_jax.recognizers.preprocessing import Points
 def reader_of(
     recognizer: Recognizer,
     landmarks: dict[str, Points] | None = None,
-    *,
-    detect: Detect = "auto",
-    detector_file: Path | None = None,
-    one_each: bool = False,
+    detection: Detection = DEFAULT_DETECTION,
 ) -> ReadFaces:
     """A function that reads the faces in a file, of the recogniser's size.
 
@@ -32,21 +29,19 @@ def reader_of(
     Args:
         recognizer: its size and its landmark template are used.
         landmarks: by absolute path, as ``landmarks_of`` returns them; then nothing is detected.
-        detect: what ``--detect`` takes.
-        detector_file: weights of the detector; None for the bundled one.
-        one_each: whether "auto" stands for the largest face of a photograph instead of all.
+        detection: which faces of a photograph.
 
     Raises:
         PfiqError: for weights of a detector that cannot be loaded.
     """
     wanted = recognizer.preprocessing
-    if landmarks is not None or detect == "none":
+    if landmarks is not None or detection.detect == "none":
         return lambda path: [read_face(path, wanted.size, landmarks, wanted.template)]
-    if detect == "auto":
-        which: Which = "largest" if one_each else "all"
+    if detection.detect == "auto":
+        which: Which = "largest" if detection.one_each else "all"
     else:
-        which = detect
-    find, crops = finder(detector_file), detect == "auto"
+        which = detection.detect
+    find, crops = finder(detection.detector_file), detection.detect == "auto"
     return lambda path: read_photograph(path, find, wanted.size, which=which, crops=crops, template=wanted.template)
 
 

@@ -1,9 +1,10 @@
 """Options that mean the same in every subcommand, and the list of methods that their help ends with."""
 
+import functools
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import click
 
@@ -24,23 +25,53 @@ option_recognizer: Callable[[Any], Any] = click.option(
 
 Detect = Literal["auto", "all", "largest", "centre", "none"]
 
-option_detect: Callable[[Any], Any] = click.option(
-    "--detect",
-    type=click.Choice(get_args(Detect)),
-    default="auto",
-    show_default=True,
-    help="Which faces of a photograph to use: all, the largest, or the one nearest to the centre. auto: all, and an "
-    "image of the recogniser's size is taken for an aligned face. none: all images are, and those of other sizes are "
-    "resized.",
-)
 
-option_detector: Callable[[Any], Any] = click.option(
-    "--detector",
-    "detector_file",
-    type=FILE,
-    metavar="FILE.safetensors",
-    help="Weights of a face detector that weights-convert wrote. [default: the bundled YuNet]",
-)
+class Detection(NamedTuple):
+    """Which faces of a photograph a command uses: what ``--detect`` and ``--detector`` say.
+
+    Attributes:
+        detect: all, the largest, the one nearest to the centre; none for images that are aligned faces. With auto an
+            image of the recogniser's size is an aligned face, and of others all are used, or the largest.
+        detector_file: weights of the detector; None for the bundled one.
+        one_each: whether the command wants a face per file.
+    """
+
+    detect: Detect = "auto"
+    detector_file: Path | None = None
+    one_each: bool = False
+
+
+DEFAULT_DETECTION = Detection()
+
+
+def option_detection(*, one_each: bool = False) -> Callable[[Any], Any]:
+    """Adds --detect and --detector to a command, which gets both as the argument ``detection``, a ``Detection``."""
+    choices = [each for each in get_args(Detect) if not (one_each and each == "all")]
+    every, default = ("", "the largest") if one_each else ("all, ", "all")
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @click.option(
+            "--detect",
+            type=click.Choice(choices),
+            default="auto",
+            show_default=True,
+            help=f"Which faces of a photograph to use: {every}the largest, or the one nearest to the centre. auto: "
+            f"{default}, and an image of the recogniser's size is taken for an aligned face. none: all images are, and "
+            "those of other sizes are resized.",
+        )
+        @click.option(
+            "--detector",
+            type=FILE,
+            metavar="FILE.safetensors",
+            help="Weights of a face detector that weights-convert wrote. [default: the bundled YuNet]",
+        )
+        @functools.wraps(command)
+        def with_detection(*args: Any, detect: Detect, detector: Path | None, **options: Any) -> Any:
+            return command(*args, detection=Detection(detect, detector, one_each), **options)
+
+        return with_detection
+
+    return decorate
 
 
 def method_list(option: str, methods: Mapping[str, Method[Any]]) -> str:

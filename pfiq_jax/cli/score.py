@@ -9,11 +9,10 @@ from pfiq_jax import scoring
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
 from pfiq_jax.cli.options import (
     FILE,
-    Detect,
+    Detection,
     check_supported,
     method_list,
-    option_detect,
-    option_detector,
+    option_detection,
     option_recognizer,
 )
 from pfiq_jax.cli.outcome import outcome
@@ -29,8 +28,7 @@ COLUMNS = ("path", "quality", "raw_quality", "error", "warning", *PLACE_COLUMNS)
 @click.command(epilog=method_list("--quality", QUALITY_METHODS))
 @click.argument("images", nargs=-1, required=True, metavar="PATH...")
 @click.option("-o", "--output", type=FILE, default="-", metavar="CSV", help="Where to. [default: stdout]")
-@option_detect
-@option_detector
+@option_detection()
 @click.option("--landmarks", type=FILE, metavar="CSV", help="Five points per image to align by instead; see above.")
 @click.option(
     "--quality",
@@ -42,8 +40,7 @@ COLUMNS = ("path", "quality", "raw_quality", "error", "warning", *PLACE_COLUMNS)
 def score(
     images: tuple[str, ...],
     output: Path,
-    detect: Detect,
-    detector_file: Path | None,
+    detection: Detection,
     landmarks: Path | None,
     quality: str | None,
     recognizer_file: Path | None,
@@ -67,13 +64,13 @@ def score(
     note_left_out(images)
     paths = expand_paths(images)
     points = landmarks_of(landmarks, paths, images)
-    check_writable([output], [path for path in (*paths, landmarks, recognizer_file, detector_file) if path])
+    check_writable([output], [path for path in (*paths, landmarks, recognizer_file, detection.detector_file) if path])
     recognizer = start(recognizer_file)
     method = quality or default_quality_method(recognizer)
     check_supported("--quality", method, QUALITY_METHODS, recognizer)
     warn_without_scale(method, has_scale=find_calibration(recognizer, method) is not None)
 
-    read = reader_of(recognizer, points, detect=detect, detector_file=detector_file)
+    read = reader_of(recognizer, points, detection)
     with (
         outcome(recognizer, total=len(paths)) as seen,
         row_writer(output, COLUMNS) as write,

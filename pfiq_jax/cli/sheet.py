@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from pfiq_jax.cli.inputs import note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, option_detector, option_recognizer
+from pfiq_jax.cli.options import FILE, Detection, option_detection, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.report_files import save_picture
@@ -25,9 +25,9 @@ NAME_LENGTH = 14  # of the name above a face, so that it does not run into the n
 @click.command()
 @click.argument("folder", type=FILE)
 @click.option("-o", "--output", type=FILE, default="sheet.png", metavar="PNG", show_default=True, help="Where to.")
-@option_detector
+@option_detection(one_each=True)
 @option_recognizer
-def sheet(folder: Path, output: Path, detector_file: Path | None, recognizer_file: Path | None) -> None:
+def sheet(folder: Path, output: Path, detection: Detection, recognizer_file: Path | None) -> None:
     """Draw all faces of a folder in one picture, each with its quality and, below it, its map and its deficit.
 
     Faces are sorted by name, so that those of one person under several conditions (as in ICAO's requirements for
@@ -40,10 +40,10 @@ def sheet(folder: Path, output: Path, detector_file: Path | None, recognizer_fil
     paths = expand_paths([folder])
     if output.suffix.lower() != ".png":
         raise click.UsageError(f"{output} is not a .png file; name one.")
-    check_writable([output], [path for path in (*paths, detector_file, recognizer_file) if path])
+    check_writable([output], [path for path in (*paths, detection.detector_file, recognizer_file) if path])
     new_figure(1, 1)  # fails before the work if matplotlib is not installed
     recognizer = start(recognizer_file)
-    read = reader_of(recognizer, detector_file=detector_file, one_each=True)
+    read = reader_of(recognizer, None, detection)
     with outcome(recognizer, total=min(len(paths), FACES)) as seen:
         faces = read_faces(paths[:FACES], read, note=seen.note)
         compute = MAP_METHODS[DEFAULT_MAP_METHOD].compute

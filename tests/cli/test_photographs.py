@@ -163,3 +163,12 @@ def test_commands_that_want_a_face_per_file_take_the_largest(run):
     result = run("sheet", "photos")
     assert "2 faces -> sheet.png" in result.stdout
     assert "2 faces found and aligned in 2 photographs." in result.stderr
+
+
+def test_crops_of_another_size_can_be_resized_in_every_command(run):
+    """Aligned faces are better resized than detected again."""
+    photograph("crops/a.png", (0, 0, 160), size=(160, 160))
+    photograph("crops/b.png", (0, 0, 160), size=(160, 160))
+    assert "2 of 2 files were resized" in run("sheet", "crops", "--detect", "none").stderr
+    assert "2 faces found and aligned" in run("sheet", "crops").stderr
+    assert "'all' is not one of" in run("sheet", "crops", "--detect", "all", exit_code=2).stderr
