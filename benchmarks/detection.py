@@ -1,4 +1,4 @@
-"""Detection: its time next to OpenCV's with the same weights, and how many turned photographs are righted.
+"""Detection: its time next to OpenCV's with the same weights, and what becomes of turned and of tilted photographs.
 
 python -m benchmarks.detection ../shared/data/lfw_photos ../shared/data/weights/yunet/face_detection_yunet_2023mar_int8bq.onnx
 """  # noqa: E501
@@ -14,12 +14,14 @@ import jax
 import numpy as np
 from PIL import Image
 
-from pfiq_jax import Detector, align, detect, find_faces, load_detector
+from pfiq_jax import Detector, align, detect, face_quality, find_faces, load_detector, load_recognizer
 from pfiq_jax.faces import expand_paths, read_image
+from pfiq_jax.faces.batches import in_batches
 from pfiq_jax.tables import markdown_table
 
 SIDE = 640
 ROUNDS = 40
+TILTS = (0, 10, 20, 30, 45)
 PIXELS = 3  # within which all landmarks of a turned photograph must lie
 
 
@@ -67,6 +69,45 @@ def righted(detector: Detector, photos: Sequence[np.ndarray]) -> dict[str, float
     return shares
 
 
+def tilted(detector: Detector, photos: Sequence[np.ndarray]) -> list[tuple[str, str, str, str]]:
+    """Mean quality of each photograph's best face after the photograph was tilted, by two kinds of landmarks.
+
+    Returns:
+        Rows: degrees, median size of the tilt that is left after alignment, quality by the landmarks that are found in
+        the tilted photograph, and by those of the upright one, turned with it.
+    """
+    recognizer = load_recognizer()
+    upright = find_faces(detector, photos).landmarks[:, 0]
+    centres = np.array([((photo.shape[1] - 1) / 2, (photo.shape[0] - 1) / 2) for photo in photos])[:, None]
+    rows = []
+    for degrees in TILTS:
+        turned = [np.asarray(Image.fromarray(photo).rotate(degrees, Image.Resampling.BICUBIC)) for photo in photos]
+        cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        true = (upright - centres) @ np.array([[cosine, -sine], [sine, cosine]]) + centres
+        faces = find_faces(detector, turned)
+        distances = np.linalg.norm(faces.landmarks.mean(2) - true.mean(1)[:, None], axis=-1)
+        nearest = np.where(faces.valid, distances, np.inf).argmin(1)
+        found = faces.landmarks[np.arange(len(photos)), nearest]
+        left = np.abs((angles(found) - angles(true) + 180) % 360 - 180)
+        qualities = [
+            np.mean([in_batches(lambda faces: face_quality(recognizer, faces), crops(turned, each))])
+            for each in (found, true)
+        ]
+        rows.append((f"{degrees} degrees", f"{np.median(left):.1f} degrees", *(f"{each:.3f}" for each in qualities)))
+    return rows
+
+
+def angles(landmarks: np.ndarray) -> np.ndarray:
+    """Of the line through the eyes, in degrees."""
+    across, down = np.moveaxis(landmarks[:, 1] - landmarks[:, 0], -1, 0)
+    return np.degrees(np.arctan2(down, across))
+
+
+def crops(photos: Sequence[np.ndarray], landmarks: np.ndarray) -> np.ndarray:
+    """The aligned faces of photographs, one each."""
+    return np.stack([np.asarray(align(*each)) for each in zip(photos, landmarks, strict=True)])
+
+
 @click.command(help=__doc__.split("\n")[0])
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 @click.argument("model", type=click.Path(path_type=Path, exists=True))
@@ -79,7 +120,9 @@ def main(folder: Path, model: Path, output: Path | None) -> None:
     text = f"{len(photos)} photographs, {jax.devices()[0].device_kind}, {os.cpu_count()} cores.\n\n"
     text += markdown_table([f"one photograph of {SIDE}x{SIDE} pixels", "ms, median", "ratio"], rows) + "\n\n"
     shares = [(name, f"{each:.1%}") for name, each in righted(detector, photos).items()]
-    text += markdown_table(["photographs turned by", "righted"], shares) + "\n"
+    text += markdown_table(["photographs turned by", "righted"], shares) + "\n\n"
+    header = ["photographs tilted by", "tilt after alignment", "quality", "quality by the upright landmarks"]
+    text += markdown_table(header, tilted(detector, photos)) + "\n"
     click.echo(text)
     if output:
         output.write_text(text)
