@@ -136,7 +136,7 @@ def explain(
                     records.append(numbers(each) | names)
                     click.echo(lines_about(recognizer, each, drawn, good), err=json_file == STDOUT)
                 if len(faces) > 1:
-                    save_group(path, explained, picture, err=json_file == STDOUT)
+                    save_group(path, explained, picture, seen, err=json_file == STDOUT)
         finally:
             write_json(records, json_file)
 
@@ -181,15 +181,20 @@ def scale_of(recognizer: Recognizer) -> str | None:
     return calibration.reference if calibration else None
 
 
-def save_group(path: Path, explained: Sequence[Explanation], picture: Path, *, err: bool) -> None:
+def save_group(path: Path, explained: Sequence[Explanation], picture: Path, seen: Outcome, *, err: bool) -> None:
     """Draws a frame around each face that is explained, with its number and quality, and prints where."""
+    try:
+        photo = read_image(path)
+    except PfiqError as error:  # it has changed since its faces were read
+        seen.note(path, error)
+        return
     boxes = {
         f"{each.found.number}: {each.pixels.quality:.2f}": each.found.box
         for each in explained
         if each.found is not None
     }
     title = f"{click.format_filename(path, shorten=True)}\nnumber: quality, 0 to 1; higher is better"
-    save_picture(plot_boxes(read_image(path), boxes, title=title), picture)
+    save_picture(plot_boxes(photo, boxes, title=title), picture)
     faces, where = counted(len(boxes), "face"), click.format_filename(picture)
     click.echo(f"{click.format_filename(path)}: {faces} -> {where}", err=err)
 

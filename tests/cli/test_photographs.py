@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pfiq_jax import PfiqError
 from pfiq_jax.faces.photographs import NO_FACE, PLACE_COLUMNS
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 from tests.cli.conftest import DEMO
@@ -100,6 +101,20 @@ def test_a_group_is_explained_face_by_face(run):
     assert "photos/group.png: 2 faces -> out/group_quality.png\n" in result.stdout
     with np.load("out/group_quality_face1.npz") as arrays:
         assert arrays["image"].shape == (112, 112, 3)
+
+
+def test_a_group_that_vanishes_ends_nothing(run, monkeypatch):
+    """Its photograph is read again, to draw where the faces are."""
+
+    def vanished(path):
+        raise PfiqError(f"{path}: no such file; give an image file.")
+
+    monkeypatch.setattr("pfiq_jax.cli.explain.read_image", vanished)
+    photograph("photos/a.png", SMALL, LARGE)
+    photograph("photos/b.png", LARGE)
+    stderr = run("explain", "photos", "-o", "out", exit_code=1).stderr
+    assert "Error: photos/a.png: no such file" in stderr
+    assert sorted(os.listdir("out")) == ["a_quality_face1.png", "a_quality_face2.png", "b_quality.png"]
 
 
 def test_a_photograph_of_one_face_is_explained_like_a_crop(run):
