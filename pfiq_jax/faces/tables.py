@@ -138,8 +138,9 @@ def _decode(path: Path, content: bytes, contents: str) -> str:
 def _read_csv(path: Path, text: str, is_wanted: Callable[[str], bool]) -> Table:
     separators: Sequence[str] = SEPARATORS
     skipped = 0
-    if found := re.match(r'"?sep=(.)"?[^\S\t]*(\r\n|\r|\n)', text, re.IGNORECASE):  # Excel writes and reads this line
-        separators, text, skipped = found[1], text[found.end() :], 1
+    # Excel writes and reads this line; without a separator it says nothing.
+    if found := re.match(r'"?sep=([^"\r\n]?)"?[^\S\t\r\n]*(\r\n|\r|\n)', text, re.IGNORECASE):
+        separators, text, skipped = found[1] or SEPARATORS, text[found.end() :], 1
     headers = {separator: _header(text, separator) for separator in separators}
     with_paths = [each for each in headers if any(name.lower() in PATH_COLUMNS for name in headers[each])]
     separator = max(with_paths or headers, key=lambda each: (each != " ", len(headers[each])))

@@ -49,6 +49,8 @@ def test_the_separator_is_the_one_that_gives_a_column_of_paths(separator):
         "sep=;\npath;x;y\na.png;1;2\n",
         'SEP=;\r\n"path";"x";"y"\r\n"a.png";1;2\r\n',
         '"sep=\t"\npath\tx\ty\na.png\t1\t2\n',
+        "sep=\r\npath;x;y\r\na.png;1;2\r\n",  # of which Python 3.13 took the line break for the separator
+        'sep="\npath;x;y\na.png;1;2\n',
         ",path,x,y\n0,a.png,1,2\n",
         "Unnamed: 0,path,x,y\n0,a.png,1,2\n",
         "path,x,y\ra.png,1,2\r",
