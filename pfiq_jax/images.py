@@ -30,21 +30,7 @@ def check_images(images: ArrayLike, size: tuple[int, int] | None) -> jax.Array |
         PfiqError: for another shape or dtype. Where the values can be seen, also for NaN, infinite or wrongly scaled
             values.
     """
-    if not isinstance(images, jax.Array):
-        images = np.asarray(images)
-    if size is None:
-        if images.ndim not in (3, 4) or images.shape[-1] != 3 or 0 in images.shape[-3:]:
-            raise PfiqError(
-                f"photographs have shape {images.shape}; give RGB pixels of shape (height, width, 3) or "
-                "(batch, height, width, 3)."
-            )
-    elif images.ndim not in (3, 4) or images.shape[-3:] != (*size, 3):
-        height, width = size
-        raise PfiqError(
-            f"images have shape {images.shape}; give aligned RGB faces of shape ({height}, {width}, 3) "
-            f"or (batch, {height}, {width}, 3)."
-        )
-    _check_dtype("images", images.dtype)
+    images = check_photos(images) if size is None else _check_faces(images, size)
     if not isinstance(images, jax.core.Tracer) and images.dtype != np.uint8 and 0 not in images.shape:
         with jax.ensure_compile_time_eval():  # an array that a traced function closes over has values too
             _check_values(images, 255 if jnp.issubdtype(images.dtype, jnp.integer) else None)
@@ -68,6 +54,19 @@ def check_photos(photos: ArrayLike) -> jax.Array | np.ndarray:
         )
     _check_dtype("photographs", photos.dtype)
     return photos
+
+
+def _check_faces(images: ArrayLike, size: tuple[int, int]) -> jax.Array | np.ndarray:
+    if not isinstance(images, jax.Array):
+        images = np.asarray(images)
+    if images.ndim not in (3, 4) or images.shape[-3:] != (*size, 3):
+        height, width = size
+        raise PfiqError(
+            f"images have shape {images.shape}; give aligned RGB faces of shape ({height}, {width}, 3) "
+            f"or (batch, {height}, {width}, 3)."
+        )
+    _check_dtype("images", images.dtype)
+    return images
 
 
 def _check_dtype(what: str, dtype: np.dtype) -> None:
