@@ -91,8 +91,9 @@ def activations(
 ) -> None:
     """Show where the recogniser looks in faces of high and of low quality, and how much that varies.
 
-    FOLDER contains aligned faces of the recogniser's size, or photographs, of which the largest face is used. By
-    default the 10% of faces with the highest scores are compared with the 10% with the lowest. Written into REPORT:
+    FOLDER contains aligned faces of the recogniser's size, or photographs. The largest face of each photograph is
+    used. By default the 10% of faces with the highest scores are compared with the 10% with the lowest. Written into
+    REPORT:
 
     \b
     report.html         the findings, with all pictures, on one page; also what
@@ -115,7 +116,7 @@ def activations(
     note_left_out([folder])
     paths = expand_paths([folder])
     make_folder(output)
-    inputs = [path for path in (*paths, scores_file, detection.detector_file, recognizer_file) if path]
+    inputs = [*paths, scores_file, detection.detector_file, recognizer_file]
     check_writable([output / name for name in (*REPORT_FILES, *VARIATION_FILES)], inputs)
     new_figure(1, 1)  # fails if matplotlib is not installed
     recognizer = start(recognizer_file)

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
 from pfiq_jax.cli.options import FILE, Detection, option_detection, option_recognizer
 from pfiq_jax.cli.outcome import counted, outcome
-from pfiq_jax.cli.output_files import check_writable, row_writer
+from pfiq_jax.cli.output_files import cell, check_writable, row_writer
 from pfiq_jax.cli.start import start
 from pfiq_jax.errors import OutputError, PfiqError
 from pfiq_jax.faces import Face, expand_paths
@@ -54,9 +54,7 @@ def align(
     check_elsewhere(output, folders)
     points = landmarks_of(landmarks, paths, images)
     make_folder(output)
-    check_writable(
-        [output / TABLE], [path for path in (*paths, landmarks, recognizer_file, detection.detector_file) if path]
-    )
+    check_writable([output / TABLE], [*paths, landmarks, recognizer_file, detection.detector_file])
     recognizer = start(recognizer_file)
     read = reader_of(recognizer, points, detection)
     taken: set[Path] = set()
@@ -104,8 +102,6 @@ def unused(path: Path, number: str, taken: set[Path]) -> Path:
 
 
 def cells(path: Path, crop: Path | None, face: Face | PfiqError) -> list[object]:
-    """The cells of a face's row, by ``COLUMNS``; empty for what there is not."""
-    if isinstance(face, PfiqError):
-        return [path, "", face, "", *[""] * len(PLACE_COLUMNS)]
-    places = [f"{each:.6g}" for each in place_of(face.found).values()] if face.found else [""] * len(PLACE_COLUMNS)
-    return [path, crop, "", "; ".join(face.warnings), *places]
+    """The cells of a face's row, by ``COLUMNS``."""
+    error, warnings, found = (face, (), None) if isinstance(face, PfiqError) else (None, face.warnings, face.found)
+    return [cell(each) for each in (path, crop, error, "; ".join(warnings), *place_of(found).values())]

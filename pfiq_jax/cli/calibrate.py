@@ -57,10 +57,10 @@ def calibrate(
 ) -> None:
     """Find out what the quality scores of a recogniser mean, and write it into its weights.
 
-    FOLDER contains aligned faces of the recogniser's size, or photographs, of which the largest face is used: good and
-    bad as they come, a few hundred or more. The scores of every method are put on a scale on which these faces spread
-    over 0 to 1, about half of them below 0.5, and their percentiles are kept. What the weights state about other
-    methods stays.
+    FOLDER contains aligned faces of the recogniser's size, or photographs, good and bad as they come, a few hundred or
+    more. The largest face of each photograph is used. The scores of every method are put on a scale on which these
+    faces spread over 0 to 1, about half of them below 0.5, and their percentiles are kept. What the weights state about
+    other methods stays.
 
     If FOLDER contains a folder for each person, the probability that a comparison with another face of the person
     fails is fitted too, at the threshold of a false match rate of 0.001. The person is the first folder below FOLDER;
@@ -74,7 +74,7 @@ def calibrate(
     note_left_out([folder])
     people = people_in(folder)
     paths = [*people.paths, *people.loose]
-    check_writable([output], [path for path in (*paths, detection.detector_file, recognizer_file) if path])
+    check_writable([output], [*paths, detection.detector_file, recognizer_file])
     recognizer = start(recognizer_file)
     read = reader_of(recognizer, None, detection)
     methods = qualities or supported_methods(recognizer, [name for name in METHODS if METHODS[name].passes == 1])

@@ -35,9 +35,9 @@ from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.quality import default_quality_method
 
 SAMPLE = (
-    "FOLDER contains a folder for each person, of aligned faces of the recogniser's size or of photographs, of which "
-    "the largest face is used. One face of each person is used; a face that lies in "
-    "FOLDER itself counts as a person of its own. The report is printed and written as {0}.md, with a picture {0}.png "
+    "FOLDER contains a folder for each person, with aligned faces of the recogniser's size or with photographs. The "
+    "largest face of each photograph is used. One face of each person is used; a face that lies in FOLDER itself "
+    "counts as a person of its own. The report is printed and written as {0}.md, with a picture {0}.png "
     "and the values as {0}.json, with 95% intervals over people:"
 )
 UNREADABLE = "Files that cannot be read are listed at the end and make the exit code 1; all others are evaluated."
@@ -99,7 +99,7 @@ def prepare(
     """The faces to use and the files of the report; errors in either come before any work."""
     note_left_out([folder])
     paths = one_face_each(people_in(folder), limit)
-    files = report_files(json_file, name, [path for path in (*paths, *weights) if path])
+    files = report_files(json_file, name, [*paths, *weights])
     return paths, files
 
 

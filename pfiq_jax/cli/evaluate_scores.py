@@ -45,10 +45,10 @@ from pfiq_jax.recognizers import Recognizer
 
 HELP = f"""Measure how well quality scores predict on which faces a recogniser fails.
 
-FOLDER contains a folder for each person, of aligned faces of the recogniser's size or of photographs, of which the
-largest face is used. All faces are compared with each other. Faces that lie in FOLDER itself are left out, since their
-person is not known. The report is printed and written as scores.md, with the curves as scores.png and the values as
-scores.json, with 95% intervals over people:
+FOLDER contains a folder for each person, with aligned faces of the recogniser's size or with photographs. The largest
+face of each photograph is used. All faces are compared with each other. Faces that lie in FOLDER itself are left out,
+since their person is not known. The report is printed and written as scores.md, with the curves as scores.png and the
+values as scores.json, with 95% intervals over people:
 
 {help_text(SCORE_MEASURES)}
 
@@ -90,7 +90,7 @@ def scores(
 ) -> None:
     """Evaluates quality scores by the errors of the recogniser."""
     people = known_people(folder)
-    inputs = [path for path in (*people.paths, scores_file, detection.detector_file, recognizer_file) if path]
+    inputs = [*people.paths, scores_file, detection.detector_file, recognizer_file]
     files = report_files(json_file, "scores", inputs, folder=output)
     recognizer = start(recognizer_file)
     read = reader_of(recognizer, None, detection)

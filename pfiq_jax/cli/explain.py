@@ -115,7 +115,7 @@ def explain(
     archives = output_paths(paths, npz, ".npz") if npz else [None] * len(paths)
     points = landmarks_of(landmarks, paths, images)
     inputs = [*paths, landmarks, reference, recognizer_file, detection.detector_file]
-    check_writable([path for path in (*pictures, *archives, json_file) if path], [path for path in inputs if path])
+    check_writable([path for path in (*pictures, *archives, json_file) if path], inputs)
     new_figure(1, 1)  # fails before the work if matplotlib is not installed
     recognizer = start(recognizer_file)
     good = load_reference(reference, recognizer) if reference else None

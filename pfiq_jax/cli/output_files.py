@@ -18,17 +18,18 @@ STDOUT = Path("-")
 STEM_BYTES = 220  # of an image's name in the names of its outputs: file systems take at most 255 bytes
 
 
-def check_writable(outputs: Sequence[Path], inputs: Sequence[str | Path]) -> None:
+def check_writable(outputs: Sequence[Path], inputs: Sequence[str | Path | None]) -> None:
     """Checks before the work, rather than after it, that outputs can be written. Changes no file.
 
     Args:
         outputs: files that will be written; - is stdout.
-        inputs: images, landmarks and weights, none of which may be among the outputs.
+        inputs: images, landmarks and weights, none of which may be among the outputs; None for an option that was not
+            given.
 
     Raises:
         OutputError: for an output that is an input or another output, or cannot be written.
     """
-    read = {_identity(path) for path in inputs}
+    read = {_identity(path) for path in inputs if path}
     written: set[object] = set()
     for path in outputs:
         if path == STDOUT:
@@ -50,6 +51,11 @@ def _identity(path: str | Path) -> object:
     except (OSError, ValueError):
         return os.path.realpath(path)
     return found.st_dev, found.st_ino
+
+
+def cell(value: object) -> object:
+    """A value as it is written to a table: numbers with six digits, empty for what there is not."""
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
 
 
 @contextmanager

@@ -37,7 +37,7 @@ class ReportFiles(NamedTuple):
 
 
 def report_files(
-    json_file: Path | None, name: str, inputs: Sequence[Path], *, folder: Path | None = None
+    json_file: Path | None, name: str, inputs: Sequence[Path | None], *, folder: Path | None = None
 ) -> ReportFiles:
     """The files NAME.json, NAME.png and NAME.md here, or next to the JSON file that is named, with its stem.
 
@@ -46,7 +46,7 @@ def report_files(
     Args:
         json_file: where the JSON goes; - is stdout.
         name: the stem of files that are not named.
-        inputs: files that must not be overwritten.
+        inputs: files that must not be overwritten; None for an option that was not given.
         folder: for the picture and the table, in place of the JSON file's.
 
     Raises:

@@ -16,7 +16,7 @@ from pfiq_jax.cli.options import (
     option_recognizer,
 )
 from pfiq_jax.cli.outcome import outcome
-from pfiq_jax.cli.output_files import check_writable, row_writer
+from pfiq_jax.cli.output_files import cell, check_writable, row_writer
 from pfiq_jax.cli.start import start
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.faces.photographs import PLACE_COLUMNS, place_of
@@ -64,7 +64,7 @@ def score(
     note_left_out(images)
     paths = expand_paths(images)
     points = landmarks_of(landmarks, paths, images)
-    check_writable([output], [path for path in (*paths, landmarks, recognizer_file, detection.detector_file) if path])
+    check_writable([output], [*paths, landmarks, recognizer_file, detection.detector_file])
     recognizer = start(recognizer_file)
     method = quality or default_quality_method(recognizer)
     check_supported("--quality", method, QUALITY_METHODS, recognizer)
@@ -96,7 +96,6 @@ def warn_without_scale(method: str, *, has_scale: bool) -> None:
 
 
 def cells(score: scoring.Score) -> list[object]:
-    """The cells of a face's row, by ``COLUMNS``: numbers with six digits, empty for what there is not."""
+    """The cells of a face's row, by ``COLUMNS``."""
     *values, found = score
-    places = place_of(found).values() if found else (None,) * len(PLACE_COLUMNS)
-    return ["" if each is None else f"{each:.6g}" if isinstance(each, float) else each for each in (*values, *places)]
+    return [cell(each) for each in (*values, *place_of(found).values())]

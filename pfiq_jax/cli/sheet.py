@@ -40,7 +40,7 @@ def sheet(folder: Path, output: Path, detection: Detection, recognizer_file: Pat
     paths = expand_paths([folder])
     if output.suffix.lower() != ".png":
         raise click.UsageError(f"{output} is not a .png file; name one.")
-    check_writable([output], [path for path in (*paths, detection.detector_file, recognizer_file) if path])
+    check_writable([output], [*paths, detection.detector_file, recognizer_file])
     new_figure(1, 1)  # fails before the work if matplotlib is not installed
     recognizer = start(recognizer_file)
     read = reader_of(recognizer, None, detection)

@@ -37,7 +37,7 @@ def detect(detector: Detector, photos: ArrayLike, *, threshold: float = THRESHOL
     Returns:
         ``Faces`` with ``boxes`` (batch, 64, 4), ``landmarks`` (batch, 64, 5, 2), ``scores`` (batch, 64) and ``valid``
         (batch, 64); without the axis ``batch`` for one photograph. Positions are in pixels of the photograph, scores
-        in [0, 1], higher is better. A photograph without a face has no valid one.
+        in [0, 1], higher is better. If a photograph shows no face, none is valid.
 
     Raises:
         PfiqError: for photographs of another shape or dtype, and where the values can be seen, of another range.

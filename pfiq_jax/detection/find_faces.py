@@ -45,7 +45,7 @@ def find_faces(detector: Detector, photos: Sequence[np.ndarray], *, threshold: f
     Returns:
         ``Faces`` as NumPy arrays: ``boxes`` (photos, 64, 4), ``landmarks`` (photos, 64, 5, 2), ``scores`` (photos, 64)
         in [0, 1], higher is better, and ``valid`` (photos, 64). Positions are in pixels of each photograph, with
-        (0, 0) the centre of its first pixel. A photograph without a face has no valid one.
+        (0, 0) the centre of its first pixel. If a photograph shows no face, none is valid.
 
     Raises:
         PfiqError: for photographs of another shape or dtype.

@@ -75,7 +75,7 @@ def suppress(candidates: Candidates, threshold: float | Float[Array, ""]) -> Fac
     batch, places = candidates.scores.shape
     boxes = candidates.numbers[..., :4]
     nothing = jnp.broadcast_to(jnp.zeros_like(candidates.numbers[:, :1]), (batch, MAX_FACES, 14))  # distributed alike
-    scores = jnp.where(candidates.scores > threshold, candidates.scores, 0)  # NaN is no face
+    scores = jnp.where(candidates.scores > threshold, candidates.scores, 0)  # NaN does not count as a face
 
     def goes_on(state: State) -> Array:
         return (state.found < MAX_FACES) & (state.left > 0).any()

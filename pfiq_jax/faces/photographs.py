@@ -74,8 +74,13 @@ def found_by(detector: Detector, photo: RGB) -> list[Found]:
     ]
 
 
-def place_of(found: Found) -> dict[str, float | int]:
-    """Where a face lies in its photograph, by ``PLACE_COLUMNS``, in pixels; ``face`` is its number."""
+def place_of(found: Found | None) -> dict[str, float | int | None]:
+    """Where a face lies in its photograph, by ``PLACE_COLUMNS``, in pixels; ``face`` is its number.
+
+    All are None if no detector looked for the face.
+    """
+    if found is None:
+        return dict.fromkeys(PLACE_COLUMNS)
     points = [coordinate for point in found.landmarks for coordinate in point]
     numbers = (found.number, found.score, *found.box, found.eye_distance, *points)
     return dict(zip(PLACE_COLUMNS, numbers, strict=True))
