@@ -14,12 +14,12 @@ import click
 import numpy as np
 
 from pfiq_jax import Recognizer, face_quality, load_recognizer, pixel_quality
-from pfiq_jax.cli.inputs import reader_of
 from pfiq_jax.evaluation.bootstrap import mean_estimates
 from pfiq_jax.evaluation.estimate import cell
 from pfiq_jax.evaluation.maps.occlusions import occlude
 from pfiq_jax.faces import people_in
 from pfiq_jax.faces.batches import in_batches
+from pfiq_jax.faces.readers import reader_of
 from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.maps import fit_good_faces
 from pfiq_jax.maps.face_regions import MARKED, face_regions

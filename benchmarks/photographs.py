@@ -18,11 +18,10 @@ from scipy.stats import spearmanr
 
 from benchmarks.verification import accuracies, read_pairs
 from pfiq_jax import Recognizer, load_recognizer, relative_norm
-from pfiq_jax.cli.inputs import reader_of
-from pfiq_jax.cli.options import Detection
 from pfiq_jax.cpu_memory import keep_freed_memory
 from pfiq_jax.faces import read_image
 from pfiq_jax.faces.batches import in_batches
+from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.tables import markdown_table
 

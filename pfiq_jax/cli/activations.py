@@ -10,10 +10,9 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from pfiq_jax.cli.inputs import note_left_out, reader_of
+from pfiq_jax.cli.inputs import note_left_out
 from pfiq_jax.cli.options import (
     FILE,
-    Detection,
     check_supported,
     method_list,
     option_detection,
@@ -26,6 +25,7 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.evaluation.scores.score_table import read_scores
 from pfiq_jax.faces import Face, ReadFaces, expand_paths
+from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.maps import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD, DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.maps.face_regions import face_regions
 from pfiq_jax.outputs import make_folder, write_atomically

@@ -9,10 +9,9 @@ import numpy as np
 from tqdm import tqdm
 
 from pfiq_jax.calibration import Calibration
-from pfiq_jax.cli.inputs import note_left_out, reader_of
+from pfiq_jax.cli.inputs import note_left_out
 from pfiq_jax.cli.options import (
     FILE,
-    Detection,
     check_supported,
     method_list,
     option_detection,
@@ -23,6 +22,7 @@ from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.start import start
 from pfiq_jax.evaluation.scores.fit_calibrations import calibrate_files
 from pfiq_jax.faces import people_in
+from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.maps.fit_good_faces import MAX_FACES
 from pfiq_jax.quality import QUALITY_METHODS, supported_methods
 from pfiq_jax.tables import markdown_table

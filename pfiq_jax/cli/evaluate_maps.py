@@ -7,8 +7,8 @@ from typing import Any
 import click
 from tqdm import tqdm
 
-from pfiq_jax.cli.inputs import note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, Detection, method_list, option_detection, option_recognizer
+from pfiq_jax.cli.inputs import note_left_out
+from pfiq_jax.cli.options import FILE, method_list, option_detection, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.report_files import ReportFiles, report_files
 from pfiq_jax.cli.start import start
@@ -30,6 +30,7 @@ from pfiq_jax.evaluation.maps.report import (
 )
 from pfiq_jax.evaluation.measure import Measure, help_text
 from pfiq_jax.faces.people import one_face_each, people_in
+from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.quality import default_quality_method

@@ -7,10 +7,9 @@ import click
 import numpy as np
 from tqdm import tqdm
 
-from pfiq_jax.cli.inputs import note_left_out, reader_of
+from pfiq_jax.cli.inputs import note_left_out
 from pfiq_jax.cli.options import (
     FILE,
-    Detection,
     check_supported,
     method_list,
     option_detection,
@@ -34,6 +33,7 @@ from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.evaluation.scores.report import plot_scores, scores_table
 from pfiq_jax.evaluation.scores.score_table import read_scores
 from pfiq_jax.faces.people import People, people_in
+from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.faces.reading import ReadFaces
 from pfiq_jax.quality.methods import (
     DEFAULT_QUALITY_METHOD,

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from pfiq_jax import scoring
-from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, Detection, option_detection, option_recognizer
+from pfiq_jax.cli.inputs import landmarks_of, note_left_out
+from pfiq_jax.cli.options import FILE, option_detection, option_recognizer
 from pfiq_jax.cli.outcome import Outcome, counted, outcome
 from pfiq_jax.cli.output_files import STDOUT, check_writable, output_paths
 from pfiq_jax.cli.report_files import save_picture
@@ -21,6 +21,7 @@ from pfiq_jax.cli.start import start
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import Face, expand_paths, faces_or_error, read_image
 from pfiq_jax.faces.photographs import place_of
+from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.faces.reading import Found
 from pfiq_jax.maps import PixelQuality
 from pfiq_jax.maps.face_regions import MarkedRegions, face_regions, mark_regions

@@ -4,11 +4,12 @@ import functools
 import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, get_args
 
 import click
 
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces.readers import Detect, Detection
 from pfiq_jax.methods import Method
 from pfiq_jax.recognizers import Recognizer
 
@@ -22,26 +23,6 @@ option_recognizer: Callable[[Any], Any] = click.option(
     metavar="FILE.safetensors",
     help="Weights that weights-convert wrote. [default: the bundled SFace network]",
 )
-
-Detect = Literal["auto", "all", "largest", "centre", "none"]
-
-
-class Detection(NamedTuple):
-    """Which faces of a photograph a command uses: what ``--detect`` and ``--detector`` say.
-
-    Attributes:
-        detect: all, the largest, the one nearest to the centre; none for images that are aligned faces. With auto an
-            image of the recogniser's size is an aligned face, and of others all are used, or the largest.
-        detector_file: weights of the detector; None for the bundled one.
-        one_each: whether the command wants a face per file.
-    """
-
-    detect: Detect = "auto"
-    detector_file: Path | None = None
-    one_each: bool = False
-
-
-DEFAULT_DETECTION = Detection()
 
 
 def option_detection(*, one_each: bool = False) -> Callable[[Any], Any]:

@@ -6,10 +6,9 @@ import click
 from tqdm import tqdm
 
 from pfiq_jax import scoring
-from pfiq_jax.cli.inputs import landmarks_of, note_left_out, reader_of
+from pfiq_jax.cli.inputs import landmarks_of, note_left_out
 from pfiq_jax.cli.options import (
     FILE,
-    Detection,
     check_supported,
     method_list,
     option_detection,
@@ -20,6 +19,7 @@ from pfiq_jax.cli.output_files import cell, check_writable, row_writer
 from pfiq_jax.cli.start import start
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.faces.photographs import PLACE_COLUMNS, place_of
+from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
 
 COLUMNS = ("path", "quality", "raw_quality", "error", "warning", *PLACE_COLUMNS)

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
-from pfiq_jax.cli.inputs import note_left_out, reader_of
-from pfiq_jax.cli.options import FILE, Detection, option_detection, option_recognizer
+from pfiq_jax.cli.inputs import note_left_out
+from pfiq_jax.cli.options import FILE, option_detection, option_recognizer
 from pfiq_jax.cli.outcome import outcome
 from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.report_files import save_picture
 from pfiq_jax.cli.start import start
 from pfiq_jax.evaluation.maps.explained import explain_faces
 from pfiq_jax.faces import expand_paths
+from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.plotting import new_figure, plot_sheet

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, ImageChops, ImageFile
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import jpeg, limits
 from pfiq_jax.faces.netpbm import read_netpbm
 from pfiq_jax.faces.png import SIGNATURE, has_frames, without_metadata
+from pfiq_jax.faces.records import RGB
 from pfiq_jax.images import white_of
 
 # Formats that Pillow reads by itself, unlike EPS, which it passes to another program, and that faces are stored in.
@@ -40,7 +40,6 @@ LOW_BYTES = {
 } | {"LA;16B": "RGBA"}
 """What Pillow reads the lower bytes of 16-bit channels as, by what it reads the upper ones as."""
 
-RGB = UInt8[np.ndarray, "height width 3"]
 Rows = Callable[[int, int], np.ndarray]
 """Returns the pixels of the rows from the first to before the last, (rows, width) or (rows, width, channels)."""
 FRAMES = ("GIF", "WEBP", "TIFF", "AVIF")

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 from PIL import Image
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import limits
-from pfiq_jax.faces.decoding import FORMATS, RGB, Picture, decode
+from pfiq_jax.faces.decoding import FORMATS, Picture, decode
 from pfiq_jax.faces.folders import images_below, left_out, list_of
+from pfiq_jax.faces.records import RGB, Open, Record, Source
 from pfiq_jax.faces.truncation import ends_early
 
 Result = TypeVar("Result")
@@ -32,8 +34,8 @@ def read_image(path: str | os.PathLike[str]) -> RGB:
     return with_image(path, lambda picture: picture.pixels)
 
 
-def with_image(path: str | os.PathLike[str], use: Callable[[Picture], Result]) -> Result:
-    """A function of the image in a file, whose pixels are as ``read_image`` returns them.
+def with_image(source: Source, use: Callable[[Picture], Result]) -> Result:
+    """A function of the image in a file or a record, whose pixels are as ``read_image`` returns them.
 
     Until the function returns, the image counts as in flight: other threads wait before they decode more than
     ``limits.MAX_PIXELS`` in all.
@@ -42,30 +44,54 @@ def with_image(path: str | os.PathLike[str], use: Callable[[Picture], Result]) -
         PfiqError: as ``read_image``, and what ``use`` raises.
     """
     with contextlib.ExitStack() as taken:
-        return use(_read(Path(path), taken))
+        return use(_read(source, taken))
 
 
-def _read(path: Path, taken: contextlib.ExitStack) -> Picture:
+def _read(source: Source, taken: contextlib.ExitStack) -> Picture:
     """Reads an image; what it takes of the budgets is given back with ``taken``."""
+    content = source.content if isinstance(source, Record) else Path(source)
     data = b""
     try:
-        if path.is_dir():
-            raise PfiqError(_about_folder(path))
-        if not path.is_file():  # includes pipes, which would block
-            raise PfiqError("no such file; give an image file.")
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size == 0:
-                raise PfiqError(f"is empty; give a {', '.join(FORMATS)} file.")
-            if size > limits.MAX_BYTES:
-                raise PfiqError(
-                    f"has {size:,} bytes, more than {limits.MAX_BYTES:,}; shrink it, or crop it to the face."
-                )
-            taken.enter_context(limits.BYTES_IN_FLIGHT.take(size))
-            data = file.read(size)
+        if isinstance(content, np.ndarray):
+            return Picture(_checked(content), has_more=False)
+        data = _bytes_of(content, taken)
         return decode(data, lambda pixels: taken.enter_context(limits.PIXELS_IN_FLIGHT.take(pixels)))
     except Exception as error:  # for damaged files Pillow raises exceptions of almost any class
-        raise PfiqError(f"{path}: {_reason(error, data)}") from error
+        raise PfiqError(f"{source}: {_reason(error, data)}") from error
+
+
+def _bytes_of(content: Path | bytes | Open, taken: contextlib.ExitStack) -> bytes:
+    if not isinstance(content, Path):
+        if not isinstance(content, bytes):
+            with content() as file:
+                content = file.read(limits.MAX_BYTES + 1)
+        _check_size(len(content))
+        return content
+    if content.is_dir():
+        raise PfiqError(_about_folder(content))
+    if not content.is_file():  # includes pipes, which would block
+        raise PfiqError("no such file; give an image file.")
+    with content.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        _check_size(size)
+        taken.enter_context(limits.BYTES_IN_FLIGHT.take(size))
+        return file.read(size)
+
+
+def _check_size(size: int) -> None:
+    """Raises a PfiqError, whose text is the reason alone, for a file of no bytes or too many."""
+    if size == 0:
+        raise PfiqError(f"is empty; give a {', '.join(FORMATS)} file.")
+    if size > limits.MAX_BYTES:
+        raise PfiqError(f"has {size:,} bytes, more than {limits.MAX_BYTES:,}; shrink it, or crop it to the face.")
+
+
+def _checked(pixels: np.ndarray) -> RGB:
+    """Pixels that a record brings, of which nothing but 8-bit RGB has one meaning."""
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise PfiqError(f"is an array of {pixels.dtype} {pixels.shape}; give uint8 pixels (height, width, 3) in RGB.")
+    limits.check_pixels(pixels.shape[1], pixels.shape[0])
+    return pixels
 
 
 def _reason(error: Exception, data: bytes) -> str:

@@ -1,21 +1,23 @@
 """From a photograph to the aligned faces in it, where a detector found them."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from pfiq_jax.detection import Detector, find_faces
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.decoding import RGB, Picture
+from pfiq_jax.faces.decoding import Picture
 from pfiq_jax.faces.image_files import with_image
 from pfiq_jax.faces.landmarks import LANDMARK_COLUMNS
-from pfiq_jax.faces.reading import Face, Found, aligned, with_frames
+from pfiq_jax.faces.reading import Face, Found, aligned, naming, with_frames
+from pfiq_jax.faces.records import RGB, Box, Source
 from pfiq_jax.recognizers.preprocessing import Points
 
 SMALLEST_EYE_DISTANCE = 40
 NO_FACE = "no face was found; if it shows one, align it by its landmarks (`pfiq align --landmarks`)."
+NO_FACE_IN_BOX = "no face was found where its box is; check that left,top,width,height are pixels of this image."
+LEAST_OVERLAP = 0.3  # of the box of a face with the box that is meant: intersection over union
 SMALL = f"fewer than {SMALLEST_EYE_DISTANCE} pixels between the eyes"
 
 PLACE_COLUMNS = (
@@ -23,13 +25,16 @@ PLACE_COLUMNS = (
     *LANDMARK_COLUMNS,
 )
 
-Which = Literal["all", "largest", "centre"]
+Which = Literal["all", "largest", "centre"] | Box
+"""Which faces of a photograph: all; the one with the largest box; the one nearest to the centre; or the one that
+overlaps most with a box."""
+
 FindFaces = Callable[[RGB], list[Found]]
 """Returns the faces in a photograph of any size, best score first."""
 
 
 def read_photograph(
-    path: Path,
+    source: Source,
     find: FindFaces,
     size: tuple[int, int],
     *,
@@ -40,10 +45,10 @@ def read_photograph(
     """The faces in a photograph, aligned. A face that cannot be aligned is the reason why.
 
     Args:
-        path: the photograph.
+        source: the photograph.
         find: the detector.
         size: height and width of the results.
-        which: all faces, best score first; the one with the largest box; or the one nearest to the centre.
+        which: of its faces; all have the best score first.
         crops: whether an image of this size is a face that is aligned already.
         template: where the landmarks lie in the results; see ``align``.
 
@@ -57,11 +62,11 @@ def read_photograph(
             return [with_frames(picture, Face(image, resized=False))]
         found = chosen(find(image), image.shape, which)
         if not found:
-            raise PfiqError(f"{path}: {NO_FACE}")
-        faces = [_face(path, image, each, size, template) for each in found]
+            raise PfiqError(f"{source}: {NO_FACE if isinstance(which, str) else NO_FACE_IN_BOX}")
+        faces = [_face(source, image, each, size, template) for each in found]
         return [with_frames(picture, face) if isinstance(face, Face) else face for face in faces]
 
-    return with_image(path, use)
+    return with_image(source, use)
 
 
 def found_by(detector: Detector, photo: RGB) -> list[Found]:
@@ -98,6 +103,9 @@ def chosen(found: list[Found], shape: tuple[int, ...], which: Which) -> list[Fou
         return found
     if which == "largest":
         return [max(found, key=lambda each: each.box[2] * each.box[3])]
+    if not isinstance(which, str):
+        best = max(found, key=lambda each: overlap(each.box, which))
+        return [best] if overlap(best.box, which) >= LEAST_OVERLAP else []
     height, width = shape[:2]
 
     def from_centre(each: Found) -> float:
@@ -107,10 +115,21 @@ def chosen(found: list[Found], shape: tuple[int, ...], which: Which) -> list[Fou
     return [min(found, key=from_centre)]
 
 
-def _face(path: Path, image: RGB, found: Found, size: tuple[int, int], template: Points | None) -> Face | PfiqError:
+def overlap(first: Box, second: Box) -> float:
+    """The intersection of two boxes over their union, 0 to 1."""
+    (left, top, width, height), (other_left, other_top, other_width, other_height) = first, second
+    wide = min(left + width, other_left + other_width) - max(left, other_left)
+    high = min(top + height, other_top + other_height) - max(top, other_top)
+    common = max(wide, 0.0) * max(high, 0.0)
+    union = width * height + other_width * other_height - common
+    return common / union if union > 0 else 0.0
+
+
+def _face(source: Source, image: RGB, found: Found, size: tuple[int, int], template: Points | None) -> Face | PfiqError:
     try:
-        face = aligned(image, found.landmarks, size, template)
+        with naming(source):
+            face = aligned(image, found.landmarks, size, template)
     except PfiqError as error:
-        return PfiqError(f"{path}: {error}")
+        return error
     small = (SMALL,) if found.eye_distance < SMALLEST_EYE_DISTANCE else ()
     return face._replace(warnings=small + face.warnings, found=found)

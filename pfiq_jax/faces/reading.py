@@ -1,8 +1,8 @@
 """From an image file to the aligned face that a recogniser takes."""
 
+import contextlib
 import math
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,8 +12,9 @@ from PIL import Image
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.alignment import align_on_host, matrix_of
-from pfiq_jax.faces.decoding import RGB, Picture
+from pfiq_jax.faces.decoding import Picture
 from pfiq_jax.faces.image_files import with_image
+from pfiq_jax.faces.records import RGB, Box, Source
 from pfiq_jax.faces.resampling import shrinkage, sources
 from pfiq_jax.recognizers.preprocessing import Points
 
@@ -40,7 +41,7 @@ class Found(NamedTuple):
     """
 
     number: int
-    box: tuple[float, float, float, float]
+    box: Box
     landmarks: Points
     score: float
 
@@ -66,39 +67,40 @@ class Face(NamedTuple):
     found: Found | None = None
 
 
-ReadFaces = Callable[[Path], Sequence[Face | PfiqError]]
-"""Returns the faces in a file, at least one, and the reasons for those that cannot be used. Called from several
-threads. It raises PfiqError for a file that cannot be read."""
+ReadFaces = Callable[[Source], Sequence[Face | PfiqError]]
+"""Returns the faces in an image, at least one, and the reasons for those that cannot be used. Called from several
+threads. It raises PfiqError for an image that cannot be read."""
 
 
 def read_face(
-    path: Path,
+    source: Source,
     size: tuple[int, int],
-    landmarks: Mapping[str, Points] | None = None,
+    landmarks: Points | None = None,
     template: Points | None = None,
 ) -> Face:
-    """The face in an image file: aligned by its landmarks. Without landmarks it is used as it is, or resized.
+    """The face in an image: aligned by its landmarks. Without landmarks it is used as it is, or resized.
 
     Args:
-        path: the image.
+        source: the image.
         size: height and width of the result.
-        landmarks: five points per image, by absolute path, as ``read_landmarks`` returns them.
+        landmarks: five (x, y), in the order of ``align``.
         template: where they lie in the result; see ``align``.
 
     Raises:
-        PfiqError: for an image that cannot be read, and for landmarks that are missing or not those of a face.
+        PfiqError: for an image that cannot be read, and for landmarks that are not those of a face.
     """
 
     def crop(image: RGB) -> Face:
         if landmarks is not None:
-            return _by_table(path, image, landmarks, size, template)
+            with naming(source):
+                return aligned(image, landmarks, size, template)
         if image.shape[:2] == size:
             return Face(image, resized=False)
         height, width = size
         resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)  # Pillow smooths first
         return Face(np.asarray(resized), resized=True)
 
-    return with_image(path, lambda picture: with_frames(picture, crop(picture.pixels)))
+    return with_image(source, lambda picture: with_frames(picture, crop(picture.pixels)))
 
 
 def with_frames(picture: Picture, face: Face) -> Face:
@@ -106,20 +108,13 @@ def with_frames(picture: Picture, face: Face) -> Face:
     return face._replace(warnings=(*face.warnings, FIRST_FRAME)) if picture.has_more else face
 
 
-def _by_table(
-    path: Path,
-    image: RGB,
-    landmarks: Mapping[str, Points],
-    size: tuple[int, int],
-    template: Points | None,
-) -> Face:
-    points = landmarks.get(os.path.abspath(path))
-    if points is None:
-        raise PfiqError(f"{path}: has no landmarks; add a row for it to the landmarks file.")
+@contextlib.contextmanager
+def naming(source: Source) -> Iterator[None]:
+    """Puts the name of an image before the text of a PfiqError that is the reason alone."""
     try:
-        return aligned(image, points, size, template)
+        yield
     except PfiqError as error:
-        raise PfiqError(f"{path}: {error}") from error
+        raise PfiqError(f"{source}: {error}") from error
 
 
 def aligned(
@@ -154,15 +149,15 @@ def _warnings_about(matrix: Float[np.ndarray, "2 3"], shape: tuple[int, ...], si
     return tuple(reason for reason, holds in reasons.items() if holds)
 
 
-def faces_or_error(path: Path, read: ReadFaces) -> Sequence[Face | PfiqError]:
-    """The faces in a file, or the only reason why it has none."""
+def faces_or_error(source: Source, read: ReadFaces) -> Sequence[Face | PfiqError]:
+    """The faces in an image, or the only reason why it has none."""
     try:
-        return read(path)
+        return read(source)
     except PfiqError as error:
         return [error]
     except Exception as error:  # whatever goes wrong with one file must not end the run
         reason = f"{type(error).__name__}: {str(error)[:100]}"
-        return [PfiqError(f"{path}: cannot be used ({reason}); give another file.")]
+        return [PfiqError(f"{source}: cannot be used ({reason}); give another file.")]
 
 
 class Faces(NamedTuple):

@@ -123,7 +123,7 @@ def test_score_keeps_what_it_had_when_interrupted(run, photos, monkeypatch):
             raise KeyboardInterrupt
         return Face(read_image(path), resized=False)
 
-    monkeypatch.setattr("pfiq_jax.cli.inputs.read_face", read)
+    monkeypatch.setattr("pfiq_jax.faces.readers.read_face", read)
     result = run("score", "--detect", "none", *photos, "-o", "scores.csv", exit_code=130)
     assert "Aborted!" in result.stderr
     assert [row["path"] for row in rows(Path("scores.csv").read_text())] == photos[:4]

@@ -13,9 +13,9 @@ from PIL import Image
 
 import pfiq_jax
 from pfiq_jax import PfiqError, Preprocessing, Recognizer, SFace
-from pfiq_jax.cli.inputs import reader_of
 from pfiq_jax.faces import align, read_image
 from pfiq_jax.faces.alignment import align_on_host, matrix_of
+from pfiq_jax.faces.readers import reader_of
 from pfiq_jax.faces.resampling import bilinear, shrinkage, sources
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 

@@ -1,7 +1,6 @@
 """The one check of landmarks: their order, unit and position."""
 
 import csv
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -109,5 +108,4 @@ def test_a_crop_that_lies_mostly_outside_or_is_turned_or_tiny_has_a_warning(tmp_
         "upside down": (FACE[[4, 3, 2, 1, 0]], (TURNED,)),
     }
     for points, warnings in cases.values():
-        landmarks = {str(Path(path)): tuple(map(tuple, points.tolist()))}
-        assert read_face(path, (112, 112), landmarks).warnings == warnings
+        assert read_face(path, (112, 112), tuple(map(tuple, points.tolist()))).warnings == warnings

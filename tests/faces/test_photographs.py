@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from pfiq_jax import PfiqError
-from pfiq_jax.faces.photographs import NO_FACE, PLACE_COLUMNS, SMALL, place_of, read_photograph
+from pfiq_jax.faces.photographs import NO_FACE, PLACE_COLUMNS, SMALL, overlap, place_of, read_photograph
 from pfiq_jax.faces.reading import CUT, FIRST_FRAME, Found, read_face
+from pfiq_jax.faces.records import Record
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 SIZE = (112, 112)
@@ -16,7 +17,8 @@ TEMPLATE = np.array(ARCFACE_TEMPLATE)
 def face(number: int, left: float, top: float, scale: float) -> Found:
     """A face whose crop is the square at (left, top) with sides of 112 pixels times the scale."""
     landmarks = tuple(map(tuple, (TEMPLATE * scale + (left, top)).tolist()))
-    return Found(number, (left + 20 * scale, top + 10 * scale, 72 * scale, 95 * scale), landmarks, 1 - number / 10)
+    box = (left + 20.0 * scale, top + 10.0 * scale, 72.0 * scale, 95.0 * scale)
+    return Found(number, box, landmarks, 1 - number / 10)
 
 
 LARGE, CENTRAL, CORNER = face(1, 20, 30, 2), face(2, 250, 100, 1.5), face(3, 480, 300, 1.2)
@@ -113,3 +115,18 @@ def test_the_preview_in_a_jpeg_is_no_frame(tmp_path):
     frames = [Image.fromarray(np.full((*SIZE, 3), level, np.uint8)) for level in (50, 200)]
     frames[0].save(path, "MPO", save_all=True, append_images=frames[1:])
     assert read_face(path, SIZE).warnings == ()
+
+
+def test_the_face_in_a_box_is_the_one_that_overlaps_most(photo):
+    record = Record("here", photo)
+
+    def found_in(box):
+        return numbers(read_photograph(record, lambda image: [LARGE, CENTRAL], SIZE, which=box, crops=False))
+
+    left, top, width, height = CENTRAL.box
+    assert found_in(CENTRAL.box) == [2]
+    assert found_in((left + width / 4, top, width, height)) == [2]  # they share 3/5 of their union
+    with pytest.raises(PfiqError, match=r"^here: no face was found where its box is; check that"):
+        found_in((left + width * 0.6, top, width, height))  # 1/4
+    assert overlap((0.0, 0.0, 2.0, 2.0), (1.0, 0.0, 2.0, 2.0)) == pytest.approx(1 / 3)
+    assert overlap((0.0, 0.0, 2.0, 2.0), (2.0, 0.0, 2.0, 2.0)) == 0
