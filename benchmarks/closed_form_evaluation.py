@@ -43,7 +43,6 @@ def main(folder: Path, output: Path | None) -> None:
             functools.partial(embedding_and_scores, recognizer),
             people.paths,
             lambda path: [read_face(path, size)],
-            size=size,
             advance=progress.update,
         )
     identities = np.array(people.identities)[measured.is_read]

@@ -1,18 +1,22 @@
-"""Scores of many image files, in order and batch by batch; and the score of one face with its map."""
+"""Scores of many faces, in order and batch by batch, with maps on request; and the score of one face with its map."""
 
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from pfiq_jax.calibration import PUBLISHED_SER_FIQ
+from pfiq_jax.devices import Devices
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.batches import over_files
+from pfiq_jax.faces.batches import AnySource, default_batch_size, over_files
 from pfiq_jax.faces.reading import Face, Found, ReadFaces
+from pfiq_jax.faces.records import Source
 from pfiq_jax.maps import PixelQuality, pixel_quality
+from pfiq_jax.maps.pixel_quality import Quality
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
 from pfiq_jax.recognizers import Images, Recognizer, per_face
 
@@ -22,67 +26,114 @@ NOT_FINITE = "its score is not a finite number; the recogniser's weights are fau
 
 
 class Score(NamedTuple):
-    """The score of one face, or why a file has none.
+    """The score of one face, or why a source has none.
 
     Attributes:
-        path: the file.
+        path: the source: a file or a record.
         quality: in (0, 1), higher is better; None without a score, or for a method without a scale.
         raw_quality: the score before scaling; None without a score.
-        error: why there is no score, as one sentence that names the file.
+        error: why there is no score, as one sentence that names the source.
         warning: why the score may be unreliable.
         found: where it lies in the photograph; None if no detector looked for it.
+        map: (height, width), in [0, 1], higher is better; see ``PixelQuality``. None if not requested.
+        deficit: (height, width), in [0, 1], 1 is worst; see ``PixelQuality``. None if not requested, and if the
+            recogniser was not calibrated for it.
     """
 
-    path: Path
+    path: Source
     quality: float | None = None
     raw_quality: float | None = None
     error: str | None = None
     warning: str | None = None
     found: Found | None = None
+    map: Float[Array | np.ndarray, "height width"] | None = None
+    deficit: Float[Array | np.ndarray, "height width"] | None = None
 
 
 def score_files(
     recognizer: Recognizer,
-    paths: Sequence[Path],
+    sources: Iterable[AnySource],
     read: ReadFaces,
     *,
     method: str | None = None,
+    maps: bool = False,
     batch_size: int | None = None,
-    note: Callable[[Path, Face | PfiqError], object] = lambda path, face: None,
+    together: Callable[[AnySource], object] = lambda source: None,
+    note: Callable[[AnySource, Face | PfiqError], object] = lambda source, face: None,
+    halved: Callable[[int], object] = lambda size: None,
 ) -> Iterator[list[Score]]:
-    """Scores image files, in order. It reads a batch of files while it computes another.
+    """Scores the faces of files or records, in order, on all devices of this process.
+
+    It reads some sources while it computes others. What it keeps does not grow with the number of sources.
 
     Args:
         recognizer: preferably the one that will be deployed.
-        paths: of the files.
-        read: returns the faces in a file.
+        sources: files or records. They are taken as they are needed.
+        read: returns the faces in a source.
         method: one of ``QUALITY_METHODS``; None for ``default_quality_method``.
-        batch_size: None for ``faces.batches.default_batch_size()``.
-        note: called with every path and its face, or with the reason why it has none.
+        maps: whether scores have a map and a deficit, which take a forward and a backward pass.
+        batch_size: of all devices together. None for ``faces.batches.default_batch_size()`` times their number.
+        together: a batch ends where the value of this function of a source changes.
+        note: called with every source and its face, or with the reason why it has none.
+        halved: called with the new size if batches do not fit into the devices' memory and are halved.
 
     Yields:
-        The scores of one batch, of every face one; a file that cannot be read and a face whose score is not finite have
+        The scores of one batch, one per face; a source that cannot be read and a face whose score is not finite have
         an ``error`` instead.
 
     Raises:
-        PfiqError: for a method for which the recogniser lacks something.
+        PfiqError: for a method for which the recogniser lacks something, and if the smallest batch does not fit into
+            the devices' memory.
     """
     name = method or default_quality_method(recognizer)
-    compute = functools.partial(raw_and_scaled, recognizer, method=name)
     borrowed = find_calibration(recognizer, name) is PUBLISHED_SER_FIQ
-    for batch in over_files(compute, paths, read, size=recognizer.preprocessing.size, batch_size=batch_size):
+    devices = Devices.local(batch_size)
+    compute = functools.partial(_computed, devices.replicate(recognizer), method=name, maps=maps)
+    batches = over_files(
+        lambda images: compute(devices.split(images)),
+        sources,
+        read,
+        batch_size=devices.rounded(batch_size or default_batch_size() * len(devices.devices)),
+        multiple=len(devices.devices),
+        together=together,
+        halved=halved,
+    )
+    for batch in batches:
         scores = []
-        for path, face, (raw, scaled) in batch:
-            quality = None if scaled is None else float(scaled)
-            if not isinstance(face, PfiqError) and not math.isfinite(float(raw) + (quality or 0)):
-                face = PfiqError(f"{path}: {NOT_FINITE}")
-            note(path, face)
-            if isinstance(face, PfiqError):
-                scores.append(Score(path, error=str(face)))
-            else:
-                warnings = [BORROWED] * borrowed + [RESIZED] * face.resized + [*face.warnings]
-                scores.append(Score(path, quality, float(raw), None, "; ".join(warnings) or None, face.found))
+        for source, face, row in batch:
+            score = _score(source, face, row, (BORROWED,) * borrowed)
+            note(source, face if score.error is None else PfiqError(score.error))
+            scores.append(score)
         yield scores
+
+
+def _score(source: Source, face: Face | PfiqError, row: "Computed | None", warnings: tuple[str, ...]) -> Score:
+    if isinstance(face, PfiqError):
+        return Score(source, error=str(face))
+    assert row is not None  # every face has one
+    quality = None if row.quality is None else float(row.quality)
+    raw = float(row.raw_quality)
+    if not math.isfinite(raw + (quality or 0)):
+        return Score(source, error=f"{source}: {NOT_FINITE}")
+    warning = "; ".join((*warnings, *(RESIZED,) * face.resized, *face.warnings)) or None
+    return Score(source, quality, raw, None, warning, face.found, row.map, row.deficit)
+
+
+class Computed(NamedTuple):
+    """What the device computes for each face; ``Score`` says what it is."""
+
+    raw_quality: Float[Array | np.ndarray, "*batch"]
+    quality: Float[Array | np.ndarray, "*batch"] | None
+    map: Float[Array | np.ndarray, "*batch height width"] | None = None
+    deficit: Float[Array | np.ndarray, "*batch height width"] | None = None
+
+
+@per_face
+def _computed(recognizer: Recognizer, images: Images, *, method: str, maps: bool) -> Computed:
+    if not maps:
+        return Computed(*raw_and_scaled(recognizer, images, method=method))
+    pixels, (raw, scaled) = pixel_quality(recognizer, images, quality=_weight_and_scores(method), has_aux=True)
+    return Computed(raw, scaled, pixels.map, pixels.deficit)
 
 
 @per_face
@@ -97,10 +148,22 @@ def raw_and_scaled(
 
 def pixel_and_raw_quality(recognizer: Recognizer, images: Images) -> tuple[PixelQuality, Float[Array, "*batch"]]:
     """The pixel quality of images and their raw score by the default method, from one forward and one backward pass."""
-    return pixel_quality(recognizer, images, quality=_scaled_and_raw, has_aux=True)
+    pixels, (raw, scaled) = pixel_quality(
+        recognizer, images, quality=_weight_and_scores(default_quality_method(recognizer)), has_aux=True
+    )
+    return pixels._replace(quality=scaled), raw
 
 
-def _scaled_and_raw(recognizer: Recognizer, images: Images) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
-    raw, scaled = raw_and_scaled(recognizer, images, method=default_quality_method(recognizer))
-    assert scaled is not None  # the default method always has a scale
-    return scaled, raw
+@functools.cache  # the same function each time: compiled programs depend on which one it is
+def _weight_and_scores(method: str) -> Quality:
+    """What contributions are multiplied by, and the raw and scaled scores.
+
+    It is the quality, or 1 without a scale that was fitted to the recogniser: other qualities can all be nearly 0.
+    """
+
+    def weigh(recognizer: Recognizer, images: Images) -> tuple[Array, tuple[Array, Array | None]]:
+        raw, scaled = raw_and_scaled(recognizer, images, method=method)
+        is_fitted = find_calibration(recognizer, method) not in (None, PUBLISHED_SER_FIQ)
+        return scaled if scaled is not None and is_fitted else jnp.where(jnp.isnan(raw), raw, 1), (raw, scaled)
+
+    return weigh

@@ -10,7 +10,7 @@ import pfiq_jax
 PACKAGE = Path(pfiq_jax.__file__).parent
 # Each may import those before it. Modules of one line do not import each other.
 LEVELS = (
-    ("errors", "version", "cpu_memory", "tables", "pytrees", "bounds"),
+    ("errors", "version", "cpu_memory", "devices", "tables", "pytrees", "bounds"),
     ("vectors",),
     ("images", "outputs", "plotting", "calibration", "good_faces"),
     ("recognizers",),

@@ -7,6 +7,7 @@ of these tests trace and compile nothing. What only shows in numbers is compiled
 import contextlib
 import dataclasses
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,7 @@ from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3
 
 WIDTH = 4
+COLLECTIVE = re.compile("all-gather|all-reduce|all-to-all|collective|reduce-scatter")
 BATCH, EVERYWHERE = PartitionSpec("batch"), PartitionSpec()
 RECORDS = {**QUALITY_METHODS, **MAP_METHODS, **ACTIVATION_METHODS}
 # Each stands for a way of computing; `pytest -m ''` transforms all but those of very many passes, whose programs take
@@ -184,6 +186,7 @@ def test_auto_axes_shard_results_as_their_images(tiny, images, record):
         strict=True,
     ):
         assert sharding.is_equivalent_to(by_batch, leaf.ndim), sharding
+    assert not COLLECTIVE.search(program.as_text())  # no device waits for another one
 
 
 @methods

@@ -147,7 +147,6 @@ def scores_of(recognizer: Recognizer, method: str, paths: list[Path], read: Read
             functools.partial(embeddings_and_scores, recognizer, methods=(method,)),
             paths,
             read,
-            size=recognizer.preprocessing.size,
             note=seen.note,
             advance=progress.update,
         )

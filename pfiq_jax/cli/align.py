@@ -2,7 +2,6 @@
 
 import itertools
 import os
-from collections import Counter
 from pathlib import Path
 
 import click
@@ -64,20 +63,19 @@ def align(
         row_writer(output / TABLE, COLUMNS) as write,
         tqdm(total=len(paths), unit="file", disable=None) as progress,
     ):
-        for found in read_ahead(paths, read, AT_ONCE):
-            faces_of = Counter(path for path, _ in found)
+        for path, faces in read_ahead(paths, read, AT_ONCE):
             rows = []
-            for path, face in found:
+            for face in faces:
                 seen.note(path, face)
                 crop = None
                 if isinstance(face, Face):
-                    number = f"_face{face.found.number}" if face.found and faces_of[path] > 1 else ""
+                    number = f"_face{face.found.number}" if face.found and len(faces) > 1 else ""
                     crop = unused(below(path, folders), number, taken)
                     make_folder((output / crop).parent)
                     write_atomically(output / crop, Image.fromarray(face.image).save)
                 rows.append(cells(path, crop, face))
             write(rows)
-            progress.update(len(faces_of))
+            progress.update()
         click.echo(f"{counted(len(taken), 'face')} -> {click.format_filename(output)}")
 
 

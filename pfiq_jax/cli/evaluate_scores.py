@@ -105,7 +105,6 @@ def scores(
                 functools.partial(embeddings_and_scores, recognizer, methods=ours),
                 people.paths,
                 read,
-                size=recognizer.preprocessing.size,
                 note=seen.note,
                 advance=progress.update,
             )

@@ -20,6 +20,7 @@ from pfiq_jax.cli.start import start
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.faces.photographs import PLACE_COLUMNS, place_of
 from pfiq_jax.faces.readers import Detection, reader_of
+from pfiq_jax.faces.records import Source
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
 
 COLUMNS = ("path", "quality", "raw_quality", "error", "warning", *PLACE_COLUMNS)
@@ -76,7 +77,7 @@ def score(
         row_writer(output, COLUMNS) as write,
         tqdm(total=len(paths), unit="file", disable=None) as progress,
     ):
-        done: set[Path] = set()
+        done: set[Source] = set()
         for scores in scoring.score_files(recognizer, paths, read, method=method, note=seen.note):
             write([cells(each) for each in scores])
             seen.note_qualities(method, [each.quality for each in scores if each.quality is not None])
@@ -97,5 +98,5 @@ def warn_without_scale(method: str, *, has_scale: bool) -> None:
 
 def cells(score: scoring.Score) -> list[object]:
     """The cells of a face's row, by ``COLUMNS``."""
-    *values, found = score
-    return [cell(each) for each in (*values, *place_of(found).values())]
+    values = (score.path, score.quality, score.raw_quality, score.error, score.warning)
+    return [cell(each) for each in (*values, *place_of(score.found).values())]

@@ -1,20 +1,27 @@
 """Many faces, from arrays or from files, in batches of one shape, so that nothing is compiled twice."""
 
+import contextlib
 import functools
+import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
 
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces.fitting import FittingBatches, Started
 from pfiq_jax.faces.reading import Face, ReadFaces, faces_or_error
+from pfiq_jax.faces.records import Source
+
+AnySource = TypeVar("AnySource", bound=Source)
 
 CPU_BATCH_SIZE = 4  # larger ones are hardly faster, and it takes longer until their results are there
 ACCELERATOR_BATCH_SIZE = 256
+MOST_ENTRIES = 8  # per place of a batch: bounds what is kept of sources without faces
 
 
 def default_batch_size() -> int:
@@ -56,54 +63,112 @@ def in_batches(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
 
 def over_files(
     compute: Callable[[np.ndarray], Any],
-    paths: Sequence[Path],
+    sources: Iterable[AnySource],
     read: ReadFaces,
     *,
-    size: tuple[int, int],
     batch_size: int | None = None,
-) -> Iterator[list[tuple[Path, Face | PfiqError, Any]]]:
-    """Applies a function of a batch of faces to many files, in order. It reads some files while it computes others.
+    multiple: int = 1,
+    together: Callable[[AnySource], object] = lambda source: None,
+    halved: Callable[[int], object] = lambda size: None,
+) -> Iterator[list[tuple[AnySource, Face | PfiqError, Any]]]:
+    """Applies a function of a batch of faces to many sources, in order.
+
+    Some sources are read, one batch is computed and the results of another are used, all at the same time. What is kept
+    does not grow with the number of sources. Batches are full, whatever the number of faces in a source.
 
     Args:
         compute: of images (batch_size, height, width, 3); returns a pytree of arrays with one row per face. Preferably
-            jitted: it always gets the same shape.
-        paths: of the files.
-        read: returns the faces in a file.
-        size: height and width of the faces.
-        batch_size: also how many files are read at once. None for ``default_batch_size()``.
+            jitted: it always gets the same shape, and returns before the results are there.
+        sources: files or records. They are taken as they are needed.
+        read: returns the faces in a source.
+        batch_size: of the first batches. None for ``default_batch_size()``.
+        multiple: batch sizes are multiples of it.
+        together: a batch ends where the value of this function changes. What is computed for a face then depends on
+            the faces with the same value alone.
+        halved: called with the new size if batches do not fit into the device's memory and are halved.
 
     Yields:
-        Batch by batch, for each face the path of its file, the face and its row of the pytree, on the host. A file
-        without faces has one entry: its path, the reason, and a row that means nothing.
+        Batch by batch, for each face its source, the face and its row of the pytree, on the host. A source without
+        faces has one entry: the source, the reason, and None.
+
+    Raises:
+        PfiqError: if the smallest batch does not fit into the device's memory.
     """
-    at_once = batch_size or default_batch_size()
-    for found in read_ahead(paths, read, at_once):
-        for rows, real in batches(len(found), at_once):
-            faces = [face for _, face in (found[row] for row in rows)]
-            images = [face.image if isinstance(face, Face) else np.zeros((*size, 3), np.uint8) for face in faces]
-            results = jax.device_get(compute(np.stack(images)))
-            yield [
-                (*found[row], jax.tree.map(lambda leaf, place=place: leaf[place], results))
-                for place, row in enumerate(rows[:real])
-            ]
+    batches = FittingBatches(compute, batch_size or default_batch_size(), multiple, halved)
+    started: deque[tuple[list[tuple[AnySource, Face | PfiqError]], Started | None]] = deque()
+    with contextlib.closing(read_ahead(sources, read, 2 * batches.size)) as found:
+        for entries in _full(found, batches, together):
+            images = [face.image for _, face in entries if isinstance(face, Face)]
+            started.append((entries, batches.start(images) if images else None))
+            if len(started) > 1:
+                yield _rows(batches, *started.popleft())
+        while started:
+            yield _rows(batches, *started.popleft())
 
 
-def read_ahead(paths: Sequence[Path], read: ReadFaces, at_once: int) -> Iterator[list[tuple[Path, Face | PfiqError]]]:
-    """The faces in files, in order. Some files are read in threads while those before them are used.
+def read_ahead(
+    sources: Iterable[AnySource], read: ReadFaces, ahead: int
+) -> Generator[tuple[AnySource, Sequence[Face | PfiqError]]]:
+    """The faces in sources, in order. Some sources are read in threads while those before them are used.
 
     Args:
-        paths: of the files.
-        read: returns the faces in a file.
-        at_once: how many files are read at once.
+        sources: files or records. They are taken as they are needed.
+        read: returns the faces in a source.
+        ahead: how many sources are read ahead.
 
     Yields:
-        For as many files, each face with the path of its file, or the path and the reason why there is none.
+        Each source with its faces, or with the only reason why it has none.
     """
     attempt = functools.partial(faces_or_error, read=read)
-    groups = [paths[start : start + at_once] for start in range(0, len(paths), at_once)]
+    reading: deque[tuple[AnySource, Future[Sequence[Face | PfiqError]]]] = deque()
     with ThreadPoolExecutor() as pool:
-        reading = [pool.map(attempt, group) for group in groups[:1]]
-        for index, group in enumerate(groups):
-            found = [(path, face) for path, faces in zip(group, reading.pop(), strict=True) for face in faces]
-            reading = [pool.map(attempt, following) for following in groups[index + 1 : index + 2]]
-            yield found
+        try:
+            for source in sources:
+                reading.append((source, pool.submit(attempt, source)))
+                if len(reading) > ahead:
+                    first, faces = reading.popleft()
+                    yield first, faces.result()
+            while reading:
+                first, faces = reading.popleft()
+                yield first, faces.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _full(
+    found: Iterable[tuple[AnySource, Sequence[Face | PfiqError]]],
+    batches: FittingBatches,
+    together: Callable[[AnySource], object],
+) -> Iterator[list[tuple[AnySource, Face | PfiqError]]]:
+    """Groups with as many faces as a batch has at the time."""
+    entries: list[tuple[AnySource, Face | PfiqError]] = []
+    count, kind = 0, None
+    for source, faces in found:
+        previous, kind = kind, together(source)
+        if entries and kind != previous:
+            yield entries
+            entries, count = [], 0
+        for face in faces:
+            entries.append((source, face))
+            count += isinstance(face, Face)
+            if count >= batches.size or len(entries) >= MOST_ENTRIES * batches.size:
+                yield entries
+                entries, count = [], 0
+    if entries:
+        yield entries
+
+
+def _rows(
+    batches: FittingBatches, entries: list[tuple[AnySource, Face | PfiqError]], started: Started | None
+) -> list[tuple[AnySource, Face | PfiqError, Any]]:
+    """The entries of a batch with their results."""
+    results = None if started is None else batches.finish(started)
+    places = itertools.count()
+
+    def row(face: Face | PfiqError) -> Any:
+        if isinstance(face, PfiqError):
+            return None
+        place = next(places)
+        return jax.tree.map(lambda leaf: leaf[place], results)
+
+    return [(source, face, row(face)) for source, face in entries]

@@ -44,7 +44,7 @@ def fit_good_faces(
     """
     good = [paths[index] for index in chosen(scores, people)]
     rows = []
-    for batch in over_files(lambda images: _seen(recognizer, images), good, read, size=recognizer.preprocessing.size):
+    for batch in over_files(lambda images: _seen(recognizer, images), good, read):
         rows += [row for _, face, row in batch if isinstance(face, Face)]
         advance(len(batch))
     logs, features = jax.tree.map(lambda *faces: np.stack(faces), *rows) if rows else ([], np.zeros((0, 1, 1, 1)))

@@ -74,12 +74,12 @@ def set_deficits(
     """
     size = next(iter(regions.values())).shape
     total, count, marked = np.zeros(size), 0, Counter(dict.fromkeys(regions, 0))
-    for batch in over_files(compute, paths, read, size=size):
+    for batch in over_files(compute, paths, read):
         for _, face, deficit in batch:
-            if deficit is None:
-                return None
             advance(1)
             if isinstance(face, Face):
+                if deficit is None:
+                    return None
                 total += deficit
                 count += 1
                 marked.update(each.name for each in region_deficits(deficit, regions) if each.marked)

@@ -84,7 +84,7 @@ def study_files(
     examples: dict[int, Example] = {}
 
     def maps_of(indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        batches = over_files(compute, [paths[index] for index in indices], read, size=region.shape)
+        batches = over_files(compute, [paths[index] for index in indices], read)
         rows = (row for batch in batches for row in batch)
         for index, (path, face, activation) in zip(indices.tolist(), rows, strict=True):
             advance(1)

@@ -107,7 +107,7 @@ def test_no_good_face_is_lost_between_damaged_ones(folder, contents):
     good = encoded(PIXELS, "PNG")
     for path, content in zip(paths, (good, *contents, good), strict=True):
         path.write_bytes(content)
-    rows = [row for batch in over_files(lambda images: images.mean((1, 2, 3)), paths, read, size=SIZE) for row in batch]
+    rows = [row for batch in over_files(lambda images: images.mean((1, 2, 3)), paths, read) for row in batch]
     assert [path for path, _, _ in rows] == paths
     for path, face, mean in rows:
         if path in (paths[0], paths[-1]):

@@ -93,7 +93,7 @@ def calibrate_files(
     measured_methods = tuple(dict.fromkeys((*methods, *DEFAULTS)))
     compute = functools.partial(embeddings_and_scores, recognizer, methods=measured_methods)
     paths = [*people.paths, *people.loose]
-    measured = measure_files(compute, paths, read, size=recognizer.preprocessing.size, note=note, advance=advance)
+    measured = measure_files(compute, paths, read, note=note, advance=advance)
     identities = [*people.identities, *[None] * len(people.loose)]
     labels = [identity for identity, is_read in zip(identities, measured.is_read, strict=True) if is_read]
     fitted = fit_calibrations(

@@ -33,7 +33,6 @@ def measure_files(
     paths: Sequence[Path],
     read: ReadFaces,
     *,
-    size: tuple[int, int],
     note: Callable[[Path, Face | PfiqError], object] = lambda path, face: None,
     advance: Callable[[int], object] = lambda faces: None,
 ) -> MeasuredFiles:
@@ -44,7 +43,6 @@ def measure_files(
             ``functools.partial(embeddings_and_scores, recognizer, methods=...)`` does.
         paths: of the files, at least one.
         read: returns the faces in a file.
-        size: height and width of the faces.
         note: called with every path and its face, or with the reason why it has none.
         advance: called with the number of faces done since the last call.
 
@@ -52,7 +50,7 @@ def measure_files(
         PfiqError: if no face can be read.
     """
     is_read, rows = [], []
-    for batch in over_files(compute, paths, read, size=size):
+    for batch in over_files(compute, paths, read):
         for path, face, row in batch:
             note(path, face)
             is_read.append(isinstance(face, Face))

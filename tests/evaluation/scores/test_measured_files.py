@@ -25,7 +25,7 @@ def embedding_and_score(images):
 def test_rows_are_those_of_the_faces_that_can_be_read_in_order():
     noted, done = {}, []
     found = measure_files(
-        embedding_and_score, PATHS, read, size=(2, 2), note=lambda *each: noted.update([each]), advance=done.append
+        embedding_and_score, PATHS, read, note=lambda *each: noted.update([each]), advance=done.append
     )
     np.testing.assert_array_equal(found.is_read, [path not in UNREADABLE for path in PATHS])
     np.testing.assert_array_equal(found.scores["first"], [1, 2, 3, 5, 6])
@@ -38,4 +38,4 @@ def test_rows_are_those_of_the_faces_that_can_be_read_in_order():
 
 def test_nothing_can_be_read():
     with pytest.raises(PfiqError, match="none of the 2 files has a face that can be used"):
-        measure_files(embedding_and_score, UNREADABLE, read, size=(2, 2))
+        measure_files(embedding_and_score, UNREADABLE, read)
