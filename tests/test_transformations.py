@@ -202,6 +202,12 @@ def test_inside_shard_map(tiny, images, record):
     assert shapes(jax.eval_shape(jax.grad(summed, (0, 1)), tiny, images)) == shapes((tiny, images))
 
 
+@all_methods
+def test_a_trunk_in_bfloat16_changes_no_dtype(tiny, images, record):
+    expected = shapes(jax.eval_shape(record.compute, tiny, images))
+    assert shapes(jax.eval_shape(record.compute, tiny.with_precision("bfloat16"), images)) == expected
+
+
 @methods
 def test_x64_changes_no_dtype(tiny, images, record):
     expected = shapes(jax.eval_shape(record.compute, tiny, images[:2]))

@@ -25,7 +25,7 @@ import pfiq_jax
 from benchmarks.accelerator.precision import report_precision
 from benchmarks.accelerator.programs import Program, Timing, measure
 from benchmarks.accelerator.report import Report
-from benchmarks.accelerator.subjects import disturbed_faces, grouped_sface, random_iresnet, with_bfloat16_trunk
+from benchmarks.accelerator.subjects import disturbed_faces, grouped_sface, random_iresnet
 from pfiq_jax import Recognizer, load_recognizer
 
 NOTES = """\
@@ -123,7 +123,7 @@ def main(output: Path | None, quick: bool, minutes: float) -> None:
 
     for name, network, functions in (("SFace", sface, list(FUNCTIONS)), (f"IResNet-{depth}", iresnet, PASSES)):
         in_float32 = programs(functions, name, "float32", network, batch)
-        in_bfloat16 = programs(functions, name, "bfloat16 trunk", with_bfloat16_trunk(network), batch)
+        in_bfloat16 = programs(functions, name, "bfloat16 trunk", network.with_precision("bfloat16"), batch)
         report_speed(report, name, in_float32 + in_bfloat16)
     report_precision(report, sface, count=batch)
     others = [each for size in other_batches for each in programs(PASSES, "SFace", "float32", sface, size)]

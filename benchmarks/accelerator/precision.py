@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 import pfiq_jax
 from benchmarks.accelerator.report import Report
-from benchmarks.accelerator.subjects import disturbed_faces, with_bfloat16_trunk
+from benchmarks.accelerator.subjects import disturbed_faces
 from pfiq_jax import Recognizer
 from pfiq_jax.recognizers import Images
 from pfiq_jax.scoring import raw_and_scaled
@@ -22,6 +22,8 @@ on the CPU of the same machine, as mean / largest over faces, pairs or pixels. "
 of the faces, to which a threshold is applied. "Turned": one minus the cosine between a face's embedding and its
 embedding on the CPU. The raw score is that of `face_quality`, here in standard deviations over the faces. The gradient
 of `pixel_quality` is compared by the length of the difference, relative to its own."""
+DIFFERENCES = ("cosine of pairs", "turned", "raw score", "rank correlation", "quality")
+DIFFERENCES += ("`ser_fiq_closed_form`", "gradient", "map", "deficit")
 
 
 class Outputs(NamedTuple):
@@ -33,6 +35,7 @@ class Outputs(NamedTuple):
     closed_form: jax.Array
     gradient: jax.Array
     map: jax.Array
+    deficit: jax.Array | None
 
 
 def outputs(recognizer: Recognizer, images: Images) -> Outputs:
@@ -42,7 +45,7 @@ def outputs(recognizer: Recognizer, images: Images) -> Outputs:
     assert scaled is not None  # the default method always has a scale
     closed_form = pfiq_jax.ser_fiq_closed_form(recognizer, seen)
     explained = pfiq_jax.pixel_quality(recognizer, images)
-    return Outputs(seen.embedding, raw, scaled, closed_form, explained.gradient, explained.map)
+    return Outputs(seen.embedding, raw, scaled, closed_form, explained.gradient, explained.map, explained.deficit)
 
 
 def report_precision(report: Report, recognizer: Recognizer, *, count: int) -> None:
@@ -53,16 +56,14 @@ def report_precision(report: Report, recognizer: Recognizer, *, count: int) -> N
     images = disturbed_faces(count)
     reference = _computed(recognizer, images, jax.devices("cpu")[0])
     rows = []
-    for precision, network in (("float32", recognizer), ("bfloat16 trunk", with_bfloat16_trunk(recognizer))):
+    for precision, network in (("float32", recognizer), ("bfloat16 trunk", recognizer.with_precision("bfloat16"))):
         rows.append([precision, *differences(_computed(network, images, jax.devices()[0]), reference)])
-    header = ["precision", "cosine of pairs", "turned", "raw score", "rank correlation", "quality"]
-    header += ["`ser_fiq_closed_form`", "gradient", "map"]
-    report.table("Effect of precision", header, rows, NOTES.format(count=count))
+    report.table("Effect of precision", ["precision", *DIFFERENCES], rows, NOTES.format(count=count))
 
 
 def _computed(recognizer: Recognizer, images: np.ndarray, device: jax.Device) -> Outputs:
     start = perf_counter()
-    found = Outputs(*map(np.asarray, jax.jit(outputs)(*jax.device_put((recognizer, images), device))))
+    found = jax.device_get(jax.jit(outputs)(*jax.device_put((recognizer, images), device)))
     click.echo(f"outputs on {device}: {perf_counter() - start:.1f} s", err=True)
     return found
 
@@ -81,6 +82,7 @@ def differences(found: Outputs, reference: Outputs) -> list[str]:
         _cell(found.closed_form - reference.closed_form),
         _cell(_lengths(found.gradient - reference.gradient) / _lengths(reference.gradient)),
         _cell(found.map - reference.map),
+        "" if found.deficit is None else _cell(found.deficit - reference.deficit),
     ]
 
 

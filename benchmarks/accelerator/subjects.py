@@ -5,7 +5,6 @@ import io
 from importlib.resources import files
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Shaped
@@ -54,12 +53,6 @@ def random_iresnet(depth: int) -> Recognizer:
 
     parameters = jax.tree_util.tree_map_with_path(leaf, network.shapes())
     return Recognizer(jax.device_put(parameters), network, ARCFACE_TORCH)
-
-
-def with_bfloat16_trunk(recognizer: Recognizer) -> Recognizer:
-    """The same network with a trunk in bfloat16; the head remains in float32."""
-    trunk = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), recognizer.parameters["trunk"])
-    return dataclasses.replace(recognizer, parameters={**recognizer.parameters, "trunk": trunk})
 
 
 class GroupedConv(layers.DepthwiseConv):

@@ -11,7 +11,7 @@ import click
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.readers import Detect, Detection
 from pfiq_jax.methods import Method
-from pfiq_jax.recognizers import Recognizer
+from pfiq_jax.recognizers import Precision, Recognizer
 
 FILE = click.Path(path_type=Path)
 WIDTH = 78  # of a terminal of 80 columns
@@ -22,6 +22,14 @@ option_recognizer: Callable[[Any], Any] = click.option(
     type=FILE,
     metavar="FILE.safetensors",
     help="Weights that weights-convert wrote. [default: the bundled SFace network]",
+)
+
+option_precision: Callable[[Any], Any] = click.option(
+    "--precision",
+    type=click.Choice(get_args(Precision)),
+    default="float32",
+    show_default=True,
+    help="Of the network's trunk. bfloat16 is faster on GPUs and TPUs, and changes quality by about 0.002.",
 )
 
 

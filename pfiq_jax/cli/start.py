@@ -8,11 +8,11 @@ import jax
 from platformdirs import user_cache_path
 
 from pfiq_jax.cpu_memory import keep_freed_memory
-from pfiq_jax.recognizers import Recognizer, load_recognizer
+from pfiq_jax.recognizers import Precision, Recognizer, load_recognizer
 
 
-def start(recognizer_file: Path | None) -> Recognizer:
-    """Prepares the process to run a recogniser, and loads it; the bundled one if no file is given."""
+def start(recognizer_file: Path | None, precision: Precision = "float32") -> Recognizer:
+    """Prepares the process to run a recogniser in a precision, and loads it; the bundled one if no file is given."""
     keep_freed_memory()
     warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in images that can be read
     warnings.filterwarnings("ignore", message="Glyph .* missing")  # of file names that matplotlib has no font for
@@ -24,7 +24,7 @@ def start(recognizer_file: Path | None) -> Recognizer:
         jax.config.update("jax_compilation_cache_dir", str(cache))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
         jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-    return load_recognizer(recognizer_file)
+    return load_recognizer(recognizer_file).with_precision(precision)
 
 
 def is_usable_folder(folder: Path) -> bool:

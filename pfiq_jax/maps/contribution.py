@@ -75,7 +75,7 @@ def _forward_with_layers(
     recognizer: Recognizer, pixels: Float[Array, "batch height width 3"], offsets: dict[str, Array]
 ) -> tuple[Forward, dict[str, Array]]:
     """The forward pass, and the outputs of the trunk's layers, to which the offsets are added."""
-    network, parameters = recognizer.network, recognizer.parameters
+    network, parameters = recognizer.network, recognizer.parameters_to_run
     prepared = recognizer.preprocessing(pixels)
     if isinstance(network, Architecture):
         features, layers = network.part_layers("trunk", parameters, prepared, offsets=offsets)

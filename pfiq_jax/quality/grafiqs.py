@@ -58,7 +58,7 @@ def grafiqs(recognizer: Recognizer, images: Images, *, block: Block = 1) -> Floa
     check_choice("block", block, get_args(Block))
     if lacks := missing_statistics(recognizer):
         raise PfiqError(f"{recognizer} has {lacks}.")
-    network, parameters = recognizer.network, recognizer.parameters
+    network, parameters = recognizer.network, recognizer.parameters_to_run
     assert isinstance(network, Architecture)  # for the type checker
     inputs = recognizer.preprocessing(recognizer.forward(images).images)
     if block == "image":

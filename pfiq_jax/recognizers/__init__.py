@@ -6,6 +6,7 @@ from pfiq_jax.recognizers.forward import Forward, Images, per_face
 from pfiq_jax.recognizers.inception_resnet import InceptionResNetV1
 from pfiq_jax.recognizers.iresnet import IResNet
 from pfiq_jax.recognizers.mobilefacenet import MobileFaceNet
+from pfiq_jax.recognizers.precision import Precision
 from pfiq_jax.recognizers.preprocessing import ARCFACE_MXNET, ARCFACE_TORCH, PIXELS, Preprocessing
 from pfiq_jax.recognizers.provenance import Provenance
 from pfiq_jax.recognizers.recognizer import Recognizer
@@ -24,6 +25,7 @@ __all__ = [
     "Images",
     "InceptionResNetV1",
     "MobileFaceNet",
+    "Precision",
     "Preprocessing",
     "Provenance",
     "Recognizer",

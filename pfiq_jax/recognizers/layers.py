@@ -9,6 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.recognizers.precision import BatchNorm
 
 
 class PReLU(nnx.Module):
@@ -58,9 +59,9 @@ def conv3x3(channels: int, width: int, *, stride: int = 1, rngs: nnx.Rngs) -> nn
     return nnx.Conv(channels, width, (3, 3), strides=stride, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
 
 
-def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
+def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> BatchNorm:
     """BatchNorm by its running statistics."""
-    return nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
+    return BatchNorm(width, epsilon, rngs)
 
 
 def pointwise(channels: int, width: int, rngs: nnx.Rngs) -> nnx.Linear:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from jax import export
 
 from pfiq_jax.calibration import Calibration
@@ -15,6 +16,7 @@ from pfiq_jax.good_faces import GoodFaces
 from pfiq_jax.pytrees import Descriptions
 from pfiq_jax.recognizers.forward import Forward
 from pfiq_jax.recognizers.header import fields_of, header_of
+from pfiq_jax.recognizers.precision import Precision
 from pfiq_jax.recognizers.recognizer import DESCRIPTIONS, STATIC, Recognizer
 
 
@@ -44,9 +46,10 @@ def _read_fitted(written: bytes) -> tuple[Sequence[Any], Descriptions]:
 def _write_recognizer(auxiliary: tuple[Sequence[Any], Descriptions]) -> bytes:
     fixed, described = auxiliary
     fields = dict(zip((*STATIC, *DESCRIPTIONS), (*fixed, *described), strict=True))
-    return json.dumps(header_of(Recognizer(None, **fields))).encode()
+    return json.dumps([fields["precision"], header_of(Recognizer(None, **fields))]).encode()
 
 
 def _read_recognizer(written: bytes) -> tuple[Sequence[Any], Descriptions]:
-    fields = fields_of(written)
+    precision, header = msgspec.json.decode(written, type=tuple[Precision, msgspec.Raw])
+    fields = {**fields_of(bytes(header)), "precision": precision}
     return tuple(fields[name] for name in STATIC), Descriptions(fields[name] for name in DESCRIPTIONS)

@@ -40,7 +40,7 @@ HOW_TO_LOAD: Mapping[Kind, str] = MappingProxyType(
 def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
     """A recogniser from a converted ``.safetensors`` file; without a file, the bundled SFace network.
 
-    Parameters are float32 whatever the file stores. To run the trunk in another dtype, cast ``parameters``.
+    Parameters are float32 whatever the file stores. ``Recognizer.with_precision`` runs the trunk in bfloat16.
 
     Args:
         source: a file that ``weights-convert`` or ``save`` wrote.

@@ -64,16 +64,6 @@ def test_channel_order_is_the_networks_own(recognizer, faces):
     np.testing.assert_array_equal(swapped.embed(image[..., ::-1]), recognizer.embed(image))
 
 
-def test_trunk_in_bfloat16_head_in_float32(recognizer, faces):
-    image = next(iter(faces.values()))
-    half = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), recognizer)
-    assert half.features(image).dtype == jnp.bfloat16
-    embedding = half.embed(image)
-    assert embedding.dtype == jnp.float32
-    reference = recognizer.embed(image)
-    assert jnp.linalg.norm(embedding - reference) < 0.1 * jnp.linalg.norm(reference)
-
-
 @pytest.mark.parametrize(("depth", "parameters"), [(18, 24_025_600), (50, 43_590_848), (100, 65_156_160)])
 def test_parameter_counts_are_the_published_ones(depth, parameters):
     """Counts of insightface's arcface_torch networks: trainable parameters, without running statistics."""

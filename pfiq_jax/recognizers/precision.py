@@ -1,0 +1,48 @@
+"""The precision that a network runs in.
+
+The **trunk** runs in float32 or bfloat16, see ``Recognizer.with_precision``. Its convolutions and matrix products have
+JAX's default precision. On CPUs that is full float32. NVIDIA GPUs from Ampere on round the inputs of float32 products
+to TF32, and TPUs round them to bfloat16; both add in float32. TF32 changes the quality of a face by 0.0001 on average
+(``benchmarks/results/h200.md``), so the library keeps this default, the fastest one. Full float32 on every device is
+``with jax.default_matmul_precision("highest")``, or the environment variable ``JAX_DEFAULT_MATMUL_PRECISION=highest``.
+``weights-convert verify`` and the tests that compare devices use it.
+
+The **head** runs in float32 at the highest precision on every device. So do scores, deficits, alignment, and distances
+between embeddings.
+"""
+
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+from jaxtyping import Array, PyTree
+
+Precision = Literal["float32", "bfloat16"]
+STATISTICS = ("mean", "var")
+"""Names of the leaves that a BatchNorm estimates from images; no gradient should change them."""
+
+
+class BatchNorm(nnx.BatchNorm):
+    """BatchNorm by its running statistics, computed in their dtype; the result has the dtype of the input."""
+
+    def __init__(self, width: int, epsilon: float, rngs: nnx.Rngs):
+        super().__init__(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
+
+    def __call__(self, x: Array) -> Array:  # type: ignore[override]
+        return super().__call__(x.astype(self.mean[...].dtype)).astype(x.dtype)
+
+
+def with_bfloat16_trunk(parameters: PyTree[Array]) -> PyTree[Array]:
+    """The parameters of an ``Architecture`` with those of the trunk in bfloat16, except its BatchNorms'.
+
+    BatchNorms stay in float32: they are small, and rounded they would double the error of embeddings.
+    """
+
+    def is_norm(node: Any) -> bool:
+        return isinstance(node, dict) and node.keys() >= set(STATISTICS)
+
+    def narrow(node: Any) -> Any:
+        return node if is_norm(node) else node.astype(jnp.bfloat16)
+
+    return {**parameters, "trunk": jax.tree.map(narrow, parameters["trunk"], is_leaf=is_norm)}
