@@ -65,6 +65,9 @@ from .detection import (
     load_detector as load_detector,
 )
 
+# Millions of faces
+from .bulk import FaceScorer as FaceScorer
+
 # Photographs, pictures, errors
 from .errors import PfiqError as PfiqError
 from .faces import align as align

@@ -18,6 +18,7 @@ LEVELS = (
     ("quality", "faces"),
     ("maps",),
     ("variation", "scoring"),
+    ("bulk",),
     ("evaluation",),
     ("cli",),
 )
