@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 EXAMPLES = int(os.environ.get("PFIQ_FUZZ", "200"))
-SECONDS = 20  # that no file may exceed
+SECONDS = 20  # of processor time that no file may exceed; a loaded machine lets a process wait for longer
 BYTES = 1.4e9  # by which no file may raise a process's peak; 2 GB with what Python, JAX and the network take
 EXTREMES = (0, 1, 2**7, 2**8 - 1, 2**15, 2**16 - 1, 2**24, 2**31 - 1, 2**32 - 1)
 
@@ -71,10 +71,10 @@ class Costs:
     """
 
     def __enter__(self) -> None:
-        self.started, self.peak = time.perf_counter(), _peak_bytes()
+        self.started, self.peak = time.process_time(), _peak_bytes()
 
     def __exit__(self, *_: object) -> None:
-        assert time.perf_counter() - self.started < SECONDS
+        assert time.process_time() - self.started < SECONDS
         assert _peak_bytes() - self.peak < BYTES
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from pfiq_jax import ARCFACE_MXNET, ARCFACE_TORCH, IResNet, PfiqError, SFace, load_recognizer
 from pfiq_jax.recognizers.weights_file import named_leaves
+from tests.fuzz.fuzzing import check_sentence
 from tests.weights_convert.spellings import channels_last
 from weights_convert.convert import LARGE, configure, convert, in_library_layout
 from weights_convert.mappings import MAPPINGS, choose
@@ -266,6 +267,12 @@ def test_what_resembles_nothing(iresnet_source):
     source = dataclasses.replace(iresnet_source, arrays={"stages.0": np.zeros(3, np.float32)})
     with pytest.raises(PfiqError, match=r"none of its 1 arrays \(stages\.0, \.\.\.\) is part of a known network"):
         convert(source)
+    long = dataclasses.replace(source, arrays={f"{'x' * 60}{number}": np.zeros(3, np.float32) for number in range(3)})
+    with pytest.raises(
+        PfiqError, match=r"none of its 3 arrays .*; give weights of iresnet, .*, facenet, yunet\."
+    ) as caught:
+        convert(long)
+    check_sentence(caught.value, str(long.path))
 
 
 def test_a_companion_is_part_of_the_provenance(iresnet_source, tmp_path):

@@ -57,9 +57,10 @@ def choose(source: Source, network: str | None = None) -> Fit:
             return _best(in_order)
     if highest == 0:
         some = ", ".join(name[:40] for name in [*source.arrays][:2])
+        kinds = ", ".join(dict.fromkeys(name.rstrip("0123456789") for name in known))
         raise PfiqError(
             f"{source.path}: none of its {len(source.arrays)} arrays ({some}, "
-            f"...) is part of {network or 'a known network'}; give weights of {network or families(known)}."
+            f"...) is part of {network or 'a known network'}; give weights of {network or kinds}."
         )
     return _best([(match, fit) for match, fit in zip(matches, by_names, strict=True) if match.similarity == highest])
 
