@@ -24,6 +24,7 @@ from pfiq_jax import (
     Calibration,
     IResNet,
     Recognizer,
+    relative_norm,
     ser_fiq,
 )
 from pfiq_jax.good_faces import GoodFaces
@@ -155,6 +156,37 @@ def test_gradients_are_finite(tiny, images, record):
         pytest.skip("not meant to be differentiated")
     for leaf in jax.tree.leaves(jax.jit(jax.grad(total(record.compute), (0, 1)))(tiny, images[:1])):
         assert jnp.isfinite(leaf).all()
+
+
+@methods
+def test_forward_mode(tiny, images, record):
+    """Alone, under ``vmap``, and over reverse mode, which together give products with the Hessian."""
+    image = images[:1]
+    score = functools.partial(total(record.compute), tiny)
+
+    def along(direction):
+        return jax.jvp(score, (image,), (direction,))[1]
+
+    assert shapes(jax.eval_shape(jax.vmap(along), images[:3, None])) == [((3,), jnp.float32)]
+    product = jax.eval_shape(lambda direction: jax.jvp(jax.grad(score), (image,), (direction,))[1], image)
+    assert shapes(product) == shapes(image)
+
+
+def test_derivatives_in_forward_mode_are_those_of_reverse_mode(tiny, images):
+    pixels, direction = images[:2], jnp.cos(images[:2])
+
+    def score(pixels):
+        return jnp.sum(relative_norm(tiny, pixels))
+
+    @jax.jit
+    def derivatives(pixels, direction):
+        slope, by_forward = jax.jvp(jax.grad(score), (pixels,), (direction,))
+        by_reverse = jax.grad(lambda pixels: jnp.vdot(jax.grad(score)(pixels), direction))(pixels)
+        _, along = jax.jvp(score, (pixels,), (direction,))
+        return (along, by_forward), (jnp.vdot(slope, direction), by_reverse)
+
+    for found, expected in zip(*derivatives(pixels, direction), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
 
 
 @methods

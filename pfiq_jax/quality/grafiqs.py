@@ -30,8 +30,8 @@ def grafiqs(recognizer: Recognizer, images: Images, *, block: Block = 1) -> Floa
     BatchNorms. a is the preprocessed image, or the output of a block of the trunk.
 
     One forward and one backward pass through the network itself, also from a ``Forward``: inside one ``jax.jit`` XLA
-    merges the forward pass with the one that is there. An image's score does not depend on its batch. Differentiable
-    (in reverse mode), but piecewise: it is the gradient of a sum of magnitudes.
+    merges the forward pass with the one that is there. An image's score does not depend on its batch. Differentiable,
+    but piecewise: it is the gradient of a sum of magnitudes.
 
     Images unlike any face can fit the statistics well: on the published networks an all-black image scores best.
 
