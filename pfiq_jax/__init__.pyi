@@ -56,6 +56,13 @@ from .maps import (
     smooth_grad as smooth_grad,
 )
 
+# Recognisers adapted to quality
+from .adapting import (
+    split_statistics as split_statistics,
+    training_forward as training_forward,
+    with_parameters as with_parameters,
+)
+
 # Faces in photographs
 from .detection import (
     Detector as Detector,

@@ -16,7 +16,7 @@ LEVELS = (
     ("recognizers",),
     ("methods", "detection"),
     ("quality", "faces"),
-    ("maps",),
+    ("maps", "adapting"),
     ("variation", "scoring"),
     ("bulk",),
     ("evaluation",),

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from pfiq_jax.recognizers.batch_norm import BatchNorm
 from pfiq_jax.recognizers.network import Embedding, Features, Units
 
 Pooling = Literal["none", "mean", "depthwise"]
@@ -96,5 +97,5 @@ def _build_pool(pooling: Pooling, channels: int, rngs: nnx.Rngs) -> nnx.Module |
     return MeanPooling() if pooling == "mean" else None
 
 
-def _norm(width: int, epsilon: float, rngs: nnx.Rngs) -> nnx.BatchNorm:
-    return nnx.BatchNorm(width, use_running_average=True, epsilon=epsilon, dtype=jnp.float32, rngs=rngs)
+def _norm(width: int, epsilon: float, rngs: nnx.Rngs) -> BatchNorm:
+    return BatchNorm(width, epsilon, rngs, dtype=jnp.float32)

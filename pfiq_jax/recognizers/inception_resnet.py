@@ -14,8 +14,9 @@ from jaxtyping import Array
 
 from pfiq_jax.bounds import relu
 from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.batch_norm import BatchNorm
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
-from pfiq_jax.recognizers.layers import norm, pointwise
+from pfiq_jax.recognizers.layers import pointwise
 from pfiq_jax.recognizers.modules import list_key
 
 
@@ -155,7 +156,7 @@ class ConvReLU(nnx.Module):
             self.conv: nnx.Linear | nnx.Conv = pointwise(channels, width, rngs)
         else:
             self.conv = nnx.Conv(channels, width, size, strides=stride, padding=padding, use_bias=False, rngs=rngs)
-        self.norm = norm(width, epsilon, rngs)
+        self.norm = BatchNorm(width, epsilon, rngs)
 
     def __call__(self, x: Array) -> Array:
         return relu(self.norm(self.conv(x)))

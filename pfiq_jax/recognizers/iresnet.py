@@ -16,8 +16,9 @@ from jaxtyping import Array, Float, PyTree
 from pfiq_jax.bounds import relu
 from pfiq_jax.errors import check_choice
 from pfiq_jax.recognizers.architecture import Architecture
+from pfiq_jax.recognizers.batch_norm import BatchNorm
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
-from pfiq_jax.recognizers.layers import ConvLayer, PReLU, conv3x3, norm, pointwise
+from pfiq_jax.recognizers.layers import ConvLayer, PReLU, conv3x3, pointwise
 from pfiq_jax.recognizers.modules import list_key
 from pfiq_jax.recognizers.network import Embedding
 
@@ -98,12 +99,12 @@ class Block(nnx.Module):
 
     def __init__(self, network: IResNet, channels: int, width: int, *, shrink: bool, rngs: nnx.Rngs):
         epsilon = network.epsilon
-        self.norm1 = norm(channels, epsilon, rngs)
+        self.norm1 = BatchNorm(channels, epsilon, rngs)
         self.conv1 = conv3x3(channels, width, rngs=rngs)
-        self.norm2 = norm(width, epsilon, rngs)
+        self.norm2 = BatchNorm(width, epsilon, rngs)
         self.prelu = PReLU(width, rngs=rngs)
         self.conv2 = conv3x3(width, width, stride=2 if shrink else 1, rngs=rngs)
-        self.norm3 = norm(width, epsilon, rngs)
+        self.norm3 = BatchNorm(width, epsilon, rngs)
         self.excitation = SqueezeExcitation(width, rngs=rngs) if network.squeeze_excitation else None
         self.shrink = shrink
         projects = shrink and not (network.pooled_shortcut and channels == width)
@@ -136,7 +137,7 @@ class Shortcut(nnx.Module):
 
     def __init__(self, channels: int, width: int, *, epsilon: float, rngs: nnx.Rngs):
         self.conv = pointwise(channels, width, rngs)
-        self.norm = norm(width, epsilon, rngs)
+        self.norm = BatchNorm(width, epsilon, rngs)
 
     def __call__(self, x: Array) -> Array:
         return self.norm(self.conv(x))

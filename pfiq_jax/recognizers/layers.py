@@ -5,8 +5,8 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from pfiq_jax.errors import PfiqError
+from pfiq_jax.recognizers.batch_norm import BatchNorm
 from pfiq_jax.recognizers.depthwise_conv import depthwise_conv
-from pfiq_jax.recognizers.precision import BatchNorm
 
 
 class PReLU(nnx.Module):
@@ -43,7 +43,7 @@ class ConvLayer(nnx.Module):
 
     def __init__(self, conv: nnx.Module, width: int, *, epsilon: float, rngs: nnx.Rngs, activation: bool = True):
         self.conv = conv
-        self.norm = norm(width, epsilon, rngs)
+        self.norm = BatchNorm(width, epsilon, rngs)
         self.prelu = PReLU(width, rngs=rngs) if activation else None
 
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch rows columns new"]:
@@ -54,11 +54,6 @@ class ConvLayer(nnx.Module):
 def conv3x3(channels: int, width: int, *, stride: int = 1, rngs: nnx.Rngs) -> nnx.Conv:
     """3x3 convolution without bias, padded explicitly: at stride 2 "SAME" would pad the far side only."""
     return nnx.Conv(channels, width, (3, 3), strides=stride, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
-
-
-def norm(width: int, epsilon: float, rngs: nnx.Rngs) -> BatchNorm:
-    """BatchNorm by its running statistics."""
-    return BatchNorm(width, epsilon, rngs)
 
 
 def pointwise(channels: int, width: int, rngs: nnx.Rngs) -> nnx.Linear:

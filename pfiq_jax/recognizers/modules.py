@@ -39,7 +39,7 @@ class Modules(abc.ABC):
     def initialize(self, key: jax.Array) -> PyTree[Array]:
         """Random parameters."""
         modules = {part: self.build(part, nnx.Rngs(jax.random.fold_in(key, i))) for i, part in enumerate(self.parts)}
-        return {part: _state_of(module)[1] for part, module in modules.items() if module is not None}
+        return {part: state_of(module)[1] for part, module in modules.items() if module is not None}
 
     def shapes(self) -> PyTree[jax.ShapeDtypeStruct]:
         """The tree that ``initialize`` gives, without values."""
@@ -58,7 +58,7 @@ class Modules(abc.ABC):
 
     @functools.cache  # noqa: B019 (networks are few, small, and equal ones share an entry)
     def _abstract(self, part: str) -> tuple[nnx.GraphDef, PyTree]:
-        return _state_of(nnx.eval_shape(lambda: self.build(part, ShapeRngs())))
+        return state_of(nnx.eval_shape(lambda: self.build(part, ShapeRngs())))
 
 
 def list_key(index: int) -> str:
@@ -76,7 +76,8 @@ def path_name(path: jax.tree_util.KeyPath) -> str:
     return jax.tree_util.keystr(path, simple=True, separator=".")
 
 
-def _state_of(module: nnx.Module | None) -> tuple[nnx.GraphDef, PyTree]:
+def state_of(module: nnx.Module | None) -> tuple[nnx.GraphDef, PyTree]:
+    """A module's structure, and its parameters as a nested dictionary with string keys."""
     graph, state = nnx.split(module)
     return graph, _with_string_keys(nnx.to_pure_dict(state))
 

@@ -15,22 +15,11 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from flax import nnx
 from jaxtyping import Array, PyTree
 
 Precision = Literal["float32", "bfloat16"]
 STATISTICS = ("mean", "var")
 """Names of the leaves that a BatchNorm estimates from images; no gradient should change them."""
-
-
-class BatchNorm(nnx.BatchNorm):
-    """BatchNorm by its running statistics, computed in their dtype; the result has the dtype of the input."""
-
-    def __init__(self, width: int, epsilon: float, rngs: nnx.Rngs):
-        super().__init__(width, use_running_average=True, epsilon=epsilon, rngs=rngs)
-
-    def __call__(self, x: Array) -> Array:  # type: ignore[override]
-        return super().__call__(x.astype(self.mean[...].dtype)).astype(x.dtype)
 
 
 def with_bfloat16_trunk(parameters: PyTree[Array]) -> PyTree[Array]:

@@ -154,7 +154,7 @@ class Recognizer:
         """
 
         def is_weight(path: jax.tree_util.KeyPath, leaf: object) -> bool:
-            return not (isinstance(path[-1], jax.tree_util.DictKey) and path[-1].key in STATISTICS)
+            return not (path and isinstance(path[-1], jax.tree_util.DictKey) and path[-1].key in STATISTICS)
 
         return dataclasses.replace(
             self,

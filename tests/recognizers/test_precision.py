@@ -11,7 +11,7 @@ from flax import nnx
 
 import pfiq_jax
 from pfiq_jax import ARCFACE_TORCH, InceptionResNetV1, IResNet, MobileFaceNet, PfiqError, Recognizer, SFace
-from pfiq_jax.recognizers.precision import BatchNorm
+from pfiq_jax.recognizers.batch_norm import BatchNorm
 
 
 @pytest.fixture(scope="module")

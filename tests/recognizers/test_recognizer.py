@@ -216,6 +216,10 @@ def test_trainable_leaves_out_statistics_and_calibrations(recognizer):
     assert float(updates.parameters["trunk"]["layers"]["00"]["conv"]["kernel"].min()) == 1
 
 
+def test_parameters_that_are_one_array_are_trainable(small):
+    assert small.trainable().parameters is True
+
+
 def test_trained_statistics_are_not_written(recognizer, tmp_path):
     broken = jax.tree.map(lambda leaf: -leaf, recognizer)
     with pytest.raises(pfiq_jax.PfiqError, match=r"negative variances.*Recognizer\.trainable"):

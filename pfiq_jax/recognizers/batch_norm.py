@@ -1,0 +1,28 @@
+"""BatchNorm by running statistics, which training moves as torch does."""
+
+import jax
+from flax import nnx
+from jax.typing import DTypeLike
+
+
+class BatchNorm(nnx.BatchNorm):
+    """BatchNorm (Ioffe and Szegedy 2015, algorithms 1 and 2), by its running statistics unless set otherwise.
+
+    It computes in the dtype of its statistics unless another one is given; the result has the dtype of the input.
+
+    If ``use_running_average`` is set to False, it uses the mean and variance of the batch, and moves its own towards
+    them: the variance towards the unbiased estimate, as torch does and Flax does not.
+    """
+
+    def __init__(self, width: int, epsilon: float, rngs: nnx.Rngs, *, dtype: DTypeLike | None = None):
+        super().__init__(
+            width, use_running_average=True, use_fast_variance=False, epsilon=epsilon, dtype=dtype, rngs=rngs
+        )
+
+    def __call__(self, x: jax.Array) -> jax.Array:  # type: ignore[override]
+        kept = self.momentum * self.var[...]
+        y = super().__call__(x.astype(self.dtype or self.var[...].dtype)).astype(x.dtype)
+        if not self.use_running_average:
+            count = x.size // x.shape[-1]
+            self.var[...] = kept + (self.var[...] - kept) * (count / (count - 1))
+        return y
