@@ -1,15 +1,17 @@
 """The one writer of files: a file is there in whole, or as it was before; a file that grows has whole rows."""
 
+import contextlib
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
+
+import portalocker
 
 from pfiq_jax.errors import OutputError
-from pfiq_jax.tables import csv_text
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
@@ -18,7 +20,7 @@ def check_output(path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: if it cannot.
     """
-    try:
+    with naming_output(path):
         target = _target(path)
         if target.exists():
             target.open("ab").close()
@@ -28,8 +30,6 @@ def check_output(path: str | os.PathLike[str]) -> None:
         else:
             target.touch(exist_ok=False)
             target.unlink()
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def make_folder(path: Path) -> None:
@@ -38,10 +38,8 @@ def make_folder(path: Path) -> None:
     Raises:
         OutputError: if it cannot be made.
     """
-    try:
+    with naming_output(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> None:
@@ -58,7 +56,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any])
         OutputError: if the target exists and is not a regular file, or if ``write`` or the file system raises an
             OSError. The target is then what it was before.
     """
-    try:
+    with naming_output(path):
         target = _target(path)
         partial = _partial(target)
         try:
@@ -69,8 +67,6 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any])
             partial.replace(target)
         finally:
             partial.unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
@@ -83,10 +79,10 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 
 
 class RowsFile:
-    """A CSV file that grows by whole rows, so that an interrupted run keeps its results. A context manager.
+    """A text file that grows by whole rows, so that an interrupted run keeps its results. A context manager.
 
-    An existing file is replaced when the first rows are written. Symbolic links are followed. File names that are not
-    text keep their bytes.
+    One process writes it at a time. An existing file is replaced when the first rows are written. Symbolic links are
+    followed. File names that are not text keep their bytes.
 
     Args:
         path: the file.
@@ -106,27 +102,61 @@ class RowsFile:
             os.close(self._file)
             self._file = None
 
-    def write(self, rows: Iterable[Sequence[object]]) -> None:
-        """Adds rows: all of them, or none if an exception is raised.
+    def go_on(self, keep: Callable[[str], str]) -> None:
+        """Goes on with an existing file.
+
+        Args:
+            keep: what remains of its text, which may end within a row.
 
         Raises:
-            OutputError: if the file cannot be written.
+            OutputError: if the file cannot be written, or another process writes it.
         """
-        try:
-            if self._file is None:
-                self._file = os.open(_target(self._path), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
-            append_rows(self._file, rows)
-        except OSError as error:
-            raise _unwritable(self._path, error) from error
+        with naming_output(self._path):
+            file = self._open()
+            kept = keep(_target(self._path).read_bytes().decode("utf-8", "surrogateescape"))
+            os.ftruncate(file, 0)
+            append_text(file, kept)
+
+    def write(self, rows: str) -> None:
+        """Adds the text of whole rows: all of it, or none if an exception is raised.
+
+        Raises:
+            OutputError: if the file cannot be written, or another process writes it.
+        """
+        with naming_output(self._path):
+            file = self._file
+            if file is None:
+                file = self._open()
+                os.ftruncate(file, 0)
+            append_text(file, rows)
+
+    def _open(self) -> int:
+        self._file = os.open(_target(self._path), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+        lock(self._file, self._path)
+        return self._file
 
 
-def append_rows(descriptor: int, rows: Iterable[Sequence[object]]) -> None:
-    """Writes rows of CSV to the end of an open file: all of them, or none if it is a regular file.
+def lock(file: int | IO[Any], path: str | os.PathLike[str]) -> None:
+    """Takes an open file for this process, until it is closed. Where a file system has no locks, nothing happens.
 
     Raises:
-        OSError: if they cannot be written.
+        OutputError: if another process has it.
     """
-    rest = csv_text(rows).encode("utf-8", "surrogateescape")
+    try:
+        portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
+    except portalocker.AlreadyLocked as error:
+        raise OutputError(f"{path}: is being written by another process; choose another output.") from error
+    except portalocker.LockException:
+        pass
+
+
+def append_text(descriptor: int, text: str) -> None:
+    """Writes text to the end of an open file: all of it, or none if it is a regular file.
+
+    Raises:
+        OSError: if it cannot be written.
+    """
+    rest = text.encode("utf-8", "surrogateescape")
     before = os.fstat(descriptor)
     end = before.st_size
     try:
@@ -137,6 +167,15 @@ def append_rows(descriptor: int, rows: Iterable[Sequence[object]]) -> None:
         if stat.S_ISREG(before.st_mode) and os.fstat(descriptor).st_size == end:  # nobody else writes to it
             os.ftruncate(descriptor, before.st_size)
         raise
+
+
+@contextlib.contextmanager
+def naming_output(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns an OSError into an OutputError that names a file."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another output.") from error
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
@@ -152,7 +191,3 @@ def _target(path: str | os.PathLike[str]) -> Path:
 
 def _partial(target: Path) -> Path:
     return target.with_name(f".{secrets.token_hex(8)}{target.suffix}")  # short, whatever the target's name
-
-
-def _unwritable(path: str | os.PathLike[str], error: OSError) -> OutputError:
-    return OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another output.")

@@ -49,6 +49,11 @@ class Score(NamedTuple):
     map: Float[Array | np.ndarray, "height width"] | None = None
     deficit: Float[Array | np.ndarray, "height width"] | None = None
 
+    @property
+    def status(self) -> str:
+        """Whether there is a score: "scored" or "failed"."""
+        return "failed" if self.error else "scored"
+
 
 def score_files(
     recognizer: Recognizer,

@@ -36,5 +36,10 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
     return "".join(lines)
 
 
+def cell(value: object) -> object:
+    """A value as it is written to a table: numbers with six digits, empty for what there is not."""
+    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
+
+
 def _line(cells: Sequence[str]) -> str:
     return "| " + " | ".join(" ".join(cell.splitlines()).replace("|", "\\|") for cell in cells) + " |"

@@ -7,6 +7,7 @@ import pytest
 from pfiq_jax import PfiqError
 from pfiq_jax.errors import OutputError
 from pfiq_jax.outputs import RowsFile, check_output, make_folder, write_atomically, write_text
+from pfiq_jax.tables import csv_text
 
 
 @pytest.fixture
@@ -107,9 +108,9 @@ def test_rows_are_added_and_an_old_file_stays_until_the_first(tmp_path, umask):
     for _ in range(2):
         with RowsFile(tmp_path / "link.csv") as file:
             before = (tmp_path / "folder/target").exists() and (tmp_path / "folder/target").read_text()
-            file.write(ROWS[:1])
+            file.write(csv_text(ROWS[:1]))
             assert (tmp_path / "folder/target").read_bytes() == b'"a\rb.png",1,\n'
-            file.write(ROWS[1:])
+            file.write(csv_text(ROWS[1:]))
         assert (tmp_path / "folder/target").read_bytes() == b'"a\rb.png",1,\n"c\nd.png",2,x\n'
     assert before
     assert (tmp_path / "link.csv").is_symlink()
@@ -130,9 +131,9 @@ def test_whole_rows_only_if_the_disk_is_full_or_a_run_is_interrupted(tmp_path, m
 
     monkeypatch.setattr("pfiq_jax.outputs.os.write", short_write)
     with RowsFile(path) as file:
-        file.write([("path", "quality")])
+        file.write("path,quality\n")
         with pytest.raises((OutputError, KeyboardInterrupt)) as caught:
-            file.write([("a.png", "0.5"), ("b.png", "0.25")])
+            file.write("a.png,0.5\nb.png,0.25\n")
     assert path.read_text() == "path,quality\n"
     assert isinstance(error, KeyboardInterrupt) or str(caught.value) == (
         f"{path}: cannot be written (No space left on device); choose another output."
@@ -148,7 +149,7 @@ def test_finds_out_first_what_cannot_be_written(tmp_path, name):
     with pytest.raises(OutputError, match=r"; choose another"):
         check_output(tmp_path / name)
     with pytest.raises(OutputError, match=r"; choose another"), RowsFile(tmp_path / name) as file:
-        file.write(ROWS)
+        file.write("a,1\n")
     assert sorted(os.listdir(tmp_path)) == ["folder", "link to a pipe", "loop", "pipe"]
 
 

@@ -18,7 +18,6 @@ from pfiq_jax.recognizers import Precision, Recognizer, load_recognizer
 from pfiq_jax.scoring import Score, score_files
 
 AnyPath = str | os.PathLike[str]
-SCORED, FAILED = "scored", "failed"
 
 
 class FaceScorer:
@@ -141,7 +140,7 @@ def _columns(scores: Sequence[Score]) -> dict[str, np.ndarray]:
     return {
         "quality": np.array([score.quality for score in scores], np.float32),
         "raw_quality": np.array([score.raw_quality for score in scores], np.float32),
-        "status": np.array([FAILED if score.error else SCORED for score in scores], np.str_),
+        "status": np.array([score.status for score in scores], np.str_),
         "error": np.array([score.error or "" for score in scores], np.str_),
         "warning": np.array([score.warning or "" for score in scores], np.str_),
     }

@@ -6,7 +6,8 @@ from pfiq_jax.cli.commands import Commands
 
 SUBCOMMANDS = {
     "explain": ("pfiq_jax.cli.explain:explain", "Draw which pixels make a face useful for recognition."),
-    "score": ("pfiq_jax.cli.score:score", "Score faces: files, folders with all below them, patterns."),
+    "score": ("pfiq_jax.cli.score:score", "Score faces: files, folders, patterns, lists, archives, addresses."),
+    "merge": ("pfiq_jax.cli.merge:merge", "Write one table from the shards that `pfiq score -o FOLDER` wrote."),
     "align": ("pfiq_jax.cli.align:align", "Write the aligned faces of photographs."),
     "calibrate": ("pfiq_jax.cli.calibrate:calibrate", "Find out what the quality scores of a recogniser mean."),
     "sheet": ("pfiq_jax.cli.sheet:sheet", "Draw all faces of a folder in one picture."),

@@ -11,7 +11,7 @@ from tqdm import tqdm
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out
 from pfiq_jax.cli.options import FILE, option_detection, option_recognizer
 from pfiq_jax.cli.outcome import counted, outcome
-from pfiq_jax.cli.output_files import cell, check_writable, row_writer
+from pfiq_jax.cli.output_files import check_writable, row_writer
 from pfiq_jax.cli.start import start
 from pfiq_jax.errors import OutputError, PfiqError
 from pfiq_jax.faces import Face, expand_paths
@@ -19,6 +19,7 @@ from pfiq_jax.faces.batches import read_ahead
 from pfiq_jax.faces.photographs import PLACE_COLUMNS, place_of
 from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.outputs import make_folder, write_atomically
+from pfiq_jax.tables import cell
 
 AT_ONCE = 16  # photographs
 TABLE = "landmarks.csv"

@@ -1,10 +1,8 @@
 """What became of the files of a command: collected while it runs, summarised on stderr at its end."""
 
 import math
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 import numpy as np
@@ -13,6 +11,7 @@ from pfiq_jax.calibration import PUBLISHED_SER_FIQ
 from pfiq_jax.cli.commands import LACKING, one_line
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import Face
+from pfiq_jax.faces.records import Source
 from pfiq_jax.maps.face_regions import NOT_CALIBRATED
 from pfiq_jax.quality import find_calibration
 from pfiq_jax.recognizers import Recognizer
@@ -20,6 +19,7 @@ from pfiq_jax.scoring import NOT_FINITE
 
 MEANING = "Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only."
 NAMED = 10  # files that a warning names; it counts the others
+LISTED = 100  # errors that are printed; the others are counted
 SATURATED = 0.001  # nearer to 0 or 1 a scaled score hardly changes with the raw one
 
 
@@ -40,7 +40,7 @@ def outcome(recognizer: Recognizer, *, total: int) -> Iterator["Outcome"]:
     finally:
         for line in seen.summary():
             click.echo(one_line(line), err=True)
-    if seen.errors:
+    if seen.failed:
         raise SystemExit(LACKING)
 
 
@@ -55,25 +55,28 @@ class Outcome:
     def __init__(self, recognizer: Recognizer, total: int) -> None:
         self.recognizer = recognizer
         self.total = total
-        self.resized: list[Path] = []
-        self.found: Counter[Path] = Counter()  # faces in photographs
-        self.warned: dict[str, dict[Path, None]] = {}  # the files of each warning, in order
-        self.errors: list[str] = []
+        self.resized = Files()
+        self.photographs, self.faces_found = Files(), 0
+        self.warned: dict[str, Files] = {}
+        self.failed, self.errors = 0, list[str]()  # the first ones
         self._scale_is_published = False
         self._lacks_deficits = False
         self._lowest, self._highest = math.inf, -math.inf  # of the scaled scores; the other way round if there are none
 
-    def note(self, path: Path, face: Face | PfiqError) -> None:
-        """Records a file: its face, or the reason why it has none."""
+    def note(self, source: Source, face: Face | PfiqError) -> None:
+        """Records an image: its face, or the reason why it has none."""
         if isinstance(face, PfiqError):
-            self.errors.append(str(face))
+            self.failed += 1
+            if self.failed <= LISTED:
+                self.errors.append(str(face))
             return
         if face.resized:
-            self.resized.append(path)
+            self.resized.add(source)
         if face.found is not None:
-            self.found[path] += 1
+            self.photographs.add(source)
+            self.faces_found += 1
         for warning in face.warnings:
-            self.warned.setdefault(warning, {})[path] = None
+            self.warned.setdefault(warning, Files()).add(source)
 
     def note_qualities(self, method: str, qualities: Sequence[float] | np.ndarray) -> None:
         """Notes scaled scores, in [0, 1], of a quality method of this recogniser, before they are drawn or written.
@@ -97,17 +100,19 @@ class Outcome:
             yield from self._about_scores()
         if self._lacks_deficits:
             yield f"Note: {NOT_CALIBRATED}"
-        if self.found:
-            faces, files = self.found.total(), len(self.found)
-            yield f"{counted(faces, 'face')} found and aligned in {counted(files, 'photograph')}."
-        if self.resized:
+        if self.faces_found:
+            photographs = counted(self.photographs.count, "photograph")
+            yield f"{counted(self.faces_found, 'face')} found and aligned in {photographs}."
+        if self.resized.count:
             yield self._about_resized()
-        for warning, paths in self.warned.items():
-            yield f"Warning: {len(paths)} of {self.total} files: {warning}: {_named(list(paths))}."
+        for warning, files in self.warned.items():
+            yield f"Warning: {files.count} of {self.total} files: {warning}: {files}."
         for error in self.errors:
             yield f"Error: {error}"
-        if self.errors:
-            yield f"{len(self.errors)} of {self.total} files were left out."
+        if self.failed > LISTED:
+            yield f"Error: and {self.failed - LISTED} more like these."
+        if self.failed:
+            yield f"{self.failed} of {self.total} files were left out."
 
     def _about_scores(self) -> Iterator[str]:
         yield MEANING
@@ -126,8 +131,8 @@ class Outcome:
     def _about_resized(self) -> str:
         height, width = self.recognizer.preprocessing.size
         return (
-            f"Warning: {len(self.resized)} of {self.total} files were resized to {width}x{height} pixels without "
-            f"alignment, so their scores may be unreliable: {_named(self.resized)}. Give landmarks or aligned faces, "
+            f"Warning: {self.resized.count} of {self.total} files were resized to {width}x{height} pixels without "
+            f"alignment, so their scores may be unreliable: {self.resized}. Give landmarks or aligned faces, "
             "or leave out --detect none."
         )
 
@@ -137,6 +142,23 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _named(paths: Sequence[Path]) -> str:
-    names = ", ".join(map(click.format_filename, paths[:NAMED]))
-    return f"{names} and {len(paths) - NAMED} more" if len(paths) > NAMED else names
+class Files:
+    """Counts files, each once if it comes several times in a row, and names the first."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._names: list[str] = []
+        self._last: Source | None = None
+
+    def add(self, source: Source) -> None:
+        """Counts a file."""
+        if source is self._last:
+            return
+        self._last = source
+        self.count += 1
+        if self.count <= NAMED:
+            self._names.append(click.format_filename(str(source)))
+
+    def __str__(self) -> str:
+        rest = self.count - len(self._names)
+        return ", ".join(self._names) + (f" and {rest} more" if rest else "")

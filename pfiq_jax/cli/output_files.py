@@ -4,14 +4,14 @@ import io
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from pfiq_jax.errors import OutputError
-from pfiq_jax.outputs import RowsFile, append_rows, check_output, make_folder
+from pfiq_jax.outputs import RowsFile, append_text, check_output, make_folder
 from pfiq_jax.tables import csv_text
 
 STDOUT = Path("-")
@@ -53,40 +53,31 @@ def _identity(path: str | Path) -> object:
     return found.st_dev, found.st_ino
 
 
-def cell(value: object) -> object:
-    """A value as it is written to a table: numbers with six digits, empty for what there is not."""
-    return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
-
-
 @contextmanager
 def row_writer(output: Path, header: Sequence[str]) -> Iterator[Callable[[Sequence[Sequence[object]]], None]]:
-    """A function that writes rows of CSV to a file, or to stdout for -; whole rows only.
+    """A function that writes rows of CSV to a file; whole rows only.
 
     An old file stays as it is until the first rows are written, with the header before them.
     """
     pending: list[Sequence[object]] = [header]
-
-    def write(rows: Sequence[Sequence[object]]) -> None:
-        write_rows([*pending, *rows])
-        pending.clear()
-
-    if output == STDOUT:
-        write_rows = _write_to_stdout
-        yield write
-        return
     with RowsFile(output) as file:
-        write_rows = file.write
+
+        def write(rows: Sequence[Sequence[object]]) -> None:
+            file.write(csv_text([*pending, *rows]))
+            pending.clear()
+
         yield write
 
 
-def _write_to_stdout(rows: Iterable[Sequence[object]]) -> None:
+def write_to_stdout(text: str) -> None:
+    """Writes text to stdout, in whole; file names that are not text keep their bytes."""
     sys.stdout.flush()
     try:
         descriptor = sys.stdout.fileno()
     except io.UnsupportedOperation:  # in a notebook or a test
-        sys.stdout.buffer.write(csv_text(rows).encode("utf-8", "surrogateescape"))
+        sys.stdout.buffer.write(text.encode("utf-8", "surrogateescape"))
         return
-    append_rows(descriptor, rows)
+    append_text(descriptor, text)
 
 
 def output_paths(inputs: Sequence[Path], output: Path, suffix: str) -> list[Path]:

@@ -1,34 +1,44 @@
 """``pfiq score``: one number per face, for many faces."""
 
+import hashlib
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from pfiq_jax import scoring
+from pfiq_jax.bulk import read_inputs, sha256_of, this_process
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out
 from pfiq_jax.cli.options import (
     FILE,
     check_supported,
     method_list,
     option_detection,
+    option_precision,
     option_recognizer,
 )
 from pfiq_jax.cli.outcome import outcome
-from pfiq_jax.cli.output_files import cell, check_writable, row_writer
+from pfiq_jax.cli.progress import Progress
+from pfiq_jax.cli.score_outputs import Run, check_target, opened, target_of
 from pfiq_jax.cli.start import start
-from pfiq_jax.faces import expand_paths
-from pfiq_jax.faces.photographs import PLACE_COLUMNS, place_of
 from pfiq_jax.faces.readers import Detection, reader_of
-from pfiq_jax.faces.records import Source
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
-
-COLUMNS = ("path", "quality", "raw_quality", "error", "warning", *PLACE_COLUMNS)
+from pfiq_jax.recognizers import Precision
+from pfiq_jax.recognizers.preprocessing import Points
+from pfiq_jax.recognizers.weights_file import recognizer_path
 
 
 @click.command(epilog=method_list("--quality", QUALITY_METHODS))
-@click.argument("images", nargs=-1, required=True, metavar="PATH...")
-@click.option("-o", "--output", type=FILE, default="-", metavar="CSV", help="Where to. [default: stdout]")
+@click.argument("images", nargs=-1, required=True, metavar="INPUT...")
+@click.option(
+    "-o",
+    "--output",
+    default="-",
+    metavar="OUTPUT",
+    help="A .csv, .jsonl or .parquet file, or a folder for many images; see above. [default: CSV to stdout]",
+)
+@click.option("--resume", is_flag=True, help="Go on with a file that an interrupted run has left.")
+@click.option("--force", is_flag=True, help="Replace an output that exists.")
+@click.option("--maps", is_flag=True, help="Write maps and deficits, too, as .npz files into the output folder.")
 @option_detection()
 @click.option("--landmarks", type=FILE, metavar="CSV", help="Five points per image to align by instead; see above.")
 @click.option(
@@ -38,19 +48,44 @@ COLUMNS = ("path", "quality", "raw_quality", "error", "warning", *PLACE_COLUMNS)
     help="See below. [default: relative_norm, or ser_fiq_closed_form if the recogniser has no scale for it]",
 )
 @option_recognizer
+@option_precision
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    help="Faces that all devices compute at once. [default: 4 per CPU, 256 per accelerator]",
+)
+@click.option("--process-index", type=click.IntRange(0), help="Which of several processes this one is, from 0.")
+@click.option("--process-count", type=click.IntRange(1), help="How many processes share an output folder.")
 def score(
     images: tuple[str, ...],
-    output: Path,
+    output: str,
+    resume: bool,
+    force: bool,
+    maps: bool,
     detection: Detection,
     landmarks: Path | None,
     quality: str | None,
     recognizer_file: Path | None,
+    precision: Precision,
+    batch_size: int | None,
+    process_index: int | None,
+    process_count: int | None,
 ) -> None:
-    """Score faces: files, folders with all below them, patterns.
+    """Score faces: files, folders, patterns, lists, archives, addresses.
 
-    Writes CSV with one row per face, in the order given: path, quality, raw_quality, error, warning. A file that
-    cannot be scored has the reason in the column error, is listed at the end, and makes the exit code 1. Rows are
-    written as they are computed, so an interrupted run keeps its results.
+    INPUT is an image, a folder with all below it, or a pattern; a list with a name per line (.txt, or - for stdin); a
+    table with a column path or filename (.csv, .tsv, .parquet), and landmarks x1,y1,...,x5,y5 or boxes
+    left,top,width,height if it has them; an archive of images (.tar, .array_record); or an address of one of these,
+    such as gs://bucket/faces, which needs the package fsspec.
+
+    OUTPUT gets one row per face, in the order of the input: path, quality, raw_quality, status, error, warning. What
+    cannot be scored has the reason in the column error, is listed at the end, and makes the exit code 1. Rows of .csv
+    and .jsonl are written as they are computed, so an interrupted run keeps its results, and --resume goes on.
+
+    For many images name a folder. It gets a Parquet file per shard, of about 2,048 images. The same command again goes
+    on with the shards that are missing. Several processes can share the work: give each --process-index and
+    --process-count; TPU slices and SLURM say both in the environment, Kubernetes' indexed jobs the index. In the end
+    `pfiq merge` writes one file.
 
     Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only. Raw quality
     is the score before it was put on the scale that `pfiq calibrate` fitted. If a method has no scale for the
@@ -63,27 +98,58 @@ def score(
     mouth. If you know the landmarks, give --landmarks, a CSV file with the columns path,x1,y1,...,x5,y5.
     """
     note_left_out(images)
-    paths = expand_paths(images)
-    points = landmarks_of(landmarks, paths, images)
-    check_writable([output], [*paths, landmarks, recognizer_file, detection.detector_file])
-    recognizer = start(recognizer_file)
+    process = this_process(process_index, process_count)
+    target = target_of(output, resume=resume, force=force, maps=maps, process=process)
+    inputs = read_inputs(images)
+    check_target(target, inputs, [*images, landmarks, recognizer_file, detection.detector_file])
+    points = landmarks_of(landmarks, [Path(name) for name in inputs.names()], images) if landmarks else None
+    recognizer = start(recognizer_file, precision)
     method = quality or default_quality_method(recognizer)
     check_supported("--quality", method, QUALITY_METHODS, recognizer)
     warn_without_scale(method, has_scale=find_calibration(recognizer, method) is not None)
 
     read = reader_of(recognizer, points, detection)
-    with (
-        outcome(recognizer, total=len(paths)) as seen,
-        row_writer(output, COLUMNS) as write,
-        tqdm(total=len(paths), unit="file", disable=None) as progress,
-    ):
-        done: set[Source] = set()
-        for scores in scoring.score_files(recognizer, paths, read, method=method, note=seen.note):
-            write([cells(each) for each in scores])
-            seen.note_qualities(method, [each.quality for each in scores if each.quality is not None])
-            new = {each.path for each in scores} - done
-            progress.update(len(new))
-            done |= new
+    weights = sha256_of(recognizer_path(recognizer_file))
+    run = Run(inputs, method, weights, options_of(detection, points, precision, maps=maps), process)
+    with outcome(recognizer, total=len(inputs)) as seen, opened(target, run) as written:
+        remaining = written.remaining(inputs)
+        seen.total = len(remaining)
+        batches = scoring.score_files(
+            recognizer,
+            remaining,
+            read,
+            method=method,
+            maps=maps,
+            batch_size=batch_size,
+            together=written.together,
+            note=seen.note,
+            halved=note_halved,
+        )
+        with Progress(len(remaining)) as progress:
+            last = None
+            for scores in batches:
+                written.write(scores)
+                seen.note_qualities(method, [each.quality for each in scores if each.quality is not None])
+                for each in scores:
+                    progress.update(each.path is not last)
+                    last = each.path
+
+
+def options_of(
+    detection: Detection, landmarks: dict[str, Points] | None, precision: Precision, *, maps: bool
+) -> dict[str, str]:
+    """The settings, besides recogniser and method, that decide about the rows."""
+    options = {"detect": detection.detect, "maps": str(maps), "precision": precision}
+    if detection.detector_file is not None:
+        options["detector"] = sha256_of(detection.detector_file)
+    if landmarks is not None:
+        options["landmarks"] = hashlib.sha256(repr(sorted(landmarks.items())).encode()).hexdigest()
+    return options
+
+
+def note_halved(size: int) -> None:
+    """Says that batches were too large for the device."""
+    click.echo(f"Note: batches do not fit into the device's memory; going on with {size} faces each.", err=True)
 
 
 def warn_without_scale(method: str, *, has_scale: bool) -> None:
@@ -94,9 +160,3 @@ def warn_without_scale(method: str, *, has_scale: bool) -> None:
             f"`pfiq calibrate --quality {method}`.",
             err=True,
         )
-
-
-def cells(score: scoring.Score) -> list[object]:
-    """The cells of a face's row, by ``COLUMNS``."""
-    values = (score.path, score.quality, score.raw_quality, score.error, score.warning)
-    return [cell(each) for each in (*values, *place_of(score.found).values())]

@@ -49,7 +49,7 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
         PfiqError: for a file that is missing, truncated or of another format, or whose arrays are missing, left over,
             misshapen or not finite. The message has the first problems, and ``details`` has all.
     """
-    path = Path(source) if source is not None else Path(str(resources.files("pfiq_jax") / "bundled/sface.safetensors"))
+    path = recognizer_path(source)
     header, arrays = read_weights(path, "recogniser")
     try:
         fields = fields_of(header)
@@ -58,6 +58,11 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
     good_faces = _good_faces(fields.pop("good_faces"), arrays, path)
     parameters = fill(fields["network"], arrays, arrays.__getitem__, path)
     return Recognizer(parameters=parameters, good_faces=good_faces, **fields)
+
+
+def recognizer_path(source: str | os.PathLike[str] | None) -> Path:
+    """The file that ``load_recognizer`` reads: the one that is given, or else that of the bundled network."""
+    return Path(source) if source is not None else Path(str(resources.files("pfiq_jax") / "bundled/sface.safetensors"))
 
 
 def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> None:

@@ -31,7 +31,17 @@ def test_score_writes_what_the_library_returns_in_the_order_given(run, photos, r
     assert result.stdout == ""
     assert MEANING in result.stderr
     table = rows(Path("scores.csv").read_text())
-    assert list(table[0]) == ["path", "quality", "raw_quality", "error", "warning", *PLACE_COLUMNS]
+    assert list(table[0]) == [
+        "path",
+        "quality",
+        "raw_quality",
+        "status",
+        "error",
+        "warning",
+        *PLACE_COLUMNS,
+        "method",
+        "weights",
+    ]
     assert all(row[name] == "" for row in table for name in PLACE_COLUMNS)  # aligned crops
     assert [row["path"] for row in table] == [photos[5], *photos[:5]]
     images = np.stack([read_image(row["path"]) for row in table])
@@ -119,9 +129,9 @@ def test_score_lists_bad_files_and_scores_the_others(run, photos):
 
 def test_score_keeps_what_it_had_when_interrupted(run, photos, monkeypatch):
     def read(path, *_):
-        if path == Path(photos[5]):
+        if path.name == photos[5]:
             raise KeyboardInterrupt
-        return Face(read_image(path), resized=False)
+        return Face(read_image(path.name), resized=False)
 
     monkeypatch.setattr("pfiq_jax.faces.readers.read_face", read)
     monkeypatch.setattr("pfiq_jax.faces.batches.CPU_BATCH_SIZE", 2)

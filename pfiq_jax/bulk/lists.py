@@ -1,0 +1,133 @@
+"""Lists of images: text with a name per line, and tables."""
+
+import itertools
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import overload
+
+import numpy as np
+
+from pfiq_jax.bulk.listing import Listing, nothing
+from pfiq_jax.bulk.stores import is_address, opener
+from pfiq_jax.errors import PfiqError
+from pfiq_jax.faces.landmarks import LANDMARK_COLUMNS
+from pfiq_jax.faces.records import Box, Open
+from pfiq_jax.faces.tables import PATH_COLUMNS, Table, numbers_in, read_table
+from pfiq_jax.recognizers.preprocessing import Points
+
+TEXT_SUFFIXES = (".txt", ".lst", ".list")
+TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
+BOX_COLUMNS = ("left", "top", "width", "height")
+TRIED = 10  # names of a list that decide which folder they are relative to
+
+
+class Lines(Sequence[str]):
+    """The lines of a text that are not empty, without the spaces around them. They cost their bytes, and eight more.
+
+    Args:
+        text: in UTF-8; other bytes, which names of files may hold, are kept.
+    """
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text.removeprefix(b"\xef\xbb\xbf")
+        characters = np.frombuffer(self._text, np.uint8)
+        ends = np.append(np.flatnonzero(characters == ord("\n")), len(characters))
+        starts = np.append(0, ends[:-1] + 1)
+        spaces = np.isin(characters, np.frombuffer(b" \t\r\n", np.uint8))
+        words = np.append(0, np.cumsum(~spaces, dtype=np.int64))
+        filled = words[ends] > words[starts]
+        self._starts, self._ends = starts[filled], ends[filled]
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[str]: ...
+    def __getitem__(self, index: int | slice) -> str | list[str]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        line = self._text[self._starts[index] : self._ends[index]]
+        return line.strip().decode("utf-8", "surrogateescape")
+
+
+def text_list(text: bytes, folder: Path | None) -> Listing:
+    """The images that a text names, one per line: files, or addresses such as gs://bucket/face.jpg.
+
+    Args:
+        text: the lines.
+        folder: of the list, from which relative names count if they name nothing in the current folder.
+    """
+    return named_files(Lines(text), folder)
+
+
+def named_files(names: Sequence[str], folder: Path | None) -> Listing:
+    """Files and addresses by their names; see ``text_list``."""
+    base = _base(names, folder)
+
+    def content(number: int) -> Path | Open:
+        name = names[number]
+        return opener(name) if is_address(name) else base / name
+
+    return Listing(names, content)
+
+
+def _base(names: Sequence[str], folder: Path | None) -> Path:
+    """The current folder, or that of the list if more of the first names are files in it."""
+    tried = [name for name in itertools.islice(names, TRIED) if not is_address(name)]
+    folders = (Path(), *([folder] if folder else []))
+    return max(folders, key=lambda each: sum(os.path.lexists(each / name) for name in tried))
+
+
+def table_list(path: Path) -> Listing:
+    """The images that a CSV or Parquet file names in its column ``path`` or ``filename``.
+
+    Columns x1, y1, ..., x5, y5 are landmarks, and left, top, width, height the box of the face that is meant, as
+    ``pfiq score`` writes them. Rows without these numbers are taken as photographs.
+
+    Raises:
+        PfiqError: for a file that cannot be read, lacks such a column, or has cells that are not numbers.
+    """
+    known = {*LANDMARK_COLUMNS, *BOX_COLUMNS}
+    table = read_table(path, "paths", wanted=lambda name: name.lower() in known)
+    table.check_columns(())
+    names = table.column(*PATH_COLUMNS)
+    if blank := next((row for row, name in enumerate(names) if not name.strip()), None):
+        raise PfiqError(f"{table.place(blank)}: names no file; fill in its path, or remove the row.")
+    files = named_files(names, path.parent)
+    points, boxes = _numbers(table, LANDMARK_COLUMNS), _numbers(table, BOX_COLUMNS)
+
+    def landmarks(number: int) -> Points | None:
+        found = None if points is None else points[number]
+        return None if found is None or np.isnan(found).any() else tuple(map(tuple, found.reshape(5, 2).tolist()))
+
+    def box(number: int) -> Box | None:
+        found = None if boxes is None else boxes[number].tolist()
+        return None if found is None or any(map(math.isnan, found)) else tuple(found)
+
+    described = b"".join(each.tobytes() for each in (points, boxes) if each is not None)
+    return Listing(
+        names,
+        files.content,
+        nothing if points is None else landmarks,
+        nothing if boxes is None or points is not None else box,
+        described,
+    )
+
+
+def _numbers(table: Table, columns: Sequence[str]) -> np.ndarray | None:
+    """The numbers in columns, (rows, columns), NaN for one that is missing; None if the table has no such columns."""
+    if not {name.lower() for name in table.columns}.issuperset(columns):
+        return None
+    found = np.empty((len(table.lines), len(columns)))
+    for place, name in enumerate(columns):
+        cells = table.column(name)
+        values = numbers_in(cells, table.decimal_comma)
+        if None in values:
+            row = values.index(None)
+            raise PfiqError(f"{table.place(row)}: {name} is {cells[row]!r}, which is no number; fix this cell.")
+        found[:, place] = values
+    return found

@@ -1,0 +1,118 @@
+"""Scores in a folder of shards, which is resumed by shards and shared by processes."""
+
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+
+from pfiq_jax.bulk.listing import Inputs
+from pfiq_jax.bulk.manifest import MANIFEST, Manifest, agree
+from pfiq_jax.bulk.maps import maps_bytes
+from pfiq_jax.bulk.processes import Process
+from pfiq_jax.bulk.rows import parquet_bytes, row_of
+from pfiq_jax.bulk.stores import Store
+from pfiq_jax.faces.records import Record
+from pfiq_jax.scoring import Score
+
+
+class ScoreFolder:
+    """A folder of scores that a process adds its shards to. A context manager.
+
+    A shard is written when all its images are scored. Its file then is there in whole, and is never written again: a
+    run that is interrupted goes on with the shards that are missing.
+
+    Args:
+        store: where to.
+        wanted: the settings of this run.
+        process: which of the shards are those of this process.
+        force: whether to remove what other settings, or an earlier run, have left.
+
+    Raises:
+        OutputError: if the folder holds scores of other settings, or another process writes these shards.
+    """
+
+    def __init__(self, store: Store, wanted: Manifest, process: Process, *, force: bool) -> None:
+        self.store, self.process = store, process
+        self._claim = contextlib.ExitStack()
+        self._claim.enter_context(store.claim(f".process-{process.index}-of-{process.count}"))
+        if force:
+            _remove_shards(store)
+        self.manifest = agree(store, wanted)
+        self._pending: list[Score] = []
+
+    def __enter__(self) -> "ScoreFolder":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with self._claim:
+            if kind is None:
+                self._finish_shard()
+
+    def missing(self) -> list[int]:
+        """The shards of all processes that are not there."""
+        there = self.store.names()
+        return [shard for shard in range(self.manifest.shards) if self.manifest.name_of(shard) not in there]
+
+    def remaining(self, inputs: Inputs) -> "Remaining":
+        """The records that this process has to score."""
+        mine = [shard for shard in self.missing() if self.process.has(shard)]
+        return Remaining(inputs, [self.manifest.numbers_in(shard) for shard in mine])
+
+    def together(self, record: Record) -> int:
+        """What scores of one batch must have in common: the shard."""
+        return self.manifest.shard_of(record.number)
+
+    def write(self, scores: Sequence[Score]) -> None:
+        """Takes scores, in order; the shards that are finished are written.
+
+        Raises:
+            OutputError: if a shard cannot be written.
+        """
+        for score in scores:
+            if self._pending and self._shard(score) != self._shard(self._pending[0]):
+                self._finish_shard()
+            self._pending.append(score)
+
+    def remove(self) -> None:
+        """Removes the manifest and all shards."""
+        _remove_shards(self.store)
+
+    def _shard(self, score: Score) -> int:
+        assert isinstance(score.path, Record)
+        return self.together(score.path)
+
+    def _finish_shard(self) -> None:
+        if not self._pending:
+            return
+        shard, manifest = self._shard(self._pending[0]), self.manifest
+        rows = [row_of(score, manifest.method, manifest.weights) for score in self._pending]
+        if any(score.map is not None for score in self._pending):
+            self.store.write(manifest.name_of(shard, "maps", ".npz"), maps_bytes(self._pending))
+        self.store.write(manifest.name_of(shard), parquet_bytes(rows, {"settings": manifest.digest()}))
+        self._pending = []
+
+
+class Remaining:
+    """Records that are still to be scored: those of some ranges of numbers. It can be counted and gone through once.
+
+    Args:
+        inputs: of the whole run.
+        ranges: of numbers of records.
+    """
+
+    def __init__(self, inputs: Inputs, ranges: Sequence[range]) -> None:
+        self._inputs, self._ranges = inputs, ranges
+
+    def __len__(self) -> int:
+        return sum(map(len, self._ranges))
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self._inputs[number] for number in itertools.chain.from_iterable(self._ranges))
+
+
+def _remove_shards(store: Store) -> None:
+    for name in sorted(store.names()):
+        if name == MANIFEST or (name.startswith(("scores-", "maps-")) and name.endswith((".parquet", ".npz"))):
+            store.remove(name)

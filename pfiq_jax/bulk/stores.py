@@ -1,0 +1,185 @@
+"""Where shards are written and images are read from: a folder, or an object store that fsspec knows."""
+
+import abc
+import contextlib
+import functools
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from pfiq_jax.errors import OutputError, PfiqError
+from pfiq_jax.faces.records import Open
+from pfiq_jax.outputs import lock, make_folder, naming_output, write_atomically
+
+NO_FSSPEC = "addresses need fsspec; `pip install pfiq-jax[remote]`, and the package that it names for this kind."
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is an address such as gs://bucket/face.jpg, rather than a file."""
+    scheme, separator, _ = name.partition("://")
+    return bool(separator) and scheme.replace("+", "").replace("-", "").isalnum()
+
+
+def opener(address: str) -> Open:
+    """A function that opens what is at an address."""
+    return functools.partial(_open, address)
+
+
+def _open(address: str) -> AbstractContextManager[BinaryIO]:
+    filesystem, path = filesystem_of(address)
+    return filesystem.open(path, "rb")
+
+
+def filesystem_of(address: str) -> tuple[Any, str]:
+    """The file system of an address, from fsspec, and the path in it.
+
+    Raises:
+        PfiqError: if fsspec or what it needs for this kind of address is not installed, or it cannot connect.
+    """
+    try:
+        import fsspec
+    except ImportError as error:
+        raise PfiqError(f"{address}: {NO_FSSPEC}") from error
+    try:
+        return fsspec.core.url_to_fs(address)
+    except Exception as error:  # of any class, from the package for this kind of address
+        reason = " ".join(str(error).split())[:200]
+        raise PfiqError(f"{address}: cannot be reached ({reason}); check the address and the access.") from error
+
+
+class Store(abc.ABC):
+    """A folder of small files, each of which is there in whole or not at all."""
+
+    name: str
+
+    @abc.abstractmethod
+    def names(self) -> set[str]:
+        """Of the files that are there."""
+
+    @abc.abstractmethod
+    def read(self, name: str) -> bytes:
+        """The content of a file; b"" if it is not there."""
+
+    @abc.abstractmethod
+    def write(self, name: str, content: bytes) -> None:
+        """Writes a file, or replaces it; raises an OutputError if it cannot."""
+
+    @abc.abstractmethod
+    def remove(self, name: str) -> None:
+        """Removes a file."""
+
+    @abc.abstractmethod
+    def claim(self, name: str) -> AbstractContextManager[object]:
+        """Keeps other processes from claiming this name, where the store can; they get an OutputError."""
+
+
+class Folder(Store):
+    """A folder of the system. A file is on the disk when ``write`` returns.
+
+    Args:
+        path: it is made if need be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.name = path, str(path)
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"{path}: is not a folder; name a folder, or a .csv, .jsonl or .parquet file.")
+        make_folder(path)
+
+    def names(self) -> set[str]:
+        with naming_output(self.path):
+            return set(os.listdir(self.path))
+
+    def read(self, name: str) -> bytes:
+        with naming_output(self.path / name):
+            try:
+                return (self.path / name).read_bytes()
+            except FileNotFoundError:
+                return b""
+
+    def write(self, name: str, content: bytes) -> None:
+        write_atomically(self.path / name, lambda partial: _write_through(partial, content))
+        with contextlib.suppress(OSError):  # not every system opens folders
+            folder = os.open(self.path, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def remove(self, name: str) -> None:
+        with naming_output(self.path / name):
+            (self.path / name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def claim(self, name: str) -> Iterator[None]:
+        path = self.path / name
+        with naming_output(path):
+            file = path.open("ab")
+        with file:
+            lock(file, self.path)
+            yield
+            path.unlink(missing_ok=True)
+
+
+def _write_through(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+class ObjectStore(Store):
+    """What is below an address, such as gs://bucket/scores. A file is uploaded in one step.
+
+    Args:
+        address: of the folder.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.name = address
+        self._files, self._root = filesystem_of(address)
+
+    def names(self) -> set[str]:
+        with self._naming(""):
+            try:
+                return {path.rsplit("/", 1)[-1] for path in self._files.ls(self._root, detail=False, refresh=True)}
+            except FileNotFoundError:
+                return set()
+
+    def read(self, name: str) -> bytes:
+        with self._naming(name):
+            try:
+                return self._files.cat_file(self._path(name))
+            except FileNotFoundError:
+                return b""
+
+    def write(self, name: str, content: bytes) -> None:
+        with self._naming(name):
+            self._files.makedirs(self._root, exist_ok=True)
+            self._files.pipe_file(self._path(name), content)
+
+    def remove(self, name: str) -> None:
+        with self._naming(name), contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path(name))
+
+    def claim(self, name: str) -> AbstractContextManager[object]:
+        return contextlib.nullcontext()  # shards are written in one step, so two writers cost time alone
+
+    def _path(self, name: str) -> str:
+        return f"{self._root.rstrip('/')}/{name}"
+
+    @contextlib.contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # of any class, from the package for this kind of address
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            where = f"{self.name.rstrip('/')}/{name}" if name else self.name
+            raise OutputError(f"{where}: cannot be used ({reason}); choose another output.") from error
+
+
+def store_of(output: str) -> Store:
+    """The store at an address, or the folder of this name."""
+    return ObjectStore(output) if is_address(output) else Folder(Path(output))
