@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import pfiq_jax
-from benchmarks.accelerator.subjects import demo_face, random_iresnet
+from benchmarks.accelerator.subjects import demo_face, photographs, random_iresnet
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 pytestmark = pytest.mark.accelerator
@@ -103,6 +103,31 @@ def lengths(arrays: np.ndarray) -> np.ndarray:
 
 def test_accelerator_agrees_with_the_cpu(run, accelerator, cpu, images):
     assert_equal_within_tolerances(run(accelerator, images), run(cpu, images))
+
+
+def test_a_trunk_in_bfloat16_is_near_float32_on_the_cpu(recognizer, accelerator, cpu, images):
+    half = recognizer.with_precision("bfloat16")
+    found, expected = (
+        jax.device_get(jax.jit(compute)(*jax.device_put((network, images), device)))
+        for network, device in ((half, accelerator), (recognizer, cpu))
+    )
+    distance = lengths(found["embedding"] - expected["embedding"])
+    assert (distance <= 0.06 * lengths(expected["embedding"])).all()  # a cosine of 0.998
+    np.testing.assert_allclose(found["quality"], expected["quality"], rtol=0, atol=0.02)
+    np.testing.assert_allclose(found["map"].mean((1, 2)), expected["map"].mean((1, 2)), rtol=0, atol=0.02)
+
+
+def test_detector_agrees_with_the_cpu(accelerator, cpu):
+    with jax.default_matmul_precision("highest"):
+        found, expected = (
+            jax.device_get(pfiq_jax.detect(*jax.device_put((pfiq_jax.load_detector(), photographs(2)), device)))
+            for device in (accelerator, cpu)
+        )
+    np.testing.assert_array_equal(found.valid, expected.valid)
+    assert expected.valid.sum() == 8
+    valid = expected.valid
+    np.testing.assert_allclose(found.landmarks[valid], expected.landmarks[valid], rtol=0, atol=0.1)  # pixels
+    np.testing.assert_allclose(found.scores[valid], expected.scores[valid], rtol=0, atol=1e-3)
 
 
 def assert_same_bytes(found: Outputs, expected: Outputs) -> None:

@@ -1,55 +1,62 @@
-"""Speed and precision on the default device: embedding, scores and maps, and PyTorch on the same device.
+"""Parity, speed and precision on the default device: embedding, scores, maps, detector, and PyTorch next to them.
 
-    python -m benchmarks.accelerator -o benchmarks/results/NAME.md [--quick] [--minutes 4.5]
+    python -m benchmarks.accelerator -o benchmarks/results/NAME.md [--quick] [--minutes 8]
 
-It needs nothing that the repository does not hold. The parts are in order of importance; what finds no time is named.
+It needs nothing that the repository does not hold. The parts are in order of importance; what finds no time is named,
+and no part that fails ends the run. Where the device does not agree with the CPU, the exit code is 1.
 """
 
 import os
 import platform
-import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any
+from typing import NamedTuple, TypeVar
 
-os.environ.setdefault("XLA_CLIENT_MEM_FRACTION", "0.7")  # the rest is PyTorch's, which runs last
+os.environ.setdefault("XLA_CLIENT_MEM_FRACTION", "0.7")  # the rest is PyTorch's
 
 import click
 import jax
-import numpy as np
 
-import pfiq_jax
+from benchmarks.accelerator.ceilings import Ceilings, report_ceilings
+from benchmarks.accelerator.parity import report_parity
 from benchmarks.accelerator.precision import report_precision
-from benchmarks.accelerator.programs import Program, Timing, measure
-from benchmarks.accelerator.report import Report
-from benchmarks.accelerator.subjects import disturbed_faces, grouped_sface, random_iresnet
-from pfiq_jax import Recognizer, load_recognizer
+from benchmarks.accelerator.report import Report, short
+from benchmarks.accelerator.speed import detector_programs, programs, report_speed, report_torch
+from benchmarks.accelerator.subjects import grouped_sface, random_iresnet
+from pfiq_jax import load_detector, load_recognizer
 
 NOTES = """\
 `embed`, scores and maps of uint8 faces that lie on the device. Faces per second: calls queue, and the program waits for
-the last of them. "ms per call": it waits for each. Medians of at least two and at most five samples. Memory: arguments
-(with the weights), results and temporaries of the compiled program. Programs are compiled and timed one after the
-other. A compilation is shorter if an earlier program in this list has layers of the same shapes. The precisions:
+the last of them. "ms per call": it waits for each. Medians of at least two and at most five samples. "Of products" and
+"of copies": the share of the ceilings that this run measured. The first counts the program's floating-point operations,
+the second the bytes that XLA counts in the compiled program. Memory: arguments (with the weights), results and
+temporaries of the compiled program. A compilation is shorter if an earlier program has layers of the same shapes. The
+precisions:
 
-- "float32": JAX's default for the trunk, TF32 on NVIDIA GPUs from Ampere on; the head in float32.
-- "bfloat16 trunk": the trunk's weights and activations in bfloat16; the head in float32."""
+- "float32": JAX's default for the trunk, TF32 on NVIDIA GPUs from Ampere on; the head in full float32.
+- "bfloat16": `with_precision("bfloat16")`, a trunk in bfloat16; the head in full float32."""
 
-TORCH_NOTES = """\
-The same networks with channels last, in float32 (with TF32). "embed and gradient" takes the passes of a map, but
-computes no map."""
-TORCH_SECONDS = 35  # from its start to its end
 
-HEADER = ["function", "network", "precision", "batch", "faces per second", "x `embed`", "ms per call", "memory, GB"]
-HEADER += ["compilation, s"]
-FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "embed": Recognizer.embed,
-    "pixel_quality": pfiq_jax.pixel_quality,
-    "ser_fiq, 100 masks": partial(pfiq_jax.ser_fiq, jax.random.key(0), num_masks=100),
-}
+T = TypeVar("T")
 PASSES = ("embed", "pixel_quality")
+
+
+class Sizes(NamedTuple):
+    """How large everything is."""
+
+    batch: int
+    depths: tuple[int, ...]
+    other_batches: tuple[int, ...]
+    photos: int
+    compared: int
+    side: int
+    megabytes: int
+
+
+FULL = Sizes(256, (50, 100), (1, 16, 64, 1024), 64, 32, 8192, 4000)
+QUICK = Sizes(4, (18,), (1,), 2, 4, 512, 40)
 
 
 def device_line() -> str:
@@ -63,74 +70,49 @@ def device_line() -> str:
     )
 
 
-def programs(
-    functions: Sequence[str], network: str, precision: str, recognizer: Recognizer, batch: int
-) -> list[Program]:
-    """One program per function, on the same images."""
-    images = jax.device_put(np.resize(disturbed_faces(min(32, batch)), (batch, 112, 112, 3)))
-    return [
-        Program((name, network, precision, str(batch)), batch, FUNCTIONS[name], (recognizer, images))
-        for name in functions
-    ]
-
-
-def report_speed(report: Report, title: str, programs: Sequence[Program]) -> None:
-    """One row per program that found time."""
-    timings = measure(programs, report)
-    embed = {each.labels[1:]: timing for each, timing in timings.items() if each.labels[0] == "embed"}
-    report.table(title, HEADER, [_row(each, timing, embed.get(each.labels[1:])) for each, timing in timings.items()])
-
-
-def _row(program: Program, timing: Timing, embed: Timing | None) -> list[str]:
-    return [
-        *program.labels,
-        f"{program.faces / timing.queued:,.0f}",
-        f"{timing.queued / embed.queued:.2f}" if embed else "",
-        f"{timing.alone * 1000:.2f}",
-        f"{timing.memory / 1e9:.2f}",
-        f"{timing.compilation:.1f}",
-    ]
-
-
-def report_torch(report: Report, *, batch: int, depth: int) -> None:
-    """PyTorch's rows, from a program of its own."""
-    seconds = min(TORCH_SECONDS, report.left())
-    command = [sys.executable, "-m", "benchmarks.accelerator.pytorch", str(batch), str(depth)]
-    with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
-        try:
-            code = subprocess.run(command, stdout=output, stderr=errors, timeout=seconds, check=False).returncode
-            problem = f"exit code {code}" if code else ""
-        except subprocess.TimeoutExpired:
-            problem = f"stopped after {seconds:.0f} s"
-        for file in (output, errors):
-            file.seek(0)
-        printed, complaints = output.read(), errors.read()
-    rows = [line.split("\t") for line in printed.splitlines()]
-    report.table("PyTorch", [*HEADER[:5], *HEADER[6:8]], rows, TORCH_NOTES)
-    if problem:
-        report.add(f"PyTorch ended early, {problem}: {complaints[-500:]}")
+def attempt(report: Report, name: str, part: Callable[[], T]) -> T | None:
+    """The result of a part; if it fails, the report says why, and the result is None."""
+    try:
+        return part()
+    except Exception as error:  # whatever a driver raises
+        report.add(f"Not measured: {name}: {short(error)}.")
+        return None
 
 
 @click.command(help=__doc__.split("\n")[0])
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 @click.option("--quick", is_flag=True, help="Few and small batches, to try the program on a CPU.")
-@click.option("--minutes", default=4.5, show_default=True, help="No program starts that would probably end later.")
+@click.option("--minutes", default=8.0, show_default=True, help="No program starts that would probably end later.")
 def main(output: Path | None, quick: bool, minutes: float) -> None:
     report = Report(output, minutes * 60)
     report.add(f"## {device_line()}\n\n{NOTES}")
-    batch, depth, other_batches = (4, 18, (1,)) if quick else (256, 50, (1, 64, 1024))
-    sface, iresnet = jax.device_put(load_recognizer()), random_iresnet(depth)
+    sizes = QUICK if quick else FULL
+    sface, detector = jax.device_put((load_recognizer(), load_detector()))
 
-    for name, network, functions in (("SFace", sface, list(FUNCTIONS)), (f"IResNet-{depth}", iresnet, PASSES)):
-        in_float32 = programs(functions, name, "float32", network, batch)
-        in_bfloat16 = programs(functions, name, "bfloat16 trunk", network.with_precision("bfloat16"), batch)
-        report_speed(report, name, in_float32 + in_bfloat16)
-    report_precision(report, sface, count=batch)
-    others = [each for size in other_batches for each in programs(PASSES, "SFace", "float32", sface, size)]
-    report_speed(report, "SFace, other batch sizes", others)
-    grouped = programs(PASSES[1:], "SFace, grouped", "float32", grouped_sface(sface), batch)
-    report_speed(report, "SFace with XLA's grouped convolutions as depthwise layers", grouped)
-    report_torch(report, batch=batch, depth=depth)
+    agrees = attempt(report, "parity", lambda: report_parity(report, sface, detector, count=sizes.compared))
+    ceilings = attempt(
+        report, "ceilings", lambda: report_ceilings(report, side=sizes.side, megabytes=sizes.megabytes)
+    ) or Ceilings({}, float("nan"))
+    table = partial(report_speed, report, ceilings)
+    networks = {"SFace": sface, **{f"IResNet-{depth}": random_iresnet(depth) for depth in sizes.depths}}
+
+    for name, network in networks.items():
+        functions = ("embed", "face_quality", "pixel_quality") if name == "SFace" else PASSES
+        both = (network, network.with_precision("bfloat16"))
+        table(name, [program for each in both for program in programs(functions, name, each, sizes.batch)])
+    table("YuNet", detector_programs(detector, (1, sizes.photos)))
+    report_torch(report, batch=sizes.batch, depth=sizes.depths[0])
+    others = [each for size in sizes.other_batches for each in programs(PASSES, "SFace", sface, size)]
+    table("SFace, other batch sizes", others)
+    attempt(report, "the effect of precision", lambda: report_precision(report, sface, count=sizes.batch))
+    table("SER-FIQ", programs(("embed", "ser_fiq, 100 masks"), "SFace", sface, sizes.batch))
+    table("SFace with XLA's grouped convolutions", programs(PASSES, "SFace", grouped_sface(sface), sizes.batch))
+    if iresnet := networks.get("IResNet-50"):
+        others = [each for size in sizes.other_batches for each in programs(PASSES, "IResNet-50", iresnet, size)]
+        table("IResNet-50, other batch sizes", others)
+
+    if agrees is False:
+        sys.exit("The device does not agree with the CPU; see the table of parity.")
 
 
 if __name__ == "__main__":

@@ -41,12 +41,16 @@ class Timing:
         alone: median, where the program waits for each result.
         queued: median, where it waits for the last of several.
         memory: bytes of arguments, results and temporaries.
+        operations: floating-point operations in the program, before XLA changes it.
+        traffic: bytes that the compiled program reads and writes, by XLA's own count.
         compilation: seconds, with XLA's choice between implementations by their speed.
     """
 
     alone: float
     queued: float
     memory: int
+    operations: float
+    traffic: float
     compilation: float
 
 
@@ -75,12 +79,15 @@ def measure(programs: Sequence[Program], report: Report) -> dict[Program, Timing
 
 def compile_and_time(program: Program) -> Timing:
     start = perf_counter()
-    executable = jax.jit(program.function).lower(*program.arguments).compile()
+    lowered = jax.jit(program.function).lower(*program.arguments)
+    executable = lowered.compile()
     compilation = perf_counter() - start
+    operations = (lowered.cost_analysis() or {}).get("flops", np.nan)  # compiled, a library's convolutions have none
+    traffic = (executable.cost_analysis() or {}).get("bytes accessed", np.nan)
     sizes = executable.memory_analysis()
     memory = sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
     alone, queued = time_calls(lambda: executable(*program.arguments), jax.block_until_ready)
-    return Timing(alone, queued, memory, compilation)
+    return Timing(alone, queued, memory, operations, traffic, compilation)
 
 
 def time_calls(run: Callable[[], Any], finish: Callable[[Any], Any]) -> tuple[float, float]:

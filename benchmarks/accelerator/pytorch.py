@@ -6,8 +6,9 @@ A program of its own, so that each of the two libraries has the device's memory 
 on the CPU here; it only loads the weights of SFace.
 """
 
+import copy
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.accelerator.programs import time_calls
+from benchmarks.accelerator.report import short
 from benchmarks.accelerator.subjects import disturbed_faces
 from benchmarks.speed import TorchIResNetOnPixels
 from benchmarks.torch_sface import TorchSFace
@@ -57,6 +59,17 @@ def time_on(device: torch.device, function: Callable[[torch.Tensor], torch.Tenso
     return [f"{len(pixels) / queued:,.0f}", f"{alone * 1000:.2f}", memory]
 
 
+def programs(name: str, network: torch.nn.Module) -> Iterator[tuple[list[str], torch.nn.Module, bool]]:
+    """The labels of a row, the network, and whether a gradient is taken; the most important ones first."""
+    compiled = torch.compile(network, dynamic=False)
+    yield ["embed", name, "float32"], network, False
+    yield ["embed, compiled", name, "float32"], compiled, False
+    yield ["embed and gradient, compiled", name, "float32"], compiled, True
+    narrow = torch.compile(copy.deepcopy(network).bfloat16(), dynamic=False)
+    yield ["embed, compiled", name, "bfloat16"], narrow, False
+    yield ["embed and gradient", name, "float32"], network, True
+
+
 @click.command(help=__doc__.split("\n")[0])
 @click.argument("batch", type=int)
 @click.argument("depth", type=int)
@@ -68,10 +81,18 @@ def main(batch: int, depth: int) -> None:
     faces = np.resize(disturbed_faces(min(32, batch)), (batch, 112, 112, 3))
     pixels = torch.tensor(faces, device=device).permute(0, 3, 1, 2).float()  # so channels come last in memory
     networks = {"SFace": TorchSFace(load_recognizer()), f"IResNet-{depth}": TorchIResNetOnPixels(depth)}
-    for name, network in networks.items():
-        network.to(device).to(memory_format=torch.channels_last)
-        for mode, function in (("embed", embed_with(network)), ("embed and gradient", gradient_of(network))):
-            click.echo("\t".join([mode, name, "float32", str(batch), *time_on(device, function, pixels)]))
+    by_network = [
+        programs(name, network.to(device).to(memory_format=torch.channels_last)) for name, network in networks.items()
+    ]
+    for each in zip(*by_network, strict=True):
+        for labels, network, with_gradient in each:
+            function = gradient_of(network) if with_gradient else embed_with(network)
+            try:
+                cells = time_on(device, function, pixels.bfloat16() if labels[-1] == "bfloat16" else pixels)
+            except Exception as error:  # whatever a driver or a compiler raises
+                click.echo(f"{', '.join(labels)}: {short(error)}", err=True)
+            else:
+                click.echo("\t".join([*labels, str(batch), *cells]))
 
 
 if __name__ == "__main__":

@@ -38,6 +38,20 @@ def disturbed_faces(count: int) -> Shaped[np.ndarray, "{count} 112 112 3"]:
     return np.stack(faces)
 
 
+def photographs(count: int, side: int = 640) -> Shaped[np.ndarray, "{count} {side} {side} 3"]:
+    """Photographs of the bundled face in four sizes, each on a grey ground with noise, uint8."""
+    generator = np.random.default_rng(0)
+    photos = []
+    for _ in range(count):
+        photo = Image.fromarray(generator.integers(110, 130, (side, side, 3), np.uint8))
+        for place, share in enumerate((0.15, 0.2, 0.3, 0.4)):
+            width = int(share * side)
+            corner = generator.integers(0, side // 2 - width + 1, 2) + side // 2 * np.array(divmod(place, 2))
+            photo.paste(Image.fromarray(demo_face()).resize((width, width)), (int(corner[0]), int(corner[1])))
+        photos.append(np.asarray(photo))
+    return np.stack(photos)
+
+
 def random_iresnet(depth: int) -> Recognizer:
     """An IResNet with random weights, whose residual branches are as small as in trained networks."""
     network, generator = IResNet(depth), np.random.default_rng(0)
