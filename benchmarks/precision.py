@@ -16,7 +16,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.accelerator.precision import DIFFERENCES, differences, outputs
-from benchmarks.accelerator.subjects import random_iresnet
 from benchmarks.speed import medians
 from pfiq_jax import Recognizer, load_recognizer
 from pfiq_jax.cpu_memory import keep_freed_memory
@@ -30,7 +29,8 @@ NOTES = """\
 Differences from float32, as mean / largest over faces, pairs of faces or pixels. "Cosine of pairs": the similarity of
 two faces. "Turned": one minus the cosine between a face's embeddings in both precisions. The raw score is that of
 `face_quality`, in standard deviations over the faces. The gradient of `pixel_quality` is compared by the length of the
-difference, relative to its own. "Time": of `embed` on this device, relative to float32 in the same rounds."""
+difference, relative to its own. "Time": of `embed` on this device, relative to float32 in the same rounds. A
+network that was never calibrated has no quality that means anything; its raw score is `ser_fiq_closed_form`."""
 
 
 def rounded(tree: Any) -> Any:
@@ -95,11 +95,10 @@ def rows(name: str, recognizer: Recognizer, images: np.ndarray) -> list[list[str
 @click.command(help=__doc__.split("\n")[0])
 @click.argument("folders", type=click.Path(exists=True), nargs=-1, required=True)
 @click.option("--recognizer", "files", multiple=True, help="Measured as well.")
-@click.option("--faces", default=100, show_default=True, help="From each folder, evenly.")
+@click.option("--faces", default=60, show_default=True, help="From each folder, evenly.")
 def main(folders: tuple[str, ...], files: tuple[str, ...], faces: int) -> None:
     keep_freed_memory()
     recognizers = {"SFace": load_recognizer(), **{Path(file).stem: load_recognizer(file) for file in files}}
-    recognizers["IResNet-50, random"] = random_iresnet(50)
     paths = [path for folder in folders for path in evenly(expand_paths([folder]), faces)]
     images = np.stack([read_face(path, (112, 112)).image for path in paths])
     device = jax.devices()[0].device_kind
