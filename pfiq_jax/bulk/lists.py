@@ -20,6 +20,8 @@ from pfiq_jax.recognizers.preprocessing import Points
 TEXT_SUFFIXES = (".txt", ".lst", ".list")
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 BOX_COLUMNS = ("left", "top", "width", "height")
+SPACES = b" \t\r\v\f"
+BLOCK = 2**24  # bytes of a text in which line breaks are looked for at a time
 TRIED = 10  # names of a list that decide which folder they are relative to
 
 
@@ -31,13 +33,15 @@ class Lines(Sequence[str]):
     """
 
     def __init__(self, text: bytes) -> None:
-        self._text = text.removeprefix(b"\xef\xbb\xbf")
-        characters = np.frombuffer(self._text, np.uint8)
-        ends = np.append(np.flatnonzero(characters == ord("\n")), len(characters))
-        starts = np.append(0, ends[:-1] + 1)
-        spaces = np.isin(characters, np.frombuffer(b" \t\r\n", np.uint8))
-        words = np.append(0, np.cumsum(~spaces, dtype=np.int64))
-        filled = words[ends] > words[starts]
+        self._text = text = text.removeprefix(b"\xef\xbb\xbf")
+        blocks = (np.frombuffer(text[start : start + BLOCK], np.uint8) for start in range(0, len(text), BLOCK))
+        breaks = [np.flatnonzero(block == ord("\n")) + number * BLOCK for number, block in enumerate(blocks)]
+        ends = np.concatenate([*breaks, [len(text)]])
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        filled = ends > starts
+        first = np.frombuffer(text or b"\n", np.uint8)[np.minimum(starts, max(0, len(text) - 1))]
+        for line in np.flatnonzero(filled & np.isin(first, np.frombuffer(SPACES, np.uint8))):  # there are few
+            filled[line] = bool(text[starts[line] : ends[line]].strip())
         self._starts, self._ends = starts[filled], ends[filled]
 
     def __len__(self) -> int:
