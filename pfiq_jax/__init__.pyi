@@ -58,6 +58,7 @@ from .maps import (
 
 # Recognisers adapted to quality
 from .adapting import (
+    fit_dropout_head as fit_dropout_head,
     split_statistics as split_statistics,
     training_forward as training_forward,
     with_parameters as with_parameters,
