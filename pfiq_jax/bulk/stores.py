@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from pfiq_jax.errors import OutputError, PfiqError
 from pfiq_jax.faces.records import Open
-from pfiq_jax.outputs import lock, make_folder, naming_output, write_atomically
+from pfiq_jax.outputs import lock, make_folder, naming_output
 
 NO_FSSPEC = "addresses need fsspec; `pip install pfiq-jax[remote]`, and the package that it names for this kind."
 
@@ -100,7 +100,13 @@ class Folder(Store):
                 return b""
 
     def write(self, name: str, content: bytes) -> None:
-        write_atomically(self.path / name, lambda partial: _write_through(partial, content))
+        partial = self.path / f".{name}"  # what a killed process leaves of it is overwritten by the next one
+        with naming_output(self.path / name):
+            try:
+                _write_through(partial, content)
+                partial.replace(self.path / name)
+            finally:
+                partial.unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # not every system opens folders
             folder = os.open(self.path, os.O_RDONLY)
             try:

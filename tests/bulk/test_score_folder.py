@@ -223,3 +223,11 @@ def test_a_table_of_other_scores_is_refused(tmp_path, suffix):
 def test_columns():
     assert COLUMNS[:6] == ("path", "quality", "raw_quality", "status", "error", "warning")
     assert COLUMNS[-2:] == ("method", "weights")
+
+
+def test_what_a_killed_process_was_writing_leaves_no_trace(tmp_path):
+    store = Folder(tmp_path)
+    (tmp_path / ".scores-00001-of-00003.parquet").write_bytes(b"half")
+    (tmp_path / ".process-0-of-1").touch()
+    fill(store)
+    assert not [name for name in store.names() if name.startswith(".")]
