@@ -1,10 +1,11 @@
 """Runs of ``pfiq score`` that are killed at random moments and go on: do they end with an undisturbed run's bytes?
 
-    python -m benchmarks.interruptions FOLDER [--faces 20000] [--kills 10] [-o benchmarks/results/interruptions.md]
+    python -m benchmarks.interruptions FOLDER [--faces 20000] [--kills 10] [--small] [-o benchmarks/results/NAME.md]
 
 FOLDER has aligned faces at any depth; they are repeated. One file in twenty is broken. A run is killed by SIGKILL, with
 all that it started, until the given number of kills is reached, and then goes on undisturbed. "Two processes": both
-write to one folder, and one of them is killed. The control shows what the comparison finds where one row differs.
+write to one folder, and one of them is killed. The control shows what the comparison finds where one row differs. With
+--small a network that computes almost nothing takes the place of the bundled one, so that shards follow quickly.
 """
 
 import os
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -22,7 +23,13 @@ import numpy as np
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.tables import markdown_table
 
-SECONDS = (8, 40)  # between a start and its end
+SECONDS = (8, 40)  # between a start and its end; with --small a quarter
+PROGRAM = "from pfiq_jax.cli import main; main()"
+SMALL = f"""\
+import pfiq_jax.cli.score
+from benchmarks.bulk_memory import small_network
+pfiq_jax.cli.score.start = lambda *_: small_network()
+{PROGRAM}"""
 
 
 def broken_files(folder: Path, face: bytes) -> list[str]:
@@ -43,7 +50,7 @@ def broken_files(folder: Path, face: bytes) -> list[str]:
 
 
 def start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", "from pfiq_jax.cli import main; main()", "score", *arguments]
+    command = [sys.executable, "-c", *arguments]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
@@ -55,12 +62,12 @@ def finish(arguments: Sequence[str]) -> float:
     return time.perf_counter() - started
 
 
-def kill_often(arguments: Sequence[str], kills: int, random: np.random.Generator) -> int:
-    """Kills a run at random moments; returns how many times it was still running."""
+def kill_often(arguments: Sequence[str], moments: Iterable[float]) -> int:
+    """Kills a run some seconds after each of its starts; returns how many times it was still running."""
     killed = 0
-    for _ in range(kills):
+    for seconds in moments:
         with start(arguments) as process:
-            time.sleep(random.uniform(*SECONDS))
+            time.sleep(seconds)
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 killed += 1
@@ -81,9 +88,10 @@ def differences(folder: Path, wanted: Path) -> int:
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
 @click.option("--faces", default=20_000, show_default=True)
 @click.option("--kills", default=10, show_default=True)
+@click.option("--small", is_flag=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path))
-def main(folder: Path, faces: int, kills: int, output: Path | None) -> None:
-    random = np.random.default_rng(0)
+def main(folder: Path, faces: int, kills: int, small: bool, output: Path | None) -> None:
+    moments = np.random.default_rng(0).uniform(*SECONDS, kills + 2) / (4 if small else 1)
     good = [str(path.absolute()) for path in expand_paths([folder])]
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -91,11 +99,11 @@ def main(folder: Path, faces: int, kills: int, output: Path | None) -> None:
         broken = broken_files(place, Path(good[0]).read_bytes())
         names = [broken[i // 20 % len(broken)] if i % 20 == 7 else good[i % len(good)] for i in range(faces)]
         (place / "list.txt").write_text("\n".join(names))
-        common = [str(place / "list.txt"), "-o"]
+        common = [SMALL if small else PROGRAM, "score", str(place / "list.txt"), "-o"]
         seconds = finish([*common, str(place / "whole")])
         rows.append(("undisturbed", "0", f"{seconds:.0f}", "-"))
 
-        killed = kill_often([*common, str(place / "killed")], kills, random)
+        killed = kill_often([*common, str(place / "killed")], moments[:kills])
         seconds = finish([*common, str(place / "killed")])
         rows.append(("one process", str(killed), f"{seconds:.0f}", str(differences(place / "killed", place / "whole"))))
 
@@ -104,7 +112,7 @@ def main(folder: Path, faces: int, kills: int, output: Path | None) -> None:
         (place / "shared").mkdir()
         (place / "shared/manifest.json").write_bytes((place / "whole/manifest.json").read_bytes())  # as many shards
         with start(shared[0]) as other:
-            killed = kill_often(shared[1], 2, random)
+            killed = kill_often(shared[1], moments[kills:])
             other.wait()
         seconds = finish(shared[1])
         rows.append(
@@ -113,7 +121,9 @@ def main(folder: Path, faces: int, kills: int, output: Path | None) -> None:
         changed = sorted((place / "killed").glob("*.parquet"))[0]
         changed.write_bytes(changed.read_bytes()[:-1] + b"2")
         rows.append(("control: a byte changed", "0", "-", str(differences(place / "killed", place / "whole"))))
-        title = f"{faces:,} images, of which {sum(name in broken for name in names):,} are broken, in {shards} shards"
+        network = "a small network" if small else "the bundled network"
+    number = sum(name in broken for name in names)
+    title = f"{network}, {faces:,} images, of which {number:,} are broken, in {shards} shards"
     table = markdown_table(["run", "kills", "seconds of the last run", "files that differ"], rows)
     text = f"## {title}\n\n{table}\n"
     click.echo(text)
