@@ -51,10 +51,12 @@ def tar_members(archive: str) -> Listing:
                         names.append(f"{archive}/{member.name}")
                         members.append(Member(member.offset_data, member.size))
                     tar.members = []  # type: ignore[attr-defined]  # which would keep all headers
-    except tarfile.TarError as error:
-        raise PfiqError(f"{archive}: is damaged, or not an uncompressed tar file ({error}); pack it again.") from error
-    except OSError as error:
-        raise PfiqError(f"{archive}: cannot be read ({error.strerror or error}); give a tar file.") from error
+    except PfiqError:
+        raise
+    except Exception as error:  # for damaged archives tarfile raises exceptions of several classes
+        if isinstance(error, OSError) and error.errno:
+            raise PfiqError(f"{archive}: cannot be read ({error.strerror or error}); give a tar file.") from error
+        raise PfiqError(f"{archive}: is damaged, or not an uncompressed tar file; pack it again.") from error
     if not names:
         raise PfiqError(f"{archive}: contains no images; give a tar file with images, as WebDataset packs them.")
     if members[-1].offset + members[-1].size > size:
