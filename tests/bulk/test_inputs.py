@@ -168,6 +168,20 @@ def test_addresses_of_images_lists_and_archives(monkeypatch):
         read_inputs(["nosuch://a"])
 
 
+def test_array_records():
+    module = pytest.importorskip("array_record.python.array_record_module")
+    writer = module.ArrayRecordWriter("a.array_record", "group_size:1")
+    for name in NAMES:
+        writer.write(Path("faces", name).read_bytes())
+    writer.close()
+    inputs = read_inputs(["a.array_record"])
+    assert names(inputs) == ["a.array_record[0]", "a.array_record[1]", "a.array_record[2]"]
+    assert shades(inputs) == [0, 10, 20]
+    Path("b.array_record").write_bytes(b"no records" * 1000)
+    with pytest.raises(PfiqError, match=r"b.array_record: is not an ArrayRecord file, or damaged; write it again\."):
+        read_inputs(["b.array_record"])
+
+
 def test_the_fingerprint_is_that_of_the_names_in_their_order():
     Path("list.txt").write_text("faces/a.png\nfaces/b.png\nfaces/c.png\n")
     wanted = read_inputs(["faces"]).fingerprint()
