@@ -20,6 +20,7 @@ from pfiq_jax.maps.pixel_quality import Quality
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
 from pfiq_jax.recognizers import Images, Recognizer, per_face
 
+LEAST_WITH_MAPS = 16  # faces in a batch: on two cores a tenth faster than 4 or 32 (benchmarks/bulk.py)
 RESIZED = "resized without alignment"
 BORROWED = "scale of another network"
 NOT_FINITE = "its score is not a finite number; the recogniser's weights are faulty or overflow, so convert them again."
@@ -77,7 +78,8 @@ def score_files(
         read: returns the faces in a source.
         method: one of ``QUALITY_METHODS``; None for ``default_quality_method``.
         maps: whether scores have a map and a deficit, which take a forward and a backward pass.
-        batch_size: of all devices together. None for ``faces.batches.default_batch_size()`` times their number.
+        batch_size: of all devices together. None for ``faces.batches.default_batch_size()`` times their number, but at
+            least 16 with maps.
         together: a batch ends where the value of this function of a source changes.
         note: called with every source and its face, or with the reason why it has none.
         halved: called with the new size if batches do not fit into the devices' memory and are halved.
@@ -93,12 +95,13 @@ def score_files(
     name = method or default_quality_method(recognizer)
     borrowed = find_calibration(recognizer, name) is PUBLISHED_SER_FIQ
     devices = Devices.local(batch_size)
+    default = max(default_batch_size() * len(devices.devices), LEAST_WITH_MAPS if maps else 1)
     compute = functools.partial(_computed, devices.replicate(recognizer), method=name, maps=maps)
     batches = over_files(
         lambda images: compute(devices.split(images)),
         sources,
         read,
-        batch_size=devices.rounded(batch_size or default_batch_size() * len(devices.devices)),
+        batch_size=devices.rounded(batch_size or default),
         multiple=len(devices.devices),
         together=together,
         halved=halved,
