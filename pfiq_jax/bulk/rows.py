@@ -27,10 +27,15 @@ def row_of(score: Score, method: str, weights: str) -> Row:
     Args:
         score: of one face, or why an image has none.
         method: the quality method.
-        weights: SHA-256 of the file of weights, whose first digits the row gets.
+        weights: SHA-256 of the file of weights, of which the row gets the first digits.
     """
     values = (score.quality, score.raw_quality, score.status, score.error, score.warning)
-    return (str(score.path), *values, *place_of(score.found).values(), method, weights[:DIGITS])
+    return (str(score.path), *values, *place_of(score.found).values(), method, shown_weights(weights))
+
+
+def shown_weights(weights: str) -> str:
+    """How a row names weights by their SHA-256: a text that no program takes for a number."""
+    return f"sha256:{weights[:DIGITS]}"
 
 
 def records_in(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:

@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pfiq_jax.bulk.listing import Inputs
-from pfiq_jax.bulk.manifest import DIGITS
-from pfiq_jax.bulk.rows import COLUMNS, TEXT_FORMATS, records_in, row_of
+from pfiq_jax.bulk.rows import COLUMNS, TEXT_FORMATS, records_in, row_of, shown_weights
 from pfiq_jax.bulk.score_folder import Remaining
 from pfiq_jax.errors import OutputError
 from pfiq_jax.faces.records import Record
@@ -76,7 +75,7 @@ def resume(file: RowsFile, path: Path, inputs: Inputs, method: str, weights: str
         nonlocal done
         rows, texts = _csv_rows(path, text) if path.suffix.lower() == ".csv" else _json_rows(path, text)
         groups = list(records_in(rows))
-        wanted = {"method": method, "weights": weights[:DIGITS]}
+        wanted = {"method": method, "weights": shown_weights(weights)}
         for number, group in enumerate(groups):
             found = dict(zip(COLUMNS, group[0], strict=True))
             expected = {"path": inputs[number].name if number < len(inputs) else "nothing", **wanted}

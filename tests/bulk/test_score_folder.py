@@ -210,7 +210,7 @@ def test_a_table_of_other_scores_is_refused(tmp_path, suffix):
     for inputs, method, weights, message in (
         (other, "m", WEIGHTS, "image 1 has the path 0.png, in this run x.png; name another output"),
         (INPUTS, "n", WEIGHTS, "image 1 has the method m, in this run n"),
-        (INPUTS, "m", "f" * 64, "image 1 has the weights 0123456789ab, in this run ffffffffffff"),
+        (INPUTS, "m", "f" * 64, "image 1 has the weights sha256:0123456789ab, in this run sha256:ffffffffffff"),
     ):
         with RowsFile(path) as file, pytest.raises(OutputError, match=message):
             resume(file, path, inputs, method, weights)
