@@ -60,7 +60,7 @@ def main(folder: Path, images: int, output: Path | None) -> None:
                 shards = len(list(scores.glob("scores-*.parquet")))
                 if shards and shards >= 2 * said:
                     said = shards
-                    rows.append((f"after {shards} shard{'s' * (shards > 1)}", f"{shards * 2048:,}", f"{megabytes():.0f}"))
+                    rows.append((f"shards written: {shards}", f"{shards * 2048:,}", f"{megabytes():.0f}"))
 
         command.start = start
         done, started = threading.Event(), time.perf_counter()
