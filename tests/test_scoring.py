@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
-from pfiq_jax import PfiqError, load_recognizer, pixel_quality
+from pfiq_jax import PfiqError, load_recognizer, pixel_quality, ser_fiq_closed_form
 from pfiq_jax.faces import Face
-from pfiq_jax.scoring import score_files
+from pfiq_jax.scoring import pixel_and_raw_quality, score_files
 
 SIZE = (112, 112)
 
@@ -71,3 +71,13 @@ def test_deficits():
     found = [score for batch in score_files(recognizer, paths(2), read, maps=True) for score in batch]
     images = np.stack([read(path)[0].image for path in paths(2)])
     np.testing.assert_allclose([score.deficit for score in found], pixel_quality(recognizer, images).deficit, atol=1e-3)
+
+
+def test_maps_of_a_network_without_a_calibration_are_those_of_pixel_quality(small):
+    """Its borrowed scale gives nearly 0 for all faces, which says nothing about them and must not darken the map."""
+    image = read(Path("1"))[0].image
+    found, raw = pixel_and_raw_quality(small, image)
+    expected = pixel_quality(small, image)
+    np.testing.assert_allclose(found.map, expected.map, rtol=1e-5)
+    np.testing.assert_allclose(found.quality, expected.quality, rtol=1e-5)
+    np.testing.assert_allclose(raw, ser_fiq_closed_form(small, image), rtol=1e-5)
