@@ -4,7 +4,7 @@ from typing import NamedTuple, TypeVar
 
 import jax
 import numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 Tree = TypeVar("Tree")
 
@@ -36,5 +36,4 @@ class Devices(NamedTuple):
         return batch if len(self.devices) == 1 else jax.device_put(batch, self._sharding(PartitionSpec("batch")))
 
     def _sharding(self, spec: PartitionSpec) -> NamedSharding:
-        mesh = jax.make_mesh((len(self.devices),), ("batch",), axis_types=(AxisType.Auto,), devices=self.devices)
-        return NamedSharding(mesh, spec)
+        return NamedSharding(Mesh(np.array(self.devices), ("batch",), axis_types=(AxisType.Auto,)), spec)
