@@ -76,6 +76,9 @@ from .detection import (
 # Millions of faces
 from .bulk import FaceScorer as FaceScorer
 
+# Programs for other software
+from .export import ExportedProgram as ExportedProgram, export_program as export_program
+
 # Photographs, pictures, errors
 from .errors import PfiqError as PfiqError
 from .faces import align as align

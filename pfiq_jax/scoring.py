@@ -96,7 +96,7 @@ def score_files(
     borrowed = find_calibration(recognizer, name) is PUBLISHED_SER_FIQ
     devices = Devices.local(batch_size)
     default = max(default_batch_size() * len(devices.devices), LEAST_WITH_MAPS if maps else 1)
-    compute = functools.partial(_computed, devices.replicate(recognizer), method=name, maps=maps)
+    compute = functools.partial(score_batch, devices.replicate(recognizer), method=name, maps=maps)
     batches = over_files(
         lambda images: compute(devices.split(images)),
         sources,
@@ -137,7 +137,8 @@ class Computed(NamedTuple):
 
 
 @per_face
-def _computed(recognizer: Recognizer, images: Images, *, method: str, maps: bool) -> Computed:
+def score_batch(recognizer: Recognizer, images: Images, *, method: str, maps: bool) -> Computed:
+    """The scores of a batch of faces, and their maps and deficits if ``maps``."""
     if not maps:
         return Computed(*raw_and_scaled(recognizer, images, method=method))
     pixels, (raw, scaled) = pixel_quality(recognizer, images, quality=_weight_and_scores(method), has_aux=True)

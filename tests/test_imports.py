@@ -18,7 +18,7 @@ LEVELS = (
     ("quality", "faces"),
     ("maps", "adapting"),
     ("variation", "scoring"),
-    ("bulk",),
+    ("bulk", "export"),
     ("evaluation",),
     ("cli",),
 )

@@ -15,6 +15,7 @@ SUBCOMMANDS = {
         "pfiq_jax.cli.activations:activations",
         "Show where the recogniser looks in faces of high and of low quality.",
     ),
+    "export": ("pfiq_jax.cli.export:export", "Write scores and maps as a program that runs without this library."),
     "evaluate": ("pfiq_jax.cli.evaluate:evaluate", "Evaluate quality scores and pixel maps."),
 }
 

@@ -61,7 +61,7 @@ def _detect(detector: Detector, photos: Array, threshold: Float[Array, ""]) -> F
     height, width = photos.shape[1:3]
     size = fitted((height, width))
     if size != (height, width):
-        shape = (len(photos), *size, 3)
+        shape = (photos.shape[0], *size, 3)
         pixels = jax.image.resize(pixels, shape, "linear", antialias=True, precision=jax.lax.Precision.HIGHEST)
     rows, columns = (-side % MULTIPLE for side in size)
     faces = _faces_in(detector, jnp.pad(pixels, ((0, 0), (0, rows), (0, columns), (0, 0))), threshold)

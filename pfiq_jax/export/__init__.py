@@ -1,0 +1,15 @@
+"""Programs that run without this library, as files: of faces or photographs to scores and maps.
+
+Both kinds take batches of any size.
+
+- ``NAME.export`` is a zip archive with the file ``program``, which ``jax.export`` reads, and its metadata. It runs on
+  one CPU, NVIDIA GPU or TPU, and returns a dictionary. It is not an archive of the weights: JAX promises to read it for
+  six months after the release that wrote it. It cannot be differentiated or mapped by ``jax.vmap``.
+- ``NAME.onnx`` has the metadata as properties. Scores equal those of the library to 1e-5. So do the maps of most faces,
+  to 1e-4; on some, rounding decides which slope of a PReLU counts (``benchmarks/results/export.md``). Detection,
+  random numbers, and parameters as an argument cannot be written.
+"""
+
+from pfiq_jax.export.program import ExportedProgram, export_program
+
+__all__ = ["ExportedProgram", "export_program"]
