@@ -4,8 +4,9 @@
 
 FOLDER has aligned faces at any depth; they are repeated. One file in twenty is broken. A run is killed by SIGKILL, with
 all that it started, until the given number of kills is reached, and then goes on undisturbed. "Two processes": both
-write to one folder, and one of them is killed. The control shows what the comparison finds where one row differs. With
---small a network that computes almost nothing takes the place of the bundled one, so that shards follow quickly.
+write to one folder, and one of them is killed. The control shows what the comparison finds where one row differs.
+Shards have 500 images, so that most kills leave some. With --small a network that computes almost nothing takes the
+place of the bundled one, so that shards follow quickly.
 """
 
 import os
@@ -23,8 +24,12 @@ import numpy as np
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.tables import markdown_table
 
-SECONDS = (8, 40)  # between a start and its end; with --small a quarter
-PROGRAM = "from pfiq_jax.cli import main; main()"
+SECONDS = (10, 40)  # between a start and its end; with --small half
+PROGRAM = """\
+import pfiq_jax.bulk.manifest
+from pfiq_jax.cli import main
+pfiq_jax.bulk.manifest.RECORDS_PER_SHARD = 500
+main()"""
 SMALL = f"""\
 import pfiq_jax.cli.score
 from benchmarks.bulk_memory import small_network
@@ -91,7 +96,7 @@ def differences(folder: Path, wanted: Path) -> int:
 @click.option("--small", is_flag=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(folder: Path, faces: int, kills: int, small: bool, output: Path | None) -> None:
-    moments = np.random.default_rng(0).uniform(*SECONDS, kills + 2) / (4 if small else 1)
+    moments = np.random.default_rng(0).uniform(*SECONDS, kills + 2) / (2 if small else 1)
     good = [str(path.absolute()) for path in expand_paths([folder])]
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
