@@ -32,8 +32,8 @@ class FaceScorer:
         >>> from pfiq_jax import FaceScorer
         >>> scorer = FaceScorer(batch_size=2)
         >>> scored = scorer({"image": [np.zeros((112, 112, 3), np.uint8), b"not an image"], "id": [7, 8]})
-        >>> scored["id"], scored["status"].tolist(), scored["error"][0]
-        ([7, 8], ['scored', 'failed'], '')
+        >>> scored["id"], scored["status"].tolist()
+        ([7, 8], ['scored', 'failed'])
     """
 
     def __init__(
