@@ -16,7 +16,7 @@ import onnxruntime
 import torch
 
 from benchmarks.torch_sface import TorchSFace
-from pfiq_jax import export_program, load_recognizer
+from pfiq_jax import Recognizer, export_program, load_recognizer
 from pfiq_jax.faces import expand_paths, read_image
 from pfiq_jax.scoring import score_batch
 from pfiq_jax.tables import markdown_table
@@ -69,7 +69,6 @@ def milliseconds(calls: dict) -> dict[str, np.ndarray]:
 def main(folder: str) -> None:
     recognizer = load_recognizer()
     images = np.stack([read_image(path) for path in expand_paths([folder])[:FACES]])
-    planes = images.transpose(0, 3, 1, 2).astype(np.float32)
     sessions, rows = {}, []
     with tempfile.TemporaryDirectory() as temporary:
         for what, maps in (("score", False), ("score with maps", True)):
@@ -89,6 +88,11 @@ def main(folder: str) -> None:
     print("\nDifferences from the library at a batch of 64, relative to the greatest value.\n")
     print(markdown_table(["program", "output", "greatest on the median face", "greatest", "over 1e-4"], rows))
 
+    print_times(recognizer, images, sessions)
+
+
+def print_times(recognizer: Recognizer, images: np.ndarray, sessions: dict[str, onnxruntime.InferenceSession]) -> None:
+    planes = images.transpose(0, 3, 1, 2).astype(np.float32)
     native = session_of(torch_export(recognizer))
     name = native.get_inputs()[0].name
     library = functools.partial(score_batch, recognizer, method="relative_norm", maps=True)
@@ -103,7 +107,8 @@ def main(folder: str) -> None:
         times = milliseconds({what: functools.partial(call, number) for what, call in programs.items()})
         first = times["torch's export, embedding"]
         rows += [
-            [number, what, f"{np.median(each):.1f}", f"{np.median(each / first):.2f}"] for what, each in times.items()
+            [str(number), what, f"{np.median(each):.1f}", f"{np.median(each / first):.2f}"]
+            for what, each in times.items()
         ]
     threads = "on one thread (the library: on all)"
     print(
