@@ -24,7 +24,7 @@ import numpy as np
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.tables import markdown_table
 
-SECONDS = (10, 40)  # between a start and its end; with --small half
+SECONDS = {True: (4, 8), False: (10, 40)}  # between a start and its end, with and without --small
 PROGRAM = """\
 import pfiq_jax.bulk.manifest
 from pfiq_jax.cli import main
@@ -96,7 +96,7 @@ def differences(folder: Path, wanted: Path) -> int:
 @click.option("--small", is_flag=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(folder: Path, faces: int, kills: int, small: bool, output: Path | None) -> None:
-    moments = np.random.default_rng(0).uniform(*SECONDS, kills + 2) / (2 if small else 1)
+    moments = np.random.default_rng(0).uniform(*SECONDS[small], kills + 2)
     good = [str(path.absolute()) for path in expand_paths([folder])]
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
