@@ -201,7 +201,7 @@ def _needed(jaxpr: Jaxpr) -> list[Any]:
     return equations[::-1]
 
 
-def _grouped_conv(x: jax.Array, kernel: jax.Array, *, stride: int, transposed: bool) -> jax.Array:
+def _grouped_conv(x: Any, kernel: Any, *, stride: int, transposed: bool) -> jax.Array:
     """A depthwise convolution as one operation, which ONNX runtimes compute faster than nine shifted products."""
     kernel = kernel.reshape(kernel.shape[-3:])[:, :, None]
     options: dict[str, Any] = {"dimension_numbers": NHWC, "feature_group_count": x.shape[-1]}
@@ -211,7 +211,7 @@ def _grouped_conv(x: jax.Array, kernel: jax.Array, *, stride: int, transposed: b
     return lax.conv_general_dilated(x, kernel[::-1, ::-1], (1, 1), padding, lhs_dilation=(stride, stride), **options)
 
 
-def _with_usual_kernel(x: jax.Array, kernel: jax.Array, *, dimension_numbers: Any, **parameters: Any) -> jax.Array:
+def _with_usual_kernel(x: Any, kernel: Any, *, dimension_numbers: Any, **parameters: Any) -> jax.Array:
     """A convolution with its kernel in the order of HWIO: in gradients JAX has HWOI, which jax2onnx refuses."""
     out, into, *places = dimension_numbers.rhs_spec
     axes = (*places, into, out)
