@@ -24,7 +24,7 @@ import numpy as np
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.tables import markdown_table
 
-SECONDS = {True: (4, 8), False: (10, 40)}  # between a start and its end, with and without --small
+SECONDS = {True: (3, 6), False: (10, 40)}  # between a start and its end, with and without --small
 PROGRAM = """\
 import pfiq_jax.bulk.manifest
 from pfiq_jax.cli import main
