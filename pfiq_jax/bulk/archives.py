@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from pfiq_jax.bulk.listing import Listing
-from pfiq_jax.bulk.stores import filesystem_of, is_address
+from pfiq_jax.bulk.stores import is_address, opener
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces import limits
 from pfiq_jax.faces.folders import SUFFIXES
@@ -69,10 +69,7 @@ def tar_members(archive: str) -> Listing:
 
 
 def _opened(archive: str) -> AbstractContextManager[BinaryIO]:
-    if is_address(archive):
-        filesystem, path = filesystem_of(archive)
-        return filesystem.open(path, "rb")
-    return open(archive, "rb")
+    return opener(archive)() if is_address(archive) else open(archive, "rb")
 
 
 @contextlib.contextmanager

@@ -14,8 +14,8 @@ from pfiq_jax.bulk.archives import (
     tar_members,
 )
 from pfiq_jax.bulk.listing import Inputs, Listing
-from pfiq_jax.bulk.lists import TABLE_SUFFIXES, TEXT_SUFFIXES, named_files, table_list, text_list
-from pfiq_jax.bulk.stores import filesystem_of, is_address
+from pfiq_jax.bulk.lists import TABLE_SUFFIXES, TEXT_SUFFIXES, Lines, named_files, table_list
+from pfiq_jax.bulk.stores import filesystem_of, is_address, reason_of
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.folders import SUFFIXES, expand_paths
 
@@ -48,7 +48,7 @@ def _groups(arguments: Sequence[str]) -> Iterator[list[str]]:
 
 def _listings(arguments: list[str]) -> Iterator[Listing]:
     if arguments == [STDIN]:
-        yield text_list(sys.stdin.buffer.read(), None)
+        yield named_files(Lines(sys.stdin.buffer.read()), None)
     elif is_address(arguments[0]):
         yield _at_address(arguments[0])
     else:
@@ -61,9 +61,7 @@ def _listings(arguments: list[str]) -> Iterator[Listing]:
 
 def _is_opened(path: Path) -> bool:
     """Whether a file is not an image but holds or names some, by its suffix."""
-    return _ends(
-        str(path), (*TEXT_SUFFIXES, *TABLE_SUFFIXES, *TAR_SUFFIXES, *ARRAY_RECORD_SUFFIXES, *COMPRESSED_SUFFIXES)
-    )
+    return _ends(str(path), OPENED_SUFFIXES)
 
 
 def _ends(name: str, suffixes: Sequence[str]) -> bool:
@@ -86,7 +84,7 @@ def _opened(name: str, path: Path) -> Listing:
     if _ends(name, TABLE_SUFFIXES):
         return table_list(path)
     try:
-        return text_list(path.read_bytes(), path.parent)
+        return named_files(Lines(path.read_bytes()), path.parent)
     except OSError as error:
         raise PfiqError(f"{name}: cannot be read ({error.strerror or error}); give a list of images.") from error
 
@@ -113,6 +111,5 @@ def _at_address(address: str) -> Listing:
     except PfiqError:
         raise
     except Exception as error:  # of any class, from the package for this kind of address
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise PfiqError(f"{address}: cannot be read ({reason}); check the address.") from error
+        raise PfiqError(f"{address}: cannot be read ({reason_of(error)}); check the address.") from error
     return named_files([address], None)

@@ -1,20 +1,19 @@
 """Lists of images: text with a name per line, and tables."""
 
 import itertools
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
-from pfiq_jax.bulk.listing import Listing, nothing
+from pfiq_jax.bulk.listing import Listing
 from pfiq_jax.bulk.stores import is_address, opener
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.landmarks import LANDMARK_COLUMNS
 from pfiq_jax.faces.records import Box, Open
-from pfiq_jax.faces.tables import PATH_COLUMNS, Table, numbers_in, read_table
+from pfiq_jax.faces.tables import PATH_COLUMNS, Table, check_names_file, numbers_in, read_table
 from pfiq_jax.recognizers.preprocessing import Points
 
 TEXT_SUFFIXES = (".txt", ".lst", ".list")
@@ -58,18 +57,13 @@ class Lines(Sequence[str]):
         return line.strip().decode("utf-8", "surrogateescape")
 
 
-def text_list(text: bytes, folder: Path | None) -> Listing:
-    """The images that a text names, one per line: files, or addresses such as gs://bucket/face.jpg.
+def named_files(names: Sequence[str], folder: Path | None) -> Listing:
+    """Files, and addresses such as gs://bucket/face.jpg, by their names.
 
     Args:
-        text: the lines.
+        names: of the images.
         folder: of the list, from which relative names count if they name nothing in the current folder.
     """
-    return named_files(Lines(text), folder)
-
-
-def named_files(names: Sequence[str], folder: Path | None) -> Listing:
-    """Files and addresses by their names; see ``text_list``."""
     base = _base(names, folder)
 
     def content(number: int) -> Path | Open:
@@ -99,27 +93,27 @@ def table_list(path: Path) -> Listing:
     table = read_table(path, "paths", wanted=lambda name: name.lower() in known)
     table.check_columns(())
     names = table.column(*PATH_COLUMNS)
-    if blank := next((row for row, name in enumerate(names) if not name.strip()), None):
-        raise PfiqError(f"{table.place(blank)}: names no file; fill in its path, or remove the row.")
+    for row, name in enumerate(names):
+        check_names_file(table, row, name)
     files = named_files(names, path.parent)
     points, boxes = _numbers(table, LANDMARK_COLUMNS), _numbers(table, BOX_COLUMNS)
 
     def landmarks(number: int) -> Points | None:
-        found = None if points is None else points[number]
-        return None if found is None or np.isnan(found).any() else tuple(map(tuple, found.reshape(5, 2).tolist()))
+        found = _row(points, number)
+        return found and tuple(zip(found[::2], found[1::2], strict=True))
 
     def box(number: int) -> Box | None:
-        found = None if boxes is None else boxes[number].tolist()
-        return None if found is None or any(map(math.isnan, found)) else tuple(found)
+        return _row(boxes, number) if points is None else None
 
     described = b"".join(each.tobytes() for each in (points, boxes) if each is not None)
-    return Listing(
-        names,
-        files.content,
-        nothing if points is None else landmarks,
-        nothing if boxes is None or points is not None else box,
-        described,
-    )
+    return Listing(names, files.content, landmarks, box, described)
+
+
+def _row(numbers: np.ndarray | None, number: int) -> Any:
+    """A row of numbers as a tuple; None if one of them is missing."""
+    if numbers is None or np.isnan(numbers[number]).any():
+        return None
+    return tuple(numbers[number].tolist())
 
 
 def _numbers(table: Table, columns: Sequence[str]) -> np.ndarray | None:

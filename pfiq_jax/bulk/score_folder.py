@@ -36,7 +36,7 @@ class ScoreFolder:
         self._claim = contextlib.ExitStack()
         self._claim.enter_context(store.claim(f".process-{process.index}-of-{process.count}"))
         if force:
-            _remove_shards(store)
+            self.remove()
         self.manifest = agree(store, wanted)
         self._pending: list[Score] = []
 
@@ -77,7 +77,9 @@ class ScoreFolder:
 
     def remove(self) -> None:
         """Removes the manifest and all shards."""
-        _remove_shards(self.store)
+        for name in sorted(self.store.names()):
+            if name == MANIFEST or (name.startswith(("scores-", "maps-")) and name.endswith((".parquet", ".npz"))):
+                self.store.remove(name)
 
     def _shard(self, score: Score) -> int:
         assert isinstance(score.path, Record)
@@ -110,9 +112,3 @@ class Remaining:
 
     def __iter__(self) -> Iterator[Record]:
         return (self._inputs[number] for number in itertools.chain.from_iterable(self._ranges))
-
-
-def _remove_shards(store: Store) -> None:
-    for name in sorted(store.names()):
-        if name == MANIFEST or (name.startswith(("scores-", "maps-")) and name.endswith((".parquet", ".npz"))):
-            store.remove(name)

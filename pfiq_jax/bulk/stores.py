@@ -22,6 +22,11 @@ def is_address(name: str) -> bool:
     return bool(separator) and scheme.replace("+", "").replace("-", "").isalnum()
 
 
+def reason_of(error: Exception) -> str:
+    """What an exception of the package for a kind of address says, on one line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
 def opener(address: str) -> Open:
     """A function that opens what is at an address."""
     return functools.partial(_open, address)
@@ -45,8 +50,9 @@ def filesystem_of(address: str) -> tuple[Any, str]:
     try:
         return fsspec.core.url_to_fs(address)
     except Exception as error:  # of any class, from the package for this kind of address
-        reason = " ".join(str(error).split())[:200]
-        raise PfiqError(f"{address}: cannot be reached ({reason}); check the address and the access.") from error
+        raise PfiqError(
+            f"{address}: cannot be reached ({reason_of(error)}); check the address and the access."
+        ) from error
 
 
 class Store(abc.ABC):
@@ -181,9 +187,8 @@ class ObjectStore(Store):
         try:
             yield
         except Exception as error:  # of any class, from the package for this kind of address
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
             where = f"{self.name.rstrip('/')}/{name}" if name else self.name
-            raise OutputError(f"{where}: cannot be used ({reason}); choose another output.") from error
+            raise OutputError(f"{where}: cannot be used ({reason_of(error)}); choose another output.") from error
 
 
 def store_of(output: str) -> Store:

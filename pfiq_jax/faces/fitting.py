@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces.decoding import RGB
+from pfiq_jax.faces.records import RGB
 
 
 class Started(NamedTuple):

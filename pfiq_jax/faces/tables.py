@@ -223,6 +223,12 @@ def _number(text: str, decimal_comma: bool) -> float | None:
         return None
 
 
+def check_names_file(table: Table, row: int, name: str) -> None:
+    """Raises a PfiqError for a row whose path is empty."""
+    if not name.strip():
+        raise PfiqError(f"{table.place(row)}: names no file; fill in its path, or remove the row.")
+
+
 def rows_of_files(table: Table, files: Sequence[Path], folders: Sequence[Path]) -> dict[str, int]:
     """The row of each file that has one, by absolute path.
 
@@ -244,8 +250,7 @@ def rows_of_files(table: Table, files: Sequence[Path], folders: Sequence[Path]) 
     found.sort(key=lambda matches: sum(match is None for match in matches))
     rows: dict[str, int] = {}
     for row, (name, *matches) in enumerate(zip(names, *found, strict=True)):
-        if not name.strip():
-            raise PfiqError(f"{table.place(row)}: names no file; fill in its path, or remove the row.")
+        check_names_file(table, row, name)
         match = next(filter(None, matches), None)
         if match in rows:
             raise PfiqError(f"{table.place(row)}: {shown(name)} comes twice; keep one row per image.")
