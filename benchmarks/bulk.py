@@ -37,7 +37,7 @@ def read(source) -> list[Face]:
 def contestants(
     recognizer: Recognizer, paths: list[Path], pool: ProcessPoolExecutor
 ) -> dict[str, Callable[[], object]]:
-    """Functions without arguments, each of which goes through all files once."""
+    """What is compared. Each function goes through all files once."""
     batch = default_batch_size()
     images = jax.device_put(np.stack([read(path)[0].image for path in paths[:batch]]))
     face = read(paths[0])[0]

@@ -50,7 +50,7 @@ Measured = dict[str, tuple[np.ndarray, np.ndarray]]  # embeddings and scores by 
 
 
 def only_units(units: np.ndarray) -> Forward:
-    """A ``Forward`` of which the head takes the units alone."""
+    """A ``Forward`` that has units and nothing else, which is all that the head uses."""
     count = len(units)
     return Forward(
         np.zeros((count, 1, 1, 3), np.float32),

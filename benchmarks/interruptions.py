@@ -38,7 +38,7 @@ pfiq_jax.cli.score.start = lambda *_: small_network()
 
 
 def broken_files(folder: Path, face: bytes) -> list[str]:
-    """Files of every kind that has no score."""
+    """Writes a file of every kind that cannot be scored."""
     contents = {
         "empty.jpg": b"",
         "truncated.jpg": face[: len(face) // 2],

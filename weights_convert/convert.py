@@ -1,7 +1,6 @@
 """From a weights file of another framework to a ``Recognizer``."""
 
 import dataclasses
-import hashlib
 import os
 import re
 import statistics
@@ -20,7 +19,7 @@ from pfiq_jax.detection import Detector, YuNet
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.recognizers.modules import Modules
-from pfiq_jax.recognizers.provenance import Provenance
+from pfiq_jax.recognizers.provenance import Provenance, sha256_of
 from pfiq_jax.recognizers.weights_file import fill, named_leaves
 from weights_convert.mappings import Fit, choose
 from weights_convert.preprocessing import NOTHING_GIVEN, Given, preprocessing_of
@@ -211,7 +210,7 @@ def _round(leaf: jax.Array, dtype: str) -> jax.Array:
 
 
 def _provenance(fit: Fit, source: Source, license_text: str | None, given: tuple[str, ...]) -> Provenance:
-    sha256 = _sha256(source.path)
+    sha256 = sha256_of(source.path)
     stated = {
         "preprocessing": source.pixels is not None or {"mean", "scale"} <= set(given),
         "epsilon": bool(source.epsilons),
@@ -221,7 +220,7 @@ def _provenance(fit: Fit, source: Source, license_text: str | None, given: tuple
         source=source.path.name,
         source_sha256=sha256,
         companion=", ".join(companion.name for companion in source.companions),
-        companion_sha256=", ".join(_sha256(companion) for companion in source.companions),
+        companion_sha256=", ".join(sha256_of(companion) for companion in source.companions),
         entry=_entry(source, fit.prefix if fit.other_prefixes else ""),
         other_entries=(*source.other_entries, *(_entry(source, prefix) for prefix in fit.other_prefixes)),
         license=license_text or LICENSES.get(sha256, UNKNOWN_LICENSE),
@@ -236,8 +235,3 @@ def _provenance(fit: Fit, source: Source, license_text: str | None, given: tuple
 def _entry(source: Source, prefix: str) -> str:
     """The place of a state dict, and the beginning of its names if the source has several networks."""
     return ".".join(filter(None, (source.entry, prefix.removesuffix("."))))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

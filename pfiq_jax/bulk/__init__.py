@@ -3,7 +3,7 @@
 from pfiq_jax.bulk.face_scorer import FaceScorer
 from pfiq_jax.bulk.inputs import read_inputs
 from pfiq_jax.bulk.listing import Inputs
-from pfiq_jax.bulk.manifest import new_manifest, sha256_of
+from pfiq_jax.bulk.manifest import new_manifest
 from pfiq_jax.bulk.merge import merge
 from pfiq_jax.bulk.processes import this_process
 from pfiq_jax.bulk.score_folder import ScoreFolder
@@ -19,7 +19,6 @@ __all__ = [
     "new_manifest",
     "read_inputs",
     "resume",
-    "sha256_of",
     "store_of",
     "this_process",
 ]

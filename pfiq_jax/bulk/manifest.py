@@ -4,7 +4,6 @@ import hashlib
 import importlib.metadata
 import math
 from collections.abc import Mapping
-from pathlib import Path
 
 import msgspec
 
@@ -76,12 +75,6 @@ def new_manifest(
     versions = {name: importlib.metadata.version(name) for name in ("pfiq-jax", "jax")}
     shards = max(1, min(wanted, MOST_SHARDS, records))
     return Manifest(FORMAT_VERSION, records, inputs, method, weights, dict(options), versions, shards)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_manifest(store: Store) -> Manifest | None:

@@ -6,7 +6,7 @@ from typing import Literal
 
 import click
 
-from pfiq_jax.cli.options import FILE, method_list, option_recognizer
+from pfiq_jax.cli.options import FILE, method_list, option_quality, option_recognizer
 from pfiq_jax.cli.output_files import check_writable
 from pfiq_jax.cli.start import start
 from pfiq_jax.detection import load_detector
@@ -17,12 +17,7 @@ from pfiq_jax.quality import QUALITY_METHODS
 
 @click.command(epilog=method_list("--quality", QUALITY_METHODS))
 @click.option("-o", "--output", type=FILE, required=True, metavar="NAME.export|NAME.onnx", help="Where to.")
-@click.option(
-    "--quality",
-    type=click.Choice(list(QUALITY_METHODS)),
-    metavar="METHOD",
-    help="See below. [default: relative_norm, or ser_fiq_closed_form if the recogniser has no scale for it]",
-)
+@option_quality
 @click.option("--maps", is_flag=True, help="Compute the map and the deficit of each face, too.")
 @click.option(
     "--photographs",

@@ -11,6 +11,7 @@ import click
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.readers import Detect, Detection
 from pfiq_jax.methods import Method
+from pfiq_jax.quality import QUALITY_METHODS
 from pfiq_jax.recognizers import Precision, Recognizer
 
 FILE = click.Path(path_type=Path)
@@ -22,6 +23,13 @@ option_recognizer: Callable[[Any], Any] = click.option(
     type=FILE,
     metavar="FILE.safetensors",
     help="Weights that weights-convert wrote. [default: the bundled SFace network]",
+)
+
+option_quality: Callable[[Any], Any] = click.option(
+    "--quality",
+    type=click.Choice(list(QUALITY_METHODS)),
+    metavar="METHOD",
+    help="See below. [default: relative_norm, or ser_fiq_closed_form if the recogniser has no scale for it]",
 )
 
 option_precision: Callable[[Any], Any] = click.option(

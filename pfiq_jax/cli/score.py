@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pfiq_jax import scoring
-from pfiq_jax.bulk import read_inputs, sha256_of, this_process
+from pfiq_jax.bulk import read_inputs, this_process
 from pfiq_jax.cli.inputs import landmarks_of, note_left_out
 from pfiq_jax.cli.options import (
     FILE,
@@ -14,6 +14,7 @@ from pfiq_jax.cli.options import (
     method_list,
     option_detection,
     option_precision,
+    option_quality,
     option_recognizer,
 )
 from pfiq_jax.cli.outcome import outcome
@@ -24,6 +25,7 @@ from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, find_calibration
 from pfiq_jax.recognizers import Precision
 from pfiq_jax.recognizers.preprocessing import Points
+from pfiq_jax.recognizers.provenance import sha256_of
 from pfiq_jax.recognizers.weights_file import recognizer_path
 
 
@@ -41,12 +43,7 @@ from pfiq_jax.recognizers.weights_file import recognizer_path
 @click.option("--maps", is_flag=True, help="Write maps and deficits, too, as .npz files into the output folder.")
 @option_detection()
 @click.option("--landmarks", type=FILE, metavar="CSV", help="Five points per image to align by instead; see above.")
-@click.option(
-    "--quality",
-    type=click.Choice(list(QUALITY_METHODS)),
-    metavar="METHOD",
-    help="See below. [default: relative_norm, or ser_fiq_closed_form if the recogniser has no scale for it]",
-)
+@option_quality
 @option_recognizer
 @option_precision
 @click.option(

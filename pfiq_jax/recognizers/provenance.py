@@ -1,6 +1,8 @@
 """Where weights come from."""
 
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -37,3 +39,9 @@ class Provenance:
     given: tuple[str, ...] = ()
     converter: str = ""
     verified: str = ""
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
