@@ -1,6 +1,18 @@
 """How useful a face image is for recognition, and which of its pixels determine its quality.
 
 The public names are listed in ``__init__.pyi``. Each is imported when it is first used.
+
+The examples of the functions run after these lines::
+
+    >>> import jax
+    >>> import jax.numpy as jnp
+    >>> import numpy as np
+    >>> from importlib import resources
+    >>> from PIL import Image
+    >>> import pfiq_jax
+    >>> recognizer = pfiq_jax.load_recognizer()
+    >>> demo_face = resources.files("pfiq_jax") / "bundled/demo_face.png"
+    >>> face = np.asarray(Image.open(demo_face))  # (112, 112, 3), RGB, 0..255
 """
 
 import lazy_loader

@@ -89,6 +89,12 @@ class Calibration:
         Raises:
             PfiqError: for fewer than 20 faces, scores that are not finite or all equal, and comparisons that all
                 failed or all succeeded.
+
+        Example:
+            >>> raw = np.random.default_rng(0).logistic(loc=700, scale=100, size=500)
+            >>> calibration = pfiq_jax.Calibration.fit("relative_norm", raw, reference="500 simulated faces")
+            >>> round(float(calibration.r)), round(1 / float(calibration.alpha))
+            (718, 101)
         """
         raw = np.asarray(raw_scores, np.float64)
         _check_scores(method, raw)
@@ -109,11 +115,22 @@ class Calibration:
         return cls(method, alpha, r, np.percentile(raw, np.arange(101)), reference, fmr, threshold, failure)
 
     def scale(self, raw_scores: ArrayLike) -> Float[Array, "*batch"]:
-        """Raw scores on a scale of 0 to 1; higher is better. Differentiable by the scores. NaN if one is not finite."""
+        """Raw scores on a scale of 0 to 1; higher is better. Differentiable by the scores. NaN if one is not finite.
+
+        Example:
+            >>> round(float(pfiq_jax.PUBLISHED_SER_FIQ.scale(0.9)), 2)
+            0.93
+        """
         return jax.nn.sigmoid(self._logit(raw_scores))
 
     def percentile(self, raw_scores: ArrayLike) -> Float[Array, "*batch"]:
-        """Share of the reference faces, 0 to 100, that have a lower score."""
+        """Share of the reference faces, 0 to 100, that have a lower score.
+
+        Example:
+            >>> calibration = pfiq_jax.find_calibration(recognizer, "relative_norm")
+            >>> round(float(calibration.percentile(900.0)))
+            82
+        """
         known = _constant(self.percentiles)
         return jnp.interp(_float32(raw_scores), known, jnp.linspace(0, 100, len(known), dtype=jnp.float32))
 
@@ -121,6 +138,11 @@ class Calibration:
         """Probability, 0 to 1, that a mated comparison fails at the threshold if this face is its worse one.
 
         None if the calibration was fitted without identities, or if failures do not depend on the score.
+
+        Example:
+            >>> calibration = pfiq_jax.find_calibration(recognizer, "relative_norm")
+            >>> [round(float(calibration.failure_probability(raw)), 2) for raw in (600.0, 700.0, 800.0)]
+            [0.3, 0.1, 0.03]
         """
         if self.failure is None:
             return None

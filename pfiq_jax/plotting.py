@@ -84,6 +84,11 @@ def plot_pixel_quality(
 
     Raises:
         PfiqError: if matplotlib is not installed.
+
+    Example:
+        >>> pixels = pfiq_jax.pixel_quality(recognizer, face)
+        >>> figure, axes = pfiq_jax.plot_pixel_quality(face, pixels.quality, pixels.map, title="demo face")
+        >>> figure.savefig("demo_face_quality.png")
     """
     if axes is None:
         axes = new_figure(10, 3.6).subplots(1, 3)

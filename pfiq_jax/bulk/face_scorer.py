@@ -28,10 +28,8 @@ class FaceScorer:
     twice.
 
     Example:
-        >>> import numpy as np
-        >>> from pfiq_jax import FaceScorer
-        >>> scorer = FaceScorer(batch_size=2)
-        >>> scored = scorer({"image": [np.zeros((112, 112, 3), np.uint8), b"not an image"], "id": [7, 8]})
+        >>> scorer = pfiq_jax.FaceScorer(batch_size=2)
+        >>> scored = scorer({"image": [face, b"not an image"], "id": [7, 8]})
         >>> scored["id"], scored["status"].tolist()
         ([7, 8], ['scored', 'failed'])
     """

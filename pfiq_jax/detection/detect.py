@@ -43,8 +43,10 @@ def detect(detector: Detector, photos: ArrayLike, *, threshold: float = THRESHOL
         PfiqError: for photographs of another shape or dtype, and where the values can be seen, of another range.
 
     Example:
-        >>> faces = detect(load_detector(), photo)
-        >>> crop = align(photo, faces.landmarks[0])
+        >>> photo = np.pad(face, ((40, 40), (40, 40), (0, 0)))
+        >>> faces = pfiq_jax.detect(pfiq_jax.load_detector(), photo)
+        >>> int(faces.valid.sum()), faces.boxes[0].round().tolist()  # left, top, width, height
+        (1, [62.0, 63.0, 75.0, 90.0])
     """
     if not isinstance(detector, Detector):
         raise PfiqError(f"{type(detector).__name__} is in the place of the detector; give (detector, photos).")

@@ -113,6 +113,10 @@ def load_detector(source: str | os.PathLike[str] | None = None) -> Detector:
     Raises:
         PfiqError: for a file that is missing, truncated or of another format, that holds a recogniser, or whose arrays
             are missing, left over, misshapen or not finite.
+
+    Example:
+        >>> pfiq_jax.load_detector()
+        Detector(YuNet(), 53,104 parameters)
     """
     path = Path(source) if source is not None else Path(str(resources.files("pfiq_jax") / "bundled/yunet.safetensors"))
     header, arrays = read_weights(path, "detector")

@@ -49,6 +49,13 @@ def find_faces(detector: Detector, photos: Sequence[np.ndarray], *, threshold: f
 
     Raises:
         PfiqError: for photographs of another shape or dtype.
+
+    Example:
+        >>> photo = np.pad(face, ((40, 40), (40, 40), (0, 0)))
+        >>> faces = pfiq_jax.find_faces(pfiq_jax.load_detector(), [photo])
+        >>> crops = pfiq_jax.align(photo, faces.landmarks[0][faces.valid[0]])
+        >>> crops.shape
+        (1, 112, 112, 3)
     """
     threshold = check_share("threshold", threshold)
     shrunk = [_shrunk(photo) for photo in photos]

@@ -70,6 +70,11 @@ def export_program(
     Raises:
         PfiqError: for a method for which the recogniser lacks something, for what cannot be written in this format, and
             for a file that cannot be written.
+
+    Example:
+        >>> program = pfiq_jax.export_program(recognizer, "scores.export")
+        >>> program.metadata["computes"]
+        'relative_norm of aligned faces'
     """
     path, method = Path(path), quality or default_quality_method(recognizer)
     is_argument, is_onnx = parameters == "argument", path.suffix.lower() == ".onnx"

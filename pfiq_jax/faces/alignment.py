@@ -61,6 +61,13 @@ def align(
             the landmarks can be seen, also for points that are not finite, that lie within one pixel, whose mean lies
             outside the photograph, and that are not placed like those of a face. The values of an argument of
             ``jax.jit`` or ``jax.grad`` cannot be seen: these checks are then left out.
+
+    Example:
+        >>> photo = np.pad(face, ((40, 40), (40, 40), (0, 0)))
+        >>> eyes, nose, mouth = [(78.3, 91.7), (113.5, 91.5)], [(96.0, 111.7)], [(81.5, 132.4), (110.7, 132.2)]
+        >>> crop = pfiq_jax.align(photo, [*eyes, *nose, *mouth])
+        >>> crop.shape, bool(abs(crop - face).mean() < 1)
+        ((112, 112, 3), True)
     """
     photos = check_photos(photos)
     if not isinstance(landmarks, jax.Array):

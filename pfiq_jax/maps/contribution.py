@@ -1,9 +1,9 @@
 """Contributions of places: feature maps times their gradients, at three resolutions of the trunk.
 
 A gradient shows where a quantity could change, a contribution shows what it consists of. At a layer with the
-activations a_c (c runs over channels), a place contributes sum_c |a_c dN/da_c| to a linear function N of the embedding.
-The last two resolutions (14x14 and 7x7 places on most networks) determine which parts of the face contribute. The one
-before, minus its Gaussian of 10 pixels, determines the borders.
+activations a_c (c runs over channels), a place contributes ``sum_c |a_c dN/da_c|`` to a linear function N of the
+embedding. The last two resolutions (14x14 and 7x7 places on most networks) determine which parts of the face
+contribute. The one before, minus its Gaussian of 10 pixels, determines the borders.
 """
 
 from collections.abc import Sequence

@@ -24,6 +24,11 @@ def mean_activation(recognizer: Recognizer, images: Images) -> Float[Array, "*ba
 
     Raises:
         PfiqError: for images of another shape, dtype or range.
+
+    Example:
+        >>> activation = pfiq_jax.mean_activation(recognizer, recognizer.forward(face))
+        >>> activation.shape, float(activation.min()), float(activation.max())
+        ((112, 112), 0.0, 1.0)
     """
     size = recognizer.preprocessing.size
 

@@ -111,6 +111,13 @@ def pixel_quality(
 
     Raises:
         PfiqError: for images of another shape, dtype or range, another number of scores, and an unknown option.
+
+    Example:
+        >>> pixels = pfiq_jax.pixel_quality(recognizer, face)
+        >>> round(float(pixels.quality), 2), pixels.map.shape, pixels.deficit.shape
+        (0.69, (112, 112), (112, 112))
+        >>> bool(pixels.map[48:64, 36:76].mean() > pixels.map[:16].mean())  # the eyes, and what is above the face
+        True
     """
     check_choice("regressor", regressor, REGRESSORS)
     is_published = regressor == "published"

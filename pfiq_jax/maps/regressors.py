@@ -40,7 +40,7 @@ def published(recognizer: Recognizer, seen: Forward) -> Explained:
 
 
 def least_norm(recognizer: Recognizer, seen: Forward) -> Explained:
-    """The log of the embedding's length |y|: of all weights with w . y = Q the shortest are Q y / |y|^2.
+    """The log of the embedding's length ``|y|``: of all weights with w . y = Q the shortest are ``Q y / |y|^2``.
 
     They are unique, they rotate with the embedding space and scale inversely with it.
     """

@@ -22,7 +22,7 @@ Block = Literal["image", 1, 2, 3, 4]
 
 @per_face
 def grafiqs(recognizer: Recognizer, images: Images, *, block: Block = 1) -> Float[Array, "*batch"]:
-    """Quality as the negated sum of |dL/da|; higher is better.
+    """Quality as the negated sum of ``|dL/da|``; higher is better.
 
     L is how far the image is from what the network was trained on. For each channel of each BatchNorm over maps, it
     takes the mean and the (biased) variance over the places of this one image, and the squared differences from the

@@ -32,6 +32,11 @@ def magface(recognizer: Recognizer, images: Images) -> Float[Array, "*batch"]:
 
     References:
         Meng et al., CVPR 2021, section 3.2.
+
+    Example:
+        >>> seen = recognizer.forward(face)
+        >>> round(float(pfiq_jax.magface(recognizer, seen)), 2)
+        12.35
     """
     return norm(recognizer.forward(images).embedding)
 
@@ -47,6 +52,10 @@ def unified_quality_score(magnitude: ArrayLike) -> Float[Array, "*batch"]:
 
     References:
         OFIQ, unified quality score; ISO/IEC 29794-5:2025.
+
+    Example:
+        >>> float(pfiq_jax.unified_quality_score(25.6))
+        73.0
     """
     share = jax.nn.sigmoid((jnp.asarray(magnitude, jnp.float32) - 23) / 2.6)
     return jnp.round(100 * share)

@@ -105,6 +105,13 @@ def face_quality(recognizer: Recognizer, images: Images, *, method: str | None =
     Raises:
         PfiqError: for an unknown method, a method without a scale on this recogniser, and images of another shape,
             dtype or range.
+
+    Example:
+        >>> round(float(pfiq_jax.face_quality(recognizer, face)), 2)
+        0.69
+        >>> dark = face // 8
+        >>> round(float(pfiq_jax.face_quality(recognizer, dark)), 2)
+        0.47
     """
     name = default_quality_method(recognizer) if method is None else method
     check_choice("method", name, QUALITY_METHODS)
@@ -118,6 +125,11 @@ def find_calibration(recognizer: Recognizer, method: str) -> Calibration | None:
     """The scale of a method's raw scores: the one fitted to the recogniser, otherwise the published one, or None.
 
     Only SER-FIQ has a published scale, ``PUBLISHED_SER_FIQ``. It was fitted to another network.
+
+    Example:
+        >>> calibration = pfiq_jax.find_calibration(recognizer, "relative_norm")
+        >>> calibration.reference
+        'Labeled Faces in the Wild, half of them disturbed, 750 faces'
     """
     name = QUALITY_METHODS[method].scale_of or method
     return recognizer.calibrations.get(name) or PUBLISHED.get(name)

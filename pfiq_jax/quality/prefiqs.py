@@ -20,7 +20,7 @@ AMOUNT = 0.4
 
 @per_face
 def prefiqs(recognizer: Recognizer, images: Images, *, amount: float = AMOUNT) -> Float[Array, "*batch"]:
-    """Quality as 1 - |e - e'| / 2 with the unit embeddings e and e' of the whole and of the pruned network.
+    """Quality as ``1 - |e - e'| / 2`` with the unit embeddings e and e' of the whole and of the pruned network.
 
     Higher is better. Two forward passes, the second through the pruned network; deterministic. Differentiable with
     finite gradients; the choice of pruned weights counts as constant.

@@ -20,7 +20,7 @@ def relative_norm(recognizer: Recognizer, images: Images) -> Float[Array, "*batc
     """Length of the embedding, divided by the mean absolute channel mean of the units; higher is better.
 
     With y the embedding before normalisation and z the units that dropout acts on, (rows, columns, channels):
-    |y| / mean over channels of |mean over places of z|. It needs no training and no random number, and costs one
+    ``|y| / mean over channels of |mean over places of z|``. It needs no training and no random number, and costs one
     forward pass. Differentiable with finite gradients. In heads that pool, the units have one place.
 
     Args:
@@ -33,6 +33,11 @@ def relative_norm(recognizer: Recognizer, images: Images) -> Float[Array, "*batc
 
     Raises:
         PfiqError: for images of another shape, dtype or range.
+
+    Example:
+        >>> seen = recognizer.forward(face)
+        >>> round(float(pfiq_jax.relative_norm(recognizer, seen)))
+        847
     """
     seen = recognizer.forward(images)
     channel_means = jnp.mean(seen.units, range(1, seen.units.ndim - 1))

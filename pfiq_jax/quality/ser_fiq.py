@@ -121,6 +121,12 @@ def ser_fiq(
 
     References:
         Terhörst et al., CVPR 2020, equation 1 and algorithm 1.
+
+    Example:
+        >>> seen = recognizer.forward(face)
+        >>> raw, error = pfiq_jax.ser_fiq(jax.random.key(0), recognizer, seen, return_standard_error=True)
+        >>> round(float(raw), 3), round(float(error), 4)
+        (0.896, 0.0007)
     """
     check_count("num_masks", num_masks, least=2)  # a distance needs two
     rate = variant.dropout_rate if dropout_rate is None else dropout_rate

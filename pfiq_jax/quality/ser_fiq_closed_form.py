@@ -30,12 +30,13 @@ def ser_fiq_closed_form(
     Costs one product with the head's matrix more than the embedding. Differentiable with finite gradients, in reverse
     mode only with the bundled network (as everything: see ``recognizers/layers.py``).
 
-    After the dropout the head is affine, so the embedding is y + n with E[n] = 0 and, for units z and columns W_k of
-    the head's matrix, covariance c sum_k z_k^2 W_k W_k^T with c = p / (1 - p). Along y the noise has the relative
-    variance a = c sum_k z_k^2 (y . W_k)^2 / |y|^4, across it s = c sum_k z_k^2 |W_k|^2 / |y|^2 - a. On the sphere it
-    moves the embedding by t = s (1 + 3 a), where the second factor is for E[1 / (1 + radial)^2]. Two independent moves
-    are sqrt(2 t / (1 + t)) apart in the root mean square. The mean of a length that spreads over dim - 1 directions is
-    smaller than its root mean square by the factor 1 - 1 / (4 (dim - 1)).
+    After the dropout the head is affine, so the embedding is ``y + n`` with ``E[n] = 0``. For units z and columns
+    ``W_k`` of the head's matrix, the covariance of n is ``c sum_k z_k^2 W_k W_k^T`` with ``c = p / (1 - p)``. Along y
+    the noise has the relative variance ``a = c sum_k z_k^2 (y . W_k)^2 / |y|^4``, across it
+    ``s = c sum_k z_k^2 |W_k|^2 / |y|^2 - a``. On the sphere it moves the embedding by ``t = s (1 + 3 a)``, where the
+    second factor is for ``E[1 / (1 + radial)^2]``. Two independent moves are ``sqrt(2 t / (1 + t))`` apart in the root
+    mean square. The mean of a length that spreads over dim - 1 directions is smaller than its root mean square by the
+    factor ``1 - 1 / (4 (dim - 1))``.
 
     Args:
         recognizer: preferably one that was trained with dropout, and the one that will be deployed.
@@ -49,6 +50,11 @@ def ser_fiq_closed_form(
 
     Raises:
         PfiqError: for a dropout rate outside (0, 1), and for images of another shape, dtype or range.
+
+    Example:
+        >>> raw = pfiq_jax.ser_fiq_closed_form(recognizer, recognizer.forward(face))
+        >>> round(float(raw), 3), round(float(pfiq_jax.PUBLISHED_SER_FIQ.scale(raw)), 2)
+        (0.895, 0.87)
     """
     check_share("dropout_rate", dropout_rate)
     units = recognizer.forward(images).units

@@ -81,6 +81,17 @@ class Recognizer:
                 default the features themselves. Give it for a head with a BatchNorm or a pooling before its dropout.
             preprocessing: by default the trunk gets RGB pixels in 0..255.
             dropout_rate: the rate that the network was trained with.
+
+        Example:
+            >>> def trunk(parameters, images):
+            ...     return jnp.tanh(parameters["gain"] * images[:, 8::16, 8::16])
+            >>> def project(parameters, units):
+            ...     return units.reshape(len(units), -1) @ parameters["matrix"]
+            >>> matrix = jax.random.normal(jax.random.key(0), (7 * 7 * 3, 64))
+            >>> parameters = {"gain": jnp.float32(0.01), "matrix": matrix}
+            >>> own = pfiq_jax.Recognizer.from_functions(trunk, project, parameters)
+            >>> own.embed(face).shape
+            (64,)
         """
         return cls(parameters, Functions(trunk, project, units), preprocessing, dropout_rate)
 
@@ -91,6 +102,12 @@ class Recognizer:
 
         Raises:
             PfiqError: for images of another shape, dtype or range.
+
+        Example:
+            >>> seen = recognizer.forward(face)
+            >>> seen.features.shape, seen.embedding.shape
+            ((7, 7, 1024), (128,))
+            >>> quality = pfiq_jax.face_quality(recognizer, seen)  # without another pass through the trunk
         """
         return images if isinstance(images, Forward) else _forward(self, images)  # type: ignore[arg-type]
 
@@ -109,6 +126,12 @@ class Recognizer:
 
         Raises:
             PfiqError: for images of another shape, dtype or range.
+
+        Example:
+            >>> embedding, mirrored = recognizer.embed(face), recognizer.embed(face[:, ::-1])
+            >>> cosine = embedding @ mirrored / (jnp.linalg.norm(embedding) * jnp.linalg.norm(mirrored))
+            >>> round(float(cosine), 2)
+            0.97
         """
         return _embed(self, images)
 

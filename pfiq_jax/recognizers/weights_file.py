@@ -48,6 +48,11 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
     Raises:
         PfiqError: for a file that is missing, truncated or of another format, or whose arrays are missing, left over,
             misshapen or not finite. The message has the first problems, and ``details`` has all.
+
+    Example:
+        >>> recognizer = pfiq_jax.load_recognizer()
+        >>> recognizer.preprocessing.size, recognizer.dropout_rate
+        ((112, 112), 0.4)
     """
     path = recognizer_path(source)
     header, arrays = read_weights(path, "recogniser")

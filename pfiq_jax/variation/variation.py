@@ -168,6 +168,13 @@ def summarize(batches: Iterable[ArrayLike], *, metadata: Mapping[str, str] = Map
     Raises:
         PfiqError: without batches; for maps that are misshapen, not finite or outside [0, 1]; for more than 2**22
             faces.
+
+    Example:
+        >>> from pfiq_jax.variation import summarize
+        >>> maps = np.linspace(0, 1, 5 * 4 * 3).reshape(5, 4, 3)
+        >>> variation = summarize([maps[:3], maps[3:]])
+        >>> variation.count, variation.mean.shape, round(float(variation.std.max()), 3)
+        (5, (4, 3), 0.322)
     """
     count, sums, histogram = 0, None, None
     for batch in batches:

@@ -1,5 +1,4 @@
 import dataclasses
-import doctest
 import io
 import pickle
 import subprocess
@@ -13,7 +12,6 @@ from PIL import Image
 
 import pfiq_jax
 from pfiq_jax import FaceScorer, PfiqError, face_quality, pixel_quality
-from pfiq_jax.bulk import face_scorer
 from pfiq_jax.faces import read_image
 
 DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
@@ -38,10 +36,6 @@ def test_bytes_paths_and_pixels_are_scored_alike(scorer, demo, recognizer):
     np.testing.assert_allclose(scored["quality"], face_quality(recognizer, demo), rtol=1e-5)
     assert scored["status"].tolist() == ["scored"] * len(images)
     assert set(scored["error"]) == {""}
-
-
-def test_the_example_in_its_docstring():
-    assert doctest.testmod(face_scorer) == (0, 5)
 
 
 def test_what_cannot_be_scored_is_a_row(scorer, demo):
