@@ -81,6 +81,6 @@ from .export import ExportedProgram as ExportedProgram, export_program as export
 
 # Photographs, pictures, errors
 from .errors import PfiqError as PfiqError
-from .faces import align as align
+from .faces import align as align, demo_face as demo_face, read_image as read_image
 from .plotting import plot_pixel_quality as plot_pixel_quality
 from .version import __version__ as __version__

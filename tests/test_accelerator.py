@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import pfiq_jax
-from benchmarks.accelerator.subjects import demo_face, photographs, random_iresnet
+from benchmarks.accelerator.subjects import photographs, random_iresnet
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 pytestmark = pytest.mark.accelerator
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.accelerator
 EMBEDDING = 3e-5  # of the length of the embedding
 SCORE = 3e-5  # of the score
 QUALITY = 3e-5
-# A unit within rounding error of 0 may get another slope of its PReLU in another program: see the README, Weights.
+# A unit within rounding error of 0 may get another slope of its PReLU in another program: see docs/weights.md.
 GRADIENT = 1e-2  # of the length of the gradient
 MAP = 1e-2
 MEAN_MAP = 1e-4
@@ -55,7 +55,7 @@ def network(request: pytest.FixtureRequest, recognizer: pfiq_jax.Recognizer) -> 
 
 @pytest.fixture(scope="module")
 def images() -> np.ndarray:
-    face = demo_face()
+    face = pfiq_jax.demo_face()
     return np.stack([face, face[:, ::-1], face // 2, np.roll(face, 5, axis=0)])
 
 

@@ -1,8 +1,6 @@
 """The networks and faces that are measured: nothing that the repository does not hold."""
 
 import dataclasses
-import io
-from importlib.resources import files
 
 import jax
 import numpy as np
@@ -11,15 +9,10 @@ from jaxtyping import Shaped
 from PIL import Image
 from scipy.ndimage import gaussian_filter, shift, zoom
 
-from pfiq_jax import ARCFACE_TORCH, IResNet, Recognizer, SFace
+from pfiq_jax import ARCFACE_TORCH, IResNet, Recognizer, SFace, demo_face
 from pfiq_jax.recognizers import layers
 
 BRANCH_SCALE = 0.2  # of a residual branch's last BatchNorm, about as in trained networks
-
-
-def demo_face() -> Shaped[np.ndarray, "112 112 3"]:
-    """The bundled face, uint8."""
-    return np.asarray(Image.open(io.BytesIO((files("pfiq_jax") / "bundled/demo_face.png").read_bytes())).convert("RGB"))
 
 
 def disturbed_faces(count: int) -> Shaped[np.ndarray, "{count} 112 112 3"]:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,7 +18,7 @@ from pfiq_jax.cli.output_files import STDOUT, check_writable, output_paths
 from pfiq_jax.cli.report_files import save_picture
 from pfiq_jax.cli.start import start
 from pfiq_jax.errors import PfiqError
-from pfiq_jax.faces import Face, expand_paths, faces_or_error, read_image
+from pfiq_jax.faces import DEMO_FACE, Face, expand_paths, faces_or_error, read_image
 from pfiq_jax.faces.photographs import place_of
 from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.faces.reading import Found
@@ -111,7 +110,10 @@ def explain(
     good faces of the reference show, 0 to 1; higher is worse.
     """
     note_left_out(images)
-    paths = expand_paths(images) or [demo_face()]
+    paths = expand_paths(images)
+    if not paths:
+        click.echo("No image given: explaining the bundled demo face.", err=True)
+        paths = [DEMO_FACE]
     pictures = output_paths(paths, output or Path(), ".png")
     archives = output_paths(paths, npz, ".npz") if npz else [None] * len(paths)
     points = landmarks_of(landmarks, paths, images)
@@ -146,12 +148,6 @@ def file_of(explanation: Explanation, file: Path, faces: int) -> Path:
     """The output of a face: the one of its photograph, or a numbered one if there are several faces."""
     found = explanation.found
     return file.with_stem(f"{file.stem}_face{found.number}") if faces > 1 and found else file
-
-
-def demo_face() -> Path:
-    """The bundled face, which is explained if no image is given."""
-    click.echo("No image given: explaining the bundled demo face.", err=True)
-    return Path(str(resources.files("pfiq_jax") / "bundled/demo_face.png"))
 
 
 def explain_faces(
