@@ -37,6 +37,7 @@ nb_merge_streams = True
 autosummary_generate = True
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # fields are rows of a list, not entries of their own
@@ -48,6 +49,7 @@ html_title = "pfiq_jax"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_theme_options = {
+    "navbar_persistent": [],
     "show_navbar_depth": 1,
     "show_toc_level": 2,
     "use_download_button": False,
@@ -62,6 +64,20 @@ def is_skipped(app, what, name, obj, skip, options):
     return skip or type(obj).__name__ == "_tuplegetter"
 
 
+def shorten_types(app, what, name, obj, options, signature, return_annotation):
+    """Signatures with the names of types that the code has, not with what they stand for."""
+    names = {
+        "Array | ndarray | bool | number | bool | int | float | complex | Forward": "ArrayLike | Forward",
+        "Array | ndarray | bool | number | bool | int | float | complex": "ArrayLike",
+        "jaxlib._jax.Array": "Array",
+    }
+    for long, short in names.items():
+        signature = signature and signature.replace(long, short)
+        return_annotation = return_annotation and return_annotation.replace(long, short)
+    return signature, return_annotation
+
+
 def setup(app):
     """Called by Sphinx."""
     app.connect("autodoc-skip-member", is_skipped)
+    app.connect("autodoc-process-signature", shorten_types)

@@ -39,11 +39,11 @@ def fit_dropout_head(
 
     SER-FIQ is meant for heads that were trained with dropout. This fits the dense layer of the head again, in closed
     form. BatchNorms, biases and the trunk stay. With units u, dense layer W, a random mask m, present weights W_0 and
-    mean squares q of the units, it minimises over W
+    mean squares q of the units, it minimises over W::
 
         E |W (m u / (1 - p)) - W_0 u|^2 + a |(W - W_0) q^(1/2)|^2
 
-    The mean over the masks is |(W - W_0) u|^2 + p / (1 - p) sum_j |W_j|^2 u_j^2, so this is a ridge regression. The
+    The mean over the masks is ``|(W - W_0) u|^2 + p / (1 - p) sum_j |W_j|^2 u_j^2``, so this is a ridge regression. The
     last fifth of the faces, at most 500, is not fitted to. The anchor a is the weakest with which they keep their
     embeddings.
 

@@ -27,8 +27,7 @@ def ser_fiq_closed_form(
 ) -> Float[Array, "*batch"]:
     """The raw score q of SER-FIQ in the limit of many masks, without a random number; higher is better.
 
-    Costs one product with the head's matrix more than the embedding. Differentiable with finite gradients, in reverse
-    mode only with the bundled network (as everything: see ``recognizers/layers.py``).
+    Costs one product with the head's matrix more than the embedding. Differentiable with finite gradients.
 
     After the dropout the head is affine, so the embedding is ``y + n`` with ``E[n] = 0``. For units z and columns
     ``W_k`` of the head's matrix, the covariance of n is ``c sum_k z_k^2 W_k W_k^T`` with ``c = p / (1 - p)``. Along y
