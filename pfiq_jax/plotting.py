@@ -1,59 +1,23 @@
 """Pictures of a face's quality."""
 
-import io
 import math
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from jax.typing import ArrayLike
 
-from pfiq_jax.errors import PfiqError
+from pfiq_jax.plot_style import DEFICIT_COLOURS, MAP_COLOURS, deficit_bar, map_bar, new_figure
 
+TILE, BARS_HEIGHT = 1.25, 0.9  # inches, of a face of a contact sheet and of the colour bars below it
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # shares of red, green and blue in luminance (ITU-R BT.601)
-
-MAP_COLOURS = "cividis"
-"""The colours of maps and of activations, 0 dark blue, 1 yellow.
-
-Perceptually uniform, and made to look the same to people with red-green blindness: Nuñez et al., "Optimizing colormaps
-with consideration for color vision deficiency", PLoS ONE 2018.
-"""
-
-DEFICIT_COLOURS = "magma"
-"""The colours of deficits and deviations, 0 black, 1 pale yellow: perceptually uniform, and darkest where all is well.
-
-Lightness alone orders them, so red-green blindness does not hide them. Their reds and purples are not in
-``MAP_COLOURS``, so that a deficit is not mistaken for a map.
-"""
-
-PUBLISHED_COLOURS = "RdYlGn"
-"""The colours in the paper of PLQ, red to green, which red-green blindness makes one."""
 
 DEFICIT_GAMMA = 8
 """Exponent of a deficit before it is drawn. On a good face deficits are uniform, and half of them exceed 0.5: drawn as
 they are, a good face would look damaged. With 8, only the worst tenth of its pixels gets the brighter half of colours.
 """
-
-
-def new_figure(width: float | int, height: float | int) -> Any:
-    """A matplotlib ``Figure`` of a size in inches, which is not registered with pyplot.
-
-    Raises:
-        PfiqError: if matplotlib is not installed.
-    """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise PfiqError("plots need matplotlib; install it with `pip install pfiq-jax[plot]`.") from error
-    return Figure(figsize=(width, height), dpi=150, layout="constrained")
-
-
-def png_of(figure: Any) -> bytes:
-    """A matplotlib ``Figure`` as a PNG file: the same bytes under every version of matplotlib."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
-    return buffer.getvalue()
 
 
 def plot_pixel_quality(
@@ -135,42 +99,69 @@ def plot_deficit(
     return text.figure, axes
 
 
-def plot_sheet(
-    images: ArrayLike, titles: Sequence[str], maps: ArrayLike, deficits: ArrayLike | None, columns: int
+def plot_faces(
+    images: ArrayLike,
+    titles: Sequence[str],
+    maps: Mapping[str, ArrayLike],
+    deficits: Mapping[str, ArrayLike] = MappingProxyType({}),
+    *,
+    columns: int,
+    heading: str = "",
+    figure: Any = None,
 ) -> Any:
-    """A contact sheet: faces, and below each face its map and its deficit.
+    """A contact sheet: faces, and below each face its maps and its deficits.
 
     Args:
         images: (faces, height, width, 3), RGB, 0..255, at least one.
         titles: one above each face.
-        maps: (faces, height, width), in [0, 1].
-        deficits: (faces, height, width), in [0, 1], 1 is worst; None to leave them out.
+        maps: (faces, height, width), in [0, 1], by name, at least one.
+        deficits: (faces, height, width), in [0, 1], 1 is worst, by name.
         columns: faces per row.
+        heading: above the whole picture.
+        figure: matplotlib's figure, or a part of one, to draw into; by default a new one of the size ``sheet_size``.
 
     Returns:
-        The ``Figure``.
+        The figure.
 
     Raises:
         PfiqError: if matplotlib is not installed.
     """
-    kinds: list[tuple[Callable[..., Any], Callable[..., Any] | None, str, ArrayLike]]
-    kinds = [(draw_over, None, "", images), (draw_map, map_bar, "map", maps)]
-    if deficits is not None:
-        kinds.append((draw_deficit, deficit_bar, "deficit", deficits))
-    rows = math.ceil(len(titles) / columns)
-    figure = new_figure(1.25 * columns + 2, (1.25 * len(kinds) + 0.4) * rows + 0.5)
-    axes = figure.subplots(len(kinds) * rows, columns, squeeze=False)
+    kinds: list[tuple[Callable[..., Any], Callable[..., None] | None, str, ArrayLike]]
+    kinds = [(draw_over, None, "", images)]
+    kinds += [(draw_map, map_bar, name, values) for name, values in maps.items()]
+    kinds += [(draw_deficit, deficit_bar, name, values) for name, values in deficits.items()]
+    width, height = sheet_size(len(titles), columns, len(maps), len(deficits))
+    figure = new_figure(width, height) if figure is None else figure
+    above, below = figure.subfigures(2, 1, height_ratios=(height - BARS_HEIGHT, BARS_HEIGHT))
+    axes = above.subplots(len(kinds) * math.ceil(len(titles) / columns), columns, squeeze=False)
     for each in axes.flat:
         each.set(xticks=[], yticks=[], frame_on=False)
-    for row, (draw, bar, label, values) in enumerate(kinds):
+    drawn = {}  # a matplotlib image by the colour bar that explains it
+    for row, (draw, bar, name, values) in enumerate(kinds):
         for index, value in enumerate(np.asarray(values)):
             each = axes[len(kinds) * (index // columns) + row, index % columns]
-            drawn = draw(each, value)
+            drawn[bar] = draw(each, value)
             each.set_title(titles[index] if row == 0 else "", fontsize="small", parse_math=False)
-            each.set_ylabel(label if index % columns == 0 else "")
-        if bar is not None:
-            bar(drawn, axes, aspect=40)
+            each.set_ylabel(name.replace("_", "\n") if index % columns == 0 else "", fontsize="small")
+    bars = [(bar, image) for bar, image in drawn.items() if bar is not None]
+    places = below.subplots(1, len(bars), squeeze=False, gridspec_kw={"wspace": 0.2})
+    for each, (bar, image) in zip(places.flat, bars, strict=True):
+        bar(image, None, cax=each, orientation="horizontal")
+    above.suptitle(heading, parse_math=False)
     return figure
+
+
+def sheet_size(faces: int, columns: int, maps: int, deficits: int) -> tuple[float, float]:
+    """Width and height of the picture of ``plot_faces``, in inches.
+
+    Args:
+        faces: their number.
+        columns: faces per row.
+        maps: below each face.
+        deficits: below each face.
+    """
+    rows = math.ceil(faces / columns)
+    return max(5.0, TILE * columns + 0.5), (TILE * (1 + maps + deficits) + 0.4) * rows + 0.5 + BARS_HEIGHT
 
 
 def plot_boxes(image: ArrayLike, boxes: Mapping[str, Sequence[float]], *, title: str = "") -> Any:
@@ -212,20 +203,6 @@ def write_in(axes: Any, sentences: Sequence[str]) -> None:
     lines = "\n".join(textwrap.fill(sentence, 34, subsequent_indent="    ") for sentence in sentences)
     text = axes.text(0, 0.5, lines, transform=axes.transAxes, va="center", parse_math=False)
     text.set_in_layout(False)  # all rows of panels keep their widths
-
-
-def map_bar(drawn: Any, axes: Any, *, aspect: int = 20) -> None:
-    """The colour bar of maps, next to some ``Axes``; the same in every picture."""
-    bar = drawn.figure.colorbar(drawn, ax=axes, ticks=(0, 0.5, 1), shrink=0.8, aspect=aspect)
-    bar.set_label("influence of a pixel on the quality")
-    bar.ax.set_yticklabels(("0 weak", "0.5", "1 strong"))
-
-
-def deficit_bar(drawn: Any, axes: Any, *, aspect: int = 20) -> None:
-    """The colour bar of deficits, next to some ``Axes``; the same in every picture."""
-    bar = drawn.figure.colorbar(drawn, ax=axes, ticks=(0, 0.9, 0.95, 0.99), shrink=0.8, aspect=aspect)
-    bar.set_label("good faces that contribute more\nat this place; higher is worse")
-    bar.ax.set_yticklabels(("0%", "90%", "95%", "99%"))
 
 
 def draw_map(axes: Any, values: ArrayLike, *, colours: str = MAP_COLOURS) -> Any:

@@ -11,7 +11,7 @@ PACKAGE = Path(pfiq_jax.__file__).parent
 # Each may import those before it. Modules of one line do not import each other.
 LEVELS = (
     ("errors", "version", "cpu_memory", "devices", "tables", "pytrees", "bounds"),
-    ("vectors",),
+    ("vectors", "plot_style"),
     ("images", "outputs", "plotting", "calibration", "good_faces"),
     ("recognizers",),
     ("methods", "detection"),

@@ -1,21 +1,14 @@
 import io
 import sys
 
-import matplotlib
 import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.figure import Figure
 
 from pfiq_jax import PfiqError
-from pfiq_jax.plotting import (
-    DEFICIT_COLOURS,
-    MAP_COLOURS,
-    PUBLISHED_COLOURS,
-    plot_deficit,
-    plot_pixel_quality,
-    plot_sheet,
-)
+from pfiq_jax.plot_style import DEFICIT_COLOURS, MAP_COLOURS, PUBLISHED_COLOURS
+from pfiq_jax.plotting import plot_deficit, plot_faces, plot_pixel_quality
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (112, 112, 3), np.uint8)
 MAP = np.linspace(0.2, 0.4, 112 * 112).reshape(112, 112)
@@ -55,24 +48,6 @@ def test_names_the_extra_that_is_missing(monkeypatch):
         plot_pixel_quality(IMAGE, 0.75, MAP)
 
 
-def seen_by_deuteranopes(colours: np.ndarray) -> np.ndarray:
-    """RGB in [0, 1] as people without green cones see it: Machado et al. 2009, severity 1.0."""
-    matrix = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
-    return np.clip(colours @ np.array(matrix).T, 0, 1)
-
-
-def lightness(name: str) -> np.ndarray:
-    """Relative luminance of a colour map from 0 to 1, as deuteranopes see it."""
-    colours = seen_by_deuteranopes(matplotlib.colormaps[name](np.linspace(0, 1, 33))[:, :3])
-    return colours**2.2 @ np.array([0.2126, 0.7152, 0.0722])
-
-
-def test_colours_are_in_order_for_people_with_red_green_blindness():
-    assert (np.diff(lightness(MAP_COLOURS)) > 0).all()
-    assert (np.diff(lightness(DEFICIT_COLOURS)) > 0).all()
-    assert not (np.diff(lightness(PUBLISHED_COLOURS)) > 0).all()
-
-
 def test_the_published_colours_are_an_option():
     for options, wanted in ({}, MAP_COLOURS), ({"colours": PUBLISHED_COLOURS}, "RdYlGn"):
         _, (_, alone, overlay) = plot_pixel_quality(IMAGE, 0.75, MAP, **options)
@@ -107,10 +82,12 @@ def test_a_good_faces_deficits_are_dark_and_the_worst_hundredth_is_bright():
 @pytest.mark.parametrize("has_deficits", [True, False])
 def test_a_sheet_has_a_row_for_each_kind(has_deficits):
     images, maps = np.stack([IMAGE] * 3), np.stack([MAP] * 3)
-    figure = plot_sheet(images, ["a", "b", "c"], maps, maps / 2 if has_deficits else None, columns=2)
-    drawn = [each for each in figure.axes if each.images and not each.get_label()]
+    figure = plot_faces(images, ["a", "b", "c"], {"a_map": maps}, {"deficit": maps} if has_deficits else {}, columns=2)
+    above, below = figure.subfigs
+    drawn = [each for each in above.axes if each.images]
     assert len(drawn) == (9 if has_deficits else 6)
-    assert len(figure.axes) == 12 + 2 if has_deficits else 8 + 1  # with the colour bars
+    assert len(above.axes) == (12 if has_deficits else 8)
+    assert len(below.axes) == (2 if has_deficits else 1)  # colour bars
     assert [each.get_title() for each in drawn if each.get_title()] == ["a", "b", "c"]
     colours = {each.get_ylabel(): each.images[0].get_cmap().name for each in drawn if each.get_ylabel()}
-    assert colours == {"map": MAP_COLOURS} | ({"deficit": DEFICIT_COLOURS} if has_deficits else {})
+    assert colours == {"a\nmap": MAP_COLOURS} | ({"deficit": DEFICIT_COLOURS} if has_deficits else {})

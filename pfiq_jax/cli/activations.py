@@ -29,7 +29,7 @@ from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.maps import ACTIVATION_METHODS, DEFAULT_ACTIVATION_METHOD, DEFAULT_MAP_METHOD, MAP_METHODS
 from pfiq_jax.maps.face_regions import face_regions
 from pfiq_jax.outputs import make_folder, write_atomically
-from pfiq_jax.plotting import new_figure
+from pfiq_jax.plot_style import new_figure
 from pfiq_jax.quality import QUALITY_METHODS, default_quality_method, embeddings_and_scores
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.variation import central_face

@@ -18,16 +18,9 @@ from pfiq_jax.evaluation.maps.covers import COVERS
 from pfiq_jax.evaluation.maps.evaluate_maps import evaluate_maps, passes_per_face
 from pfiq_jax.evaluation.maps.inpainting import INPAINTING_MEASURES, STATES, evaluate_inpainting
 from pfiq_jax.evaluation.maps.map_measures import MAP_MEASURES
-from pfiq_jax.evaluation.maps.maps_picture import plot_maps
 from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MASK_SIZES, evaluate_masks
-from pfiq_jax.evaluation.maps.report import (
-    inpainting_table,
-    json_of_rows,
-    maps_table,
-    masks_table,
-    plot_inpainting,
-    plot_masks,
-)
+from pfiq_jax.evaluation.maps.pictures import plot_inpainting, plot_maps, plot_masks
+from pfiq_jax.evaluation.maps.report import inpainting_table, json_of_rows, maps_table, masks_table
 from pfiq_jax.evaluation.measure import Measure, help_text
 from pfiq_jax.faces.people import one_face_each, people_in
 from pfiq_jax.faces.readers import Detection, reader_of

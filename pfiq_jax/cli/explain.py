@@ -25,17 +25,8 @@ from pfiq_jax.faces.reading import Found
 from pfiq_jax.maps import PixelQuality
 from pfiq_jax.maps.face_regions import MarkedRegions, face_regions, mark_regions
 from pfiq_jax.outputs import write_atomically, write_text
-from pfiq_jax.plotting import (
-    DEFICIT_COLOURS,
-    MAP_COLOURS,
-    PUBLISHED_COLOURS,
-    draw_over,
-    new_figure,
-    plot_boxes,
-    plot_deficit,
-    plot_pixel_quality,
-    write_in,
-)
+from pfiq_jax.plot_style import DEFICIT_COLOURS, MAP_COLOURS, PUBLISHED_COLOURS, colour_bar, new_figure
+from pfiq_jax.plotting import draw_over, plot_boxes, plot_deficit, plot_pixel_quality, write_in
 from pfiq_jax.quality import default_quality_method, find_calibration
 from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.variation import Variation
@@ -209,9 +200,9 @@ def draw(explanation: Explanation, colours: str) -> Any:
         text, activation, deviation = axes.pop(0)
         write_in(text, [f"Deviation {compared.whole:.3f} from good faces; lower is better."])
         drawn = draw_over(activation, image, compared.activation)
-        figure.colorbar(drawn, ax=activation, location="left", shrink=0.8)
+        colour_bar(drawn, activation, "higher is more active", location="left")
         drawn = draw_over(deviation, image, compared.deviation, colours=DEFICIT_COLOURS)
-        figure.colorbar(drawn, ax=deviation, shrink=0.8)
+        colour_bar(drawn, deviation, "higher is further from good faces")
         activation.set_title("activation")
         deviation.set_title("deviation")
     return figure

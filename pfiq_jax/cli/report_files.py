@@ -11,7 +11,7 @@ import click
 from pfiq_jax.cli.output_files import STDOUT, check_writable
 from pfiq_jax.errors import OutputError
 from pfiq_jax.outputs import make_folder, write_atomically, write_text
-from pfiq_jax.plotting import new_figure, png_of
+from pfiq_jax.plot_style import new_figure, png_of
 
 
 class ReportFiles(NamedTuple):

@@ -15,7 +15,8 @@ from pfiq_jax.faces import expand_paths
 from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.faces.reading import read_faces
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
-from pfiq_jax.plotting import new_figure, plot_sheet
+from pfiq_jax.plot_style import new_figure
+from pfiq_jax.plotting import plot_faces
 from pfiq_jax.quality import default_quality_method
 
 FACES = 60
@@ -52,7 +53,9 @@ def sheet(folder: Path, output: Path, detection: Detection, recognizer_file: Pat
         seen.note_qualities(default_quality_method(recognizer), qualities)
         seen.note_deficits(deficits)
         titles = [f"{shortened(path)}\n{quality:.3f}" for path, quality in zip(faces.paths, qualities, strict=True)]
-        save_picture(plot_sheet(faces.images, titles, maps, deficits, min(COLUMNS, len(titles))), output)
+        below = {} if deficits is None else {"deficit": deficits}
+        columns = min(COLUMNS, len(titles))
+        save_picture(plot_faces(faces.images, titles, {"map": maps}, below, columns=columns), output)
         click.echo(f"{len(titles)} faces -> {click.format_filename(output)}")
         if len(paths) > FACES:
             click.echo(f"Only the first {FACES} of {len(paths)} faces are drawn; give folders with fewer.", err=True)

@@ -15,18 +15,11 @@ from pfiq_jax.evaluation.maps.inpainting import (
 )
 from pfiq_jax.evaluation.maps.localisation import auroc, covered_face, pooled_auroc
 from pfiq_jax.evaluation.maps.map_measures import MAP_MEASURES
-from pfiq_jax.evaluation.maps.maps_picture import plot_maps
 from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MasksEvaluation, evaluate_masks
 from pfiq_jax.evaluation.maps.occlusions import OCCLUSIONS, occlude
 from pfiq_jax.evaluation.maps.pair_test import covered_pair, pair_test
-from pfiq_jax.evaluation.maps.report import (
-    inpainting_table,
-    maps_table,
-    masks_table,
-    plot_faces,
-    plot_inpainting,
-    plot_masks,
-)
+from pfiq_jax.evaluation.maps.pictures import plot_inpainting, plot_maps, plot_masks
+from pfiq_jax.evaluation.maps.report import inpainting_table, maps_table, masks_table
 from pfiq_jax.evaluation.maps.sanity import mean_map_r2, noisy, randomized, rank_correlation
 from pfiq_jax.evaluation.measure import Measure
 from pfiq_jax.evaluation.scores.comparisons import (
@@ -111,7 +104,6 @@ __all__ = [
     "partial_area",
     "perfect_area",
     "perfect_error",
-    "plot_faces",
     "plot_inpainting",
     "plot_maps",
     "plot_masks",

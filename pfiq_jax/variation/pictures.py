@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from pfiq_jax.plotting import DEFICIT_COLOURS, MAP_COLOURS, draw_map, draw_over, new_figure
+from pfiq_jax.plot_style import (
+    DEFICIT_COLOURS,
+    DIFFERENCE_COLOURS,
+    LINE_COLOURS,
+    MAP_COLOURS,
+    colour_bar,
+    legend_right,
+    line_styles,
+    new_figure,
+)
+from pfiq_jax.plotting import draw_map, draw_over, outline
 from pfiq_jax.variation.comparison import deviation
 from pfiq_jax.variation.deficits import Deficits
 from pfiq_jax.variation.findings import TITLES
@@ -15,7 +25,7 @@ from pfiq_jax.variation.study_files import Example
 from pfiq_jax.variation.variation import Variation
 from pfiq_jax.vectors import TINY
 
-HIGH_COLOR, LOW_COLOR = "tab:red", "tab:blue"  # as in the paper's density plots
+SETS = ("high quality", "low quality")
 
 
 def plot_statistics(high: Variation, low: Variation, region: Region) -> Any:
@@ -45,18 +55,17 @@ def plot_statistics(high: Variation, low: Variation, region: Region) -> Any:
         top = max(of_high.max(), of_low.max())
         for each, values in zip(row, (of_high, of_low), strict=False):
             scale = each.imshow(values, cmap=MAP_COLOURS, vmin=0, vmax=top)
-        figure.colorbar(scale, ax=row[:2], shrink=0.9)
+        colour_bar(scale, row[:2])
         difference = of_low - of_high
         reach = max(np.abs(difference).max(), TINY)
-        scale = row[2].imshow(difference, cmap="coolwarm", vmin=-reach, vmax=reach)
-        figure.colorbar(scale, ax=row[2], shrink=0.9)
+        scale = row[2].imshow(difference, cmap=DIFFERENCE_COLOURS, vmin=-reach, vmax=reach)
+        colour_bar(scale, row[2])
         row[0].set_ylabel(title)
         for each in row:
             each.set(xticks=[], yticks=[])
-            each.contour(region, levels=[0.5], colors="white", linewidths=1)
-    for each, title in zip(
-        axes[0], (f"high quality, {high.count}", f"low quality, {low.count}", "low minus high"), strict=True
-    ):
+            outline(each, region)
+    titles = (f"{SETS[0]}, {high.count}", f"{SETS[1]}, {low.count}", "low minus high")
+    for each, title in zip(axes[0], titles, strict=True):
         each.set_title(title)
     return figure
 
@@ -72,11 +81,10 @@ def plot_deficits(deficits: Deficits) -> Any:
     """
     figure = new_figure(7, 3.2)
     axes = figure.subplots(1, 2)
-    for each, of_set, title in zip(axes, deficits, ("high quality", "low quality"), strict=True):
+    for each, of_set, title in zip(axes, deficits, SETS, strict=True):
         drawn = draw_map(each, of_set.mean, colours=DEFICIT_COLOURS)
         each.set_title(title)
-    bar = figure.colorbar(drawn, ax=axes, ticks=(0, 0.5, 1), shrink=0.8)
-    bar.set_label("mean deficit; higher is worse,\n0.5 is usual in good faces")
+    colour_bar(drawn, axes, "mean deficit; higher is worse,\n0.5 is usual in good faces", ticks=(0, 0.5, 1))
     return figure
 
 
@@ -84,8 +92,8 @@ def plot_densities(high: Variation, low: Variation, region: Region) -> Any:
     """Densities of the pixels' standard deviations and medians, outside and inside the central face.
 
     Args:
-        high: of the faces of high quality, red.
-        low: of the faces of low quality, blue.
+        high: of the faces of high quality.
+        low: of the faces of low quality.
         region: the central face.
 
     Returns:
@@ -99,18 +107,20 @@ def plot_densities(high: Variation, low: Variation, region: Region) -> Any:
     """
     from scipy.stats import gaussian_kde  # takes long to import
 
-    figure = new_figure(9, 6)
+    figure = new_figure(10, 6)
     axes = figure.subplots(2, 2)
+    styles = line_styles(SETS)
     for row, name in zip(axes, ("std", "median"), strict=True):
         for each, place in zip(row, ("outside", "inside"), strict=True):
-            for variation, color, label in ((high, HIGH_COLOR, "high"), (low, LOW_COLOR, "low")):
+            for variation, name_of_set in zip((high, low), SETS, strict=True):
                 values = getattr(by_region(getattr(variation, name), region), place)
                 if np.ptp(values) > 0:  # otherwise there is no density
                     grid = np.linspace(values.min(), values.max(), 200)
-                    each.plot(grid, gaussian_kde(values)(grid), color=color, label=f"{label} quality")
-                each.axvline(values.mean(), color=color, linestyle=":", linewidth=1)
+                    each.plot(grid, gaussian_kde(values)(grid), label=name_of_set, **styles[name_of_set])
+                mean = {"color": styles[name_of_set]["color"], "linestyle": ":"}
+                each.axvline(values.mean(), label=f"{name_of_set}, mean", **mean)
             each.set(xlabel=f"{TITLES[name]} of a pixel", title=f"{place} the central face", yticks=[])
-    axes[0, 0].legend(fontsize="small")
+    legend_right(axes[0, 1])
     return figure
 
 
@@ -136,12 +146,13 @@ def plot_examples(examples: Sequence[Example], good: Variation) -> Any:
     top = max(np.max(deviations), TINY)
     for column, (example, away) in enumerate(zip(examples, deviations, strict=True)):
         draw_over(axes[0, column], example.image)
-        draw_over(axes[1, column], example.image, example.activation)
+        active = draw_over(axes[1, column], example.image, example.activation)
         scale = draw_over(axes[2, column], example.image, away, top=top, colours=DEFICIT_COLOURS)
         axes[0, column].set_title(f"{example.score:.4g}", fontsize="small", parse_math=False)
     for each, title in zip(axes[:, 0], ("face", "activation", "deviation"), strict=True):
         each.set_ylabel(title)
-    figure.colorbar(scale, ax=axes[2], shrink=0.9)
+    colour_bar(active, axes[1])
+    colour_bar(scale, axes[2])
     return figure
 
 
@@ -161,7 +172,7 @@ def plot_relation(scores: Float[np.ndarray, " faces"], deviations: Float[np.ndar
     """
     figure = new_figure(5, 4)
     axes = figure.subplots()
-    axes.plot(scores, deviations, ".", markersize=4)
+    axes.plot(scores, deviations, ".", markersize=4, color=LINE_COLOURS[0])
     axes.set_xlabel(f"{score}, higher is better", parse_math=False)
     axes.set_ylabel("mean deviation from good faces' mean map")
     return figure

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from pfiq_jax.maps.face_regions import NOT_CALIBRATED
-from pfiq_jax.plotting import png_of
+from pfiq_jax.plot_style import png_of
 from pfiq_jax.tables import csv_text
 from pfiq_jax.variation.deficits import Deficits
 from pfiq_jax.variation.findings import findings_of

@@ -24,5 +24,5 @@ def test_draws_deficits_or_says_why_not(run, photos, monkeypatch, has_deficits):
     assert "6 faces -> sheet.png" in result.stdout
     assert result.stderr.count(NOT_CALIBRATED) == (not has_deficits)
     with Image.open("sheet.png") as picture:
-        inches = 1.25 * (3 if has_deficits else 2) + 0.4 + 0.5
+        inches = 1.25 * (3 if has_deficits else 2) + 0.4 + 0.5 + 0.9
         assert picture.height == pytest.approx(150 * inches, abs=1)

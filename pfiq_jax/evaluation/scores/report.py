@@ -10,7 +10,9 @@ from pfiq_jax.evaluation.estimate import cell
 from pfiq_jax.evaluation.measure import INTERVALS, MARKS, legend, measure_tables
 from pfiq_jax.evaluation.scores.error_versus_discard import perfect_area, perfect_error
 from pfiq_jax.evaluation.scores.evaluate_scores import SCORE_MEASURES, ScoresEvaluation
-from pfiq_jax.plotting import new_figure
+from pfiq_jax.plot_style import legend_right, line_styles, new_figure
+
+BEST = "theoretical best"
 
 
 def plot_scores(evaluation: ScoresEvaluation, *, axes: Any = None) -> tuple[Any, Any]:
@@ -27,16 +29,15 @@ def plot_scores(evaluation: ScoresEvaluation, *, axes: Any = None) -> tuple[Any,
         PfiqError: if matplotlib is not installed.
     """
     if axes is None:
-        axes = new_figure(7, 5).subplots()
+        axes = new_figure(9, 5).subplots()
     end, start = min(1.0, 2 * evaluation.discard), float(evaluation.start.value)
-    for name, curve in evaluation.curves.items():
-        label = f"{name}, pAUC {evaluation.estimates[name]['pauc'].value:.3f}"
-        (line,) = axes.step(curve.discard, curve.error, where="post", label=label)
-        if name == RANDOM:
-            line.set(color="grey", linestyle=":")
+    by_pauc = _best_first(evaluation)
+    styles = line_styles([BEST, *by_pauc], controls=(BEST, RANDOM))
     shares = np.linspace(0, end, 200)
-    best = perfect_error(start, shares)
-    axes.plot(shares, best, color="black", linestyle="--", linewidth=1, label="theoretical best")
+    axes.plot(shares, perfect_error(start, shares), label=BEST, **styles[BEST])
+    for name in by_pauc:
+        curve, label = evaluation.curves[name], f"{name}, pAUC {evaluation.estimates[name]['pauc'].value:.3f}"
+        axes.step(curve.discard, curve.error, where="post", label=label, **styles[name])
     axes.axvline(evaluation.discard, color="lightgrey", linewidth=1, zorder=0)
     axes.set(
         xlim=(0, end),
@@ -44,8 +45,7 @@ def plot_scores(evaluation: ScoresEvaluation, *, axes: Any = None) -> tuple[Any,
         xlabel="share of mated pairs discarded, worst quality first",
         ylabel=f"false non-match rate at FMR {evaluation.fmr:g}",
     )
-    for text in axes.legend(fontsize="small").get_texts():
-        text.set_parse_math(False)  # names come from files
+    legend_right(axes)
     return axes.figure, axes
 
 
@@ -53,16 +53,14 @@ def scores_table(evaluation: ScoresEvaluation) -> str:
     """All estimates in Markdown, the best score first, with the pairs that they were measured on and a legend."""
     comparisons, start = evaluation.comparisons, evaluation.start
     share = f"{100 * evaluation.discard:g}%"
-    by_pauc = sorted(
-        evaluation.estimates.items(), key=lambda item: (math.isnan(item[1]["pauc"].value), item[1]["pauc"].value)
-    )
+    by_pauc = {name: evaluation.estimates[name] for name in _best_first(evaluation)}
     lines = [
         f"{len(comparisons.identities):,} faces of {comparisons.identities.max() + 1:,} people: "
         f"{len(comparisons.mated):,} mated and {comparisons.non_mated_count:,} non-mated pairs. At FMR "
         f"{evaluation.fmr:g}, a cosine of {evaluation.threshold:.4f}, the FNMR is {cell(start)}. Up to {share} of the "
         f"mated pairs are discarded. {INTERVALS} {MARKS}",
         "",
-        *measure_tables(SCORE_MEASURES, dict(by_pauc)),
+        *measure_tables(SCORE_MEASURES, by_pauc),
         "",
         legend(SCORE_MEASURES),
     ]
@@ -70,3 +68,9 @@ def scores_table(evaluation: ScoresEvaluation) -> str:
         best = perfect_area(float(start.value), evaluation.discard) / (evaluation.discard * start.value)
         lines += ["", f"The best possible pauc is {best:.3f}."]
     return "\n".join(lines) + "\n"
+
+
+def _best_first(evaluation: ScoresEvaluation) -> list[str]:
+    """The names of the scores by their pAUC; those for which it is undefined are last."""
+    paucs = {name: estimates["pauc"].value for name, estimates in evaluation.estimates.items()}
+    return sorted(paucs, key=lambda name: (math.isnan(paucs[name]), paucs[name]))

@@ -17,7 +17,7 @@ from pfiq_jax.evaluation.estimate import json_of
 from pfiq_jax.evaluation.maps.covers import COVERS
 from pfiq_jax.evaluation.maps.evaluate_maps import evaluate_maps, passes_per_face
 from pfiq_jax.evaluation.maps.map_measures import MAP_MEASURES
-from pfiq_jax.evaluation.maps.maps_picture import plot_maps
+from pfiq_jax.evaluation.maps.pictures import plot_maps
 from pfiq_jax.evaluation.maps.report import maps_table
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS, MapMethod
 
@@ -175,12 +175,13 @@ def test_the_picture_shows_curves_covers_maps_and_deficits(evaluation):
     np.testing.assert_allclose(
         curves[0].get_ydata(), evaluation.curves["insertion"]["learned_order"].similarity.mean(1)
     )
-    assert not any(axes.get_legend() for axes in above.axes)  # it lies outside
+    assert [axes.get_legend() is not None for axes in above.axes] == [False, True]
     columns = 1 + len(COVERS)
-    tiles = [axes.get_images()[-1] for axes in below.axes]
+    sheet = below.subfigs[0].axes
+    tiles = [axes.get_images()[-1] for axes in sheet]
     assert len(tiles) == 3 * 4 * columns  # of three faces: the face, two maps and one deficit
-    assert [axes.get_title() for axes in below.axes[:columns]] == ["clean", *COVERS]
-    labels = [below.axes[row * columns].get_ylabel() for row in range(4)]
+    assert [axes.get_title() for axes in sheet[:columns]] == ["clean", *COVERS]
+    labels = [sheet[row * columns].get_ylabel() for row in range(4)]
     assert labels == ["", "learned\norder\nmap", "opposite\nmap", "opposite\ndeficit"]
     assert [tiles[row * columns].get_cmap().name for row in (1, 2, 3)] == ["cividis", "cividis", "magma"]
     np.testing.assert_array_equal(tiles[columns].get_array(), evaluation.clean["learned_order"].map[0])

@@ -12,7 +12,8 @@ from pfiq_jax.evaluation.maps.inpainting import (
     smooth_fill,
 )
 from pfiq_jax.evaluation.maps.occlusions import OCCLUSIONS, occlude
-from pfiq_jax.evaluation.maps.report import inpainting_table, json_of_rows, plot_inpainting
+from pfiq_jax.evaluation.maps.pictures import plot_inpainting
+from pfiq_jax.evaluation.maps.report import inpainting_table, json_of_rows
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.integers(60, 256, (7, 40, 40, 3), np.uint8)

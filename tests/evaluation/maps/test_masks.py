@@ -5,8 +5,9 @@ import pytest
 
 from pfiq_jax import PfiqError, PixelQuality
 from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, evaluate_masks, mask_squares, ranks_lowest
+from pfiq_jax.evaluation.maps.pictures import plot_masks
 from pfiq_jax.evaluation.maps.regions import mean_within
-from pfiq_jax.evaluation.maps.report import json_of_rows, masks_table, plot_masks
+from pfiq_jax.evaluation.maps.report import json_of_rows, masks_table
 
 GENERATOR = np.random.default_rng(0)
 IMAGES = GENERATOR.integers(60, 256, (7, 40, 40, 3), np.uint8)

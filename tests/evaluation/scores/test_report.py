@@ -30,11 +30,14 @@ def without_errors():
 def test_draws_a_curve_per_score_and_the_best(evaluation):
     figure, axes = plot_scores(evaluation)
     figure.savefig(io.BytesIO())
-    curve = evaluation.curves["random"]
-    np.testing.assert_array_equal(axes.lines[0].get_data(), curve)
-    labels = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert labels[0].startswith("random, pAUC ")
-    assert labels[-1] == "theoretical best"
+    lines = {line.get_label().split(",")[0]: line for line in axes.lines}
+    np.testing.assert_array_equal(lines["random"].get_data(), evaluation.curves["random"])
+    best, *scores = (text.get_text() for text in axes.get_legend().get_texts())
+    assert best == "theoretical best"
+    paucs = [float(label.split(", pAUC ")[1]) for label in scores]
+    assert len(paucs) == 2
+    assert paucs == sorted(paucs)
+    assert axes.get_legend().get_window_extent().x0 > axes.get_window_extent().x1
     assert not pyplot.get_fignums()
 
 
