@@ -7,12 +7,9 @@ The examples of the functions run after these lines::
     >>> import jax
     >>> import jax.numpy as jnp
     >>> import numpy as np
-    >>> from importlib import resources
-    >>> from PIL import Image
     >>> import pfiq_jax
     >>> recognizer = pfiq_jax.load_recognizer()
-    >>> demo_face = resources.files("pfiq_jax") / "bundled/demo_face.png"
-    >>> face = np.asarray(Image.open(demo_face))  # (112, 112, 3), RGB, 0..255
+    >>> face = pfiq_jax.demo_face()  # (112, 112, 3), RGB, 0..255
 """
 
 import lazy_loader

@@ -17,7 +17,6 @@ def demo_face() -> UInt8[np.ndarray, "112 112 3"]:
     It shows the astronaut Eileen Collins, by NASA, and is in the public domain.
 
     Example:
-        >>> import pfiq_jax
         >>> pfiq_jax.demo_face().shape
         (112, 112, 3)
     """
