@@ -1,17 +1,20 @@
 """The one writer of files: a file is there in whole, or as it was before; a file that grows has whole rows."""
 
 import contextlib
+import errno
 import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import portalocker
 
 from pfiq_jax.errors import OutputError
+
+Result = TypeVar("Result")
 
 
 def check_output(path: str | os.PathLike[str]) -> None:
@@ -42,7 +45,7 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
 
 
-def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any]) -> None:
+def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Result]) -> Result:
     """Writes a file next to its target, which it then replaces in one step.
 
     A new file gets the permissions that the umask leaves, an existing one keeps its own. Symbolic links are followed:
@@ -51,6 +54,9 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any])
     Args:
         path: the target.
         write: writes the content to the path that it is given, which has the suffix of the target and exists already.
+
+    Returns:
+        What ``write`` returns.
 
     Raises:
         OutputError: if the target exists and is not a regular file, or if ``write`` or the file system raises an
@@ -62,9 +68,10 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Any])
         try:
             partial.touch(exist_ok=False)
             mode = (target if target.exists() else partial).stat().st_mode
-            write(partial)
+            result = write(partial)
             partial.chmod(mode & 0o777)  # some writers replace the file by a private one
             partial.replace(target)
+            return result
         finally:
             partial.unlink(missing_ok=True)
 
@@ -175,7 +182,9 @@ def naming_output(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); choose another output.") from error
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "free some space, or choose another output" if is_full else "choose another output"
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error}); {remedy}.") from error
 
 
 def _target(path: str | os.PathLike[str]) -> Path:

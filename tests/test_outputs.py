@@ -54,7 +54,7 @@ def test_a_failure_leaves_the_old_file(tmp_path, error):
     with pytest.raises(PfiqError if isinstance(error, OSError) else KeyboardInterrupt) as caught:
         write_atomically(tmp_path / "a.csv", fail)
     assert isinstance(error, KeyboardInterrupt) or str(caught.value) == (
-        f"{tmp_path / 'a.csv'}: cannot be written (No space left on device); choose another output."
+        f"{tmp_path / 'a.csv'}: cannot be written (No space left on device); free some space, or choose another output."
     )
     assert os.listdir(tmp_path) == ["a.csv"]
     assert (tmp_path / "a.csv").read_text() == "old"
@@ -136,7 +136,7 @@ def test_whole_rows_only_if_the_disk_is_full_or_a_run_is_interrupted(tmp_path, m
             file.write("a.png,0.5\nb.png,0.25\n")
     assert path.read_text() == "path,quality\n"
     assert isinstance(error, KeyboardInterrupt) or str(caught.value) == (
-        f"{path}: cannot be written (No space left on device); choose another output."
+        f"{path}: cannot be written (No space left on device); free some space, or choose another output."
     )
 
 

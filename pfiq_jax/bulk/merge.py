@@ -1,6 +1,5 @@
 """One table from the shards of a folder of scores."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from pfiq_jax.bulk.manifest import MANIFEST, Manifest, read_manifest
@@ -38,35 +37,28 @@ def merge(store: Store, output: Path) -> int:
             f"{store.name}: lacks {len(missing)} of {manifest.shards} shards ({named}); run the command that scores "
             "again, it goes on with these."
         )
+    return write_atomically(output, lambda partial: _write_all(store, manifest, partial, output.suffix.lower()))
+
+
+def _write_all(store: Store, manifest: Manifest, partial: Path, suffix: str) -> int:
+    """Writes shard after shard; returns the number of rows."""
     count = 0
-
-    def write(partial: Path) -> None:
-        nonlocal count
-        for rows in _write_all(store, manifest, partial, output.suffix.lower()):
-            count += len(rows)
-
-    write_atomically(output, write)
-    return count
-
-
-def _write_all(store: Store, manifest: Manifest, partial: Path, suffix: str) -> Iterator[list[Row]]:
-    """Writes shard after shard; yields the rows of each after they were written."""
+    shards = (rows_of_shard(store, manifest, shard) for shard in range(manifest.shards))
     if suffix in TEXT_FORMATS:
         as_text = TEXT_FORMATS[suffix]
         with partial.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            for shard in range(manifest.shards):
-                rows = rows_of_shard(store, manifest, shard)
-                file.write(as_text(rows, header=not shard))
-                yield rows
-        return
+            for number, rows in enumerate(shards):
+                file.write(as_text(rows, header=not number))
+                count += len(rows)
+        return count
     from pyarrow import parquet
 
-    schema = arrow_table([], {"settings": manifest.digest()}).schema
-    with parquet.ParquetWriter(partial, schema, compression="zstd") as writer:
-        for shard in range(manifest.shards):
-            rows = rows_of_shard(store, manifest, shard)
-            writer.write_table(arrow_table(rows, {"settings": manifest.digest()}))
-            yield rows
+    metadata = {"settings": manifest.digest()}
+    with parquet.ParquetWriter(partial, arrow_table([], metadata).schema, compression="zstd") as writer:
+        for rows in shards:
+            writer.write_table(arrow_table(rows, metadata))
+            count += len(rows)
+    return count
 
 
 def rows_of_shard(store: Store, manifest: Manifest, shard: int) -> list[Row]:
