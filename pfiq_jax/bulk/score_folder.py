@@ -1,14 +1,14 @@
 """Scores in a folder of shards, which is resumed by shards and shared by processes."""
 
 import contextlib
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from types import TracebackType
 
 from pfiq_jax.bulk.listing import Inputs
 from pfiq_jax.bulk.manifest import MANIFEST, Manifest, agree
 from pfiq_jax.bulk.maps import maps_bytes
 from pfiq_jax.bulk.processes import Process
+from pfiq_jax.bulk.remaining import Remaining
 from pfiq_jax.bulk.rows import parquet_bytes, row_of
 from pfiq_jax.bulk.stores import Store
 from pfiq_jax.faces.records import Record
@@ -55,7 +55,7 @@ class ScoreFolder:
         there = self.store.names()
         return [shard for shard in range(self.manifest.shards) if self.manifest.name_of(shard) not in there]
 
-    def remaining(self, inputs: Inputs) -> "Remaining":
+    def remaining(self, inputs: Inputs) -> Remaining:
         """The records that this process has to score."""
         mine = [shard for shard in self.missing() if self.process.has(shard)]
         return Remaining(inputs, [self.manifest.numbers_in(shard) for shard in mine])
@@ -94,21 +94,3 @@ class ScoreFolder:
             self.store.write(manifest.name_of(shard, "maps", ".npz"), maps_bytes(self._pending))
         self.store.write(manifest.name_of(shard), parquet_bytes(rows, {"settings": manifest.digest()}))
         self._pending = []
-
-
-class Remaining:
-    """Records that are still to be scored: those of some ranges of numbers. It can be counted and gone through once.
-
-    Args:
-        inputs: of the whole run.
-        ranges: of numbers of records.
-    """
-
-    def __init__(self, inputs: Inputs, ranges: Sequence[range]) -> None:
-        self._inputs, self._ranges = inputs, ranges
-
-    def __len__(self) -> int:
-        return sum(map(len, self._ranges))
-
-    def __iter__(self) -> Iterator[Record]:
-        return (self._inputs[number] for number in itertools.chain.from_iterable(self._ranges))

@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pfiq_jax.bulk.listing import Inputs
+from pfiq_jax.bulk.remaining import Remaining
 from pfiq_jax.bulk.rows import COLUMNS, TEXT_FORMATS, records_in, row_of, shown_weights
-from pfiq_jax.bulk.score_folder import Remaining
 from pfiq_jax.errors import OutputError
 from pfiq_jax.faces.records import Record
 from pfiq_jax.outputs import RowsFile

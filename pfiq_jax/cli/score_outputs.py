@@ -97,21 +97,26 @@ def check_target(target: Target, inputs: Inputs, others: Sequence[str | Path | N
     Raises:
         OutputError: for an output that is an input, cannot be written, or exists.
     """
-    path = Path(target.output)
     if target.kind == "stdout":
         check_writable([STDOUT], [])
-    elif target.kind != "folder" or (path.exists() and not path.is_dir()):
-        check_writable([path], [*others, *(inputs.names() if path.exists() else ())])
+        return
+    path = Path(target.output)
+    is_file = path.exists() and not path.is_dir()
+    if is_file or target.kind != "folder":
+        check_writable([path], [*others, *(inputs.names() if is_file else ())])
     if target.kind == "folder":
         store_of(target.output)
+        return
+    parts = Path(target.output + PARTS)
     remedy = "--force to replace it, or another name"
-    if target.kind in ("text", "parquet") and path.exists() and path.stat().st_size and not target.force:
+    if target.force:
+        return
+    if is_file and path.stat().st_size:
         if target.kind == "parquet":
             raise OutputError(f"{path}: exists and is complete; give {remedy}.")
         if not target.resume:
             raise OutputError(f"{path}: exists; give --resume to go on with it, {remedy}.")
-    parts = Path(target.output + PARTS)
-    if target.kind == "parquet" and parts.exists() and not (target.resume or target.force):
+    if target.kind == "parquet" and parts.exists() and not target.resume:
         raise OutputError(f"{parts}: is left from an interrupted run; give --resume to go on with it, {remedy}.")
 
 
