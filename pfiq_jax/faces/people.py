@@ -20,6 +20,13 @@ class People(NamedTuple):
     identities: list[str]
     loose: list[Path]
 
+    def by_person(self) -> dict[str, list[Path]]:
+        """The files of each person, sorted by person."""
+        files: dict[str, list[Path]] = {}
+        for path, person in zip(self.paths, self.identities, strict=True):
+            files.setdefault(person, []).append(path)
+        return files
+
 
 def people_in(folder: Path) -> People:
     """Finds the image files below a folder and the person of each.
@@ -54,9 +61,7 @@ def one_face_each(people: People, limit: int) -> list[Path]:
         people: at least one face, as ``people_in`` returns it.
         limit: the largest number of faces to take, at least 1.
     """
-    first = {path.name: path for path in people.loose}
-    for path, person in zip(people.paths, people.identities, strict=True):
-        first.setdefault(person, path)
+    first = {path.name: path for path in people.loose} | {name: paths[0] for name, paths in people.by_person().items()}
     faces = [first[name] for name in sorted(first)]
     count = min(limit, len(faces))
     return [faces[index * len(faces) // count] for index in range(count)]

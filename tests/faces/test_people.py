@@ -28,6 +28,10 @@ def test_the_first_folder_is_the_person_and_loose_faces_are_nobody(folder):
         "bob/2/a.png": "bob",
     }
     assert people.loose == [folder / "aaa.jpg", folder / "loose.png"]
+    assert people.by_person() == {
+        "ann": [folder / "ann" / name for name in ("c.png", "1/b.png", "2/a.png")],
+        "bob": [folder / "bob" / name for name in ("1/b.png", "2/a.png")],
+    }
 
 
 def test_the_folder_may_be_the_current_one(folder, monkeypatch):
