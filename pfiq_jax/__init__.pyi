@@ -27,6 +27,7 @@ from .quality import (
     face_quality as face_quality,
     faceqan as faceqan,
     grafiqs as grafiqs,
+    learned as learned,
     magface as magface,
     prefiqs as prefiqs,
     relative_norm as relative_norm,
@@ -59,6 +60,7 @@ from .maps import (
 # Recognisers adapted to quality
 from .adapting import (
     fit_dropout_head as fit_dropout_head,
+    fit_quality_head as fit_quality_head,
     split_statistics as split_statistics,
     training_forward as training_forward,
     with_parameters as with_parameters,

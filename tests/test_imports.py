@@ -12,14 +12,15 @@ PACKAGE = Path(pfiq_jax.__file__).parent
 LEVELS = (
     ("errors", "version", "cpu_memory", "devices", "tables", "pytrees", "bounds"),
     ("vectors", "plot_style"),
-    ("images", "outputs", "plotting", "calibration", "good_faces"),
+    ("images", "outputs", "plotting", "calibration", "good_faces", "learned_head"),
     ("recognizers",),
     ("methods", "detection"),
     ("quality", "faces"),
-    ("maps", "adapting"),
+    ("maps",),
     ("variation", "scoring"),
     ("bulk", "export"),
     ("evaluation",),
+    ("adapting",),
     ("cli",),
 )
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}

@@ -28,6 +28,7 @@ from pfiq_jax import (
     ser_fiq,
 )
 from pfiq_jax.good_faces import GoodFaces
+from pfiq_jax.learned_head import LearnedHead
 from pfiq_jax.maps.contribution import explain_layers
 from pfiq_jax.recognizers.embedding_head import EmbeddingHead
 from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3
@@ -94,7 +95,10 @@ def tiny() -> Recognizer:
     noise = jax.random.uniform(jax.random.key(1), (100, 112, 112, 3), maxval=255)
     explained = jax.jit(explain_layers)(recognizer, noise)
     good_faces = GoodFaces.fit(*jax.device_get(explained[2:]), (112, 112), reference="noise")
-    calibrated = dataclasses.replace(recognizer.calibrated(calibration), good_faces=good_faces)
+    learned_head = LearnedHead(np.linspace(-1, 1, WIDTH + 2), np.ones(1), "none")
+    calibrated = dataclasses.replace(
+        recognizer.calibrated(calibration), good_faces=good_faces, learned_head=learned_head
+    )
     return jax.tree.map(jnp.asarray, calibrated)
 
 

@@ -11,9 +11,8 @@ from pfiq_jax.recognizers.recognizer import Recognizer
 def adapted(recognizer: Recognizer, parameters: PyTree, **changes: Any) -> Recognizer:
     """A recogniser with other parameters, without what was measured with the previous ones.
 
-    Calibrations, good faces and the comparison with the source are left out.
+    Calibrations, good faces, the learned head and the comparison with the source are left out.
     """
     provenance = dataclasses.replace(recognizer.provenance, verified="")
-    return dataclasses.replace(
-        recognizer, parameters=parameters, calibrations={}, good_faces=None, provenance=provenance, **changes
-    )
+    fitted: dict[str, Any] = {"calibrations": {}, "good_faces": None, "learned_head": None}
+    return dataclasses.replace(recognizer, parameters=parameters, provenance=provenance, **fitted, **changes)

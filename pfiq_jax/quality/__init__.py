@@ -3,6 +3,7 @@
 from pfiq_jax.quality.cr_fiqa import cr_fiqa
 from pfiq_jax.quality.faceqan import faceqan
 from pfiq_jax.quality.grafiqs import grafiqs
+from pfiq_jax.quality.learned import learned
 from pfiq_jax.quality.magface import magface, unified_quality_score
 from pfiq_jax.quality.methods import (
     DEFAULT_QUALITY_METHOD,
@@ -32,6 +33,7 @@ __all__ = [
     "faceqan",
     "find_calibration",
     "grafiqs",
+    "learned",
     "magface",
     "prefiqs",
     "pruned",

@@ -15,6 +15,7 @@ from pfiq_jax.methods import Method
 from pfiq_jax.quality.cr_fiqa import cr_fiqa, missing_quality_head
 from pfiq_jax.quality.faceqan import faceqan
 from pfiq_jax.quality.grafiqs import Block, grafiqs, missing_statistics
+from pfiq_jax.quality.learned import learned, missing_learned_head
 from pfiq_jax.quality.magface import magface
 from pfiq_jax.quality.prefiqs import prefiqs
 from pfiq_jax.quality.relative_norm import relative_norm
@@ -59,6 +60,9 @@ QUALITY_METHODS: Mapping[str, QualityMethod] = MappingProxyType(
         ),
         "magface": QualityMethod(magface, "length of the embedding"),
         "cr_fiqa": QualityMethod(cr_fiqa, "output of a trained quality head", missing=missing_quality_head),
+        "learned": QualityMethod(
+            learned, "output of a head fitted to faces of known people", missing=missing_learned_head
+        ),
         "prefiqs": QualityMethod(prefiqs, "robustness when 40% of the weights are pruned", forward_passes=2),
         "grafiqs": _grafiqs_at(1, "block 1", on_request=False),
         "grafiqs_image": _grafiqs_at("image", "the image"),

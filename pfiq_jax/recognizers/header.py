@@ -113,6 +113,7 @@ class Header(Strict):
     provenance: ProvenanceHeader  # type: ignore[valid-type]
     calibrations: tuple[CalibrationHeader, ...] = ()
     good_faces: Text | None = None  # what they were, in words; their numbers are arrays
+    learned_head: Text | None = None  # what it was fitted to, in words; its numbers are arrays
     format_version: int = 1
 
     def __post_init__(self) -> None:
@@ -147,6 +148,7 @@ def header_of(recognizer: Recognizer) -> dict[str, Any]:
         "provenance": dataclasses.asdict(recognizer.provenance),
         "calibrations": [dataclasses.asdict(each) for each in recognizer.calibrations.values()],
         "good_faces": recognizer.good_faces and recognizer.good_faces.reference,
+        "learned_head": recognizer.learned_head and recognizer.learned_head.reference,
     }
     plain = json.loads(json.dumps(header, default=lambda number: np.asarray(number).tolist()))
     fields_of(plain)
@@ -154,7 +156,9 @@ def header_of(recognizer: Recognizer) -> dict[str, Any]:
 
 
 def fields_of(header: Mapping[str, Any] | bytes) -> dict[str, Any]:
-    """The fields of a recogniser that ``header_of`` wrote, calibrations included; of good faces only the words.
+    """The fields of a recogniser that ``header_of`` wrote, calibrations included.
+
+    Of good faces and of the learned head only the words.
 
     Args:
         header: what ``header_of`` returned, or the same as JSON.
@@ -185,6 +189,7 @@ def fields_of(header: Mapping[str, Any] | bytes) -> dict[str, Any]:
         "provenance": Provenance(**msgspec.structs.asdict(read.provenance)),
         "calibrations": {calibration.method: calibration for calibration in calibrations},
         "good_faces": read.good_faces,
+        "learned_head": read.learned_head,
     }
 
 

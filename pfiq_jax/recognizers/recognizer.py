@@ -12,6 +12,7 @@ from pfiq_jax import pytrees
 from pfiq_jax.calibration import Calibration
 from pfiq_jax.errors import PfiqError, check_choice
 from pfiq_jax.good_faces import GoodFaces
+from pfiq_jax.learned_head import LearnedHead
 from pfiq_jax.recognizers.architecture import Architecture
 from pfiq_jax.recognizers.forward import Forward, Images, per_face
 from pfiq_jax.recognizers.network import Functions, Network, Units, as_they_are
@@ -24,7 +25,7 @@ from pfiq_jax.recognizers.provenance import Provenance
 class Recognizer:
     """A face recognition network as an immutable pytree.
 
-    Its leaves are the parameters and the numbers that ``pfiq calibrate`` fits; everything else is static. So a
+    Its leaves are the parameters and the numbers that were fitted to it; everything else is static. So a
     recogniser is an argument of ``jax.jit``, ``grad``, ``vmap`` and ``device_put`` like any other tree of arrays.
     ``storage_dtype`` and ``provenance`` are descriptions: they are not part of any jit key, and no compiled program
     depends on them.
@@ -39,6 +40,7 @@ class Recognizer:
         precision: of the trunk; see ``with_precision``.
         calibrations: the meaning of quality scores on this network, by the name of the method.
         good_faces: what good faces show at each place, for deficits; None if not known.
+        learned_head: predicts quality from a forward pass (``learned``); None if none was fitted.
         storage_dtype: the dtype that ``save`` uses for every array that it represents exactly.
         provenance: where the weights come from.
     """
@@ -52,6 +54,7 @@ class Recognizer:
     precision: Precision = "float32"
     calibrations: Mapping[str, Calibration] = dataclasses.field(default_factory=dict)
     good_faces: GoodFaces | None = None
+    learned_head: LearnedHead | None = None
     storage_dtype: str = "float32"
     provenance: Provenance = Provenance()  # noqa: RUF009 (immutable)
 
@@ -170,7 +173,7 @@ class Recognizer:
         return with_bfloat16_trunk(self.parameters) if self.precision == "bfloat16" else self.parameters
 
     def trainable(self) -> "Recognizer":
-        """A recogniser of booleans: True for weights, False for BatchNorm statistics and what ``pfiq calibrate`` fits.
+        """A recogniser of booleans: True for weights, False for BatchNorm statistics and what was fitted to it.
 
         A mask for ``optax.masked`` and the like, of a recogniser or, as ``trainable().parameters``, of its parameters.
         Plain gradient descent on the statistics makes variances negative within a few steps.
@@ -184,6 +187,7 @@ class Recognizer:
             parameters=jax.tree_util.tree_map_with_path(is_weight, self.parameters),
             calibrations=jax.tree.map(lambda leaf: False, dict(self.calibrations)),
             good_faces=jax.tree.map(lambda leaf: False, self.good_faces),
+            learned_head=jax.tree.map(lambda leaf: False, self.learned_head),
         )
 
     def calibrated(self, calibration: Calibration) -> "Recognizer":
@@ -205,7 +209,10 @@ class Recognizer:
 STATIC = ("network", "preprocessing", "dropout_rate", "dropout_granularity", "folded_batch_norms", "precision")
 DESCRIPTIONS = ("storage_dtype", "provenance")
 pytrees.register(
-    Recognizer, leaves=("parameters", "calibrations", "good_faces"), static=STATIC, descriptions=DESCRIPTIONS
+    Recognizer,
+    leaves=("parameters", "calibrations", "good_faces", "learned_head"),
+    static=STATIC,
+    descriptions=DESCRIPTIONS,
 )
 
 

@@ -13,6 +13,7 @@ from jax import export
 
 from pfiq_jax.calibration import Calibration
 from pfiq_jax.good_faces import GoodFaces
+from pfiq_jax.learned_head import LearnedHead
 from pfiq_jax.pytrees import Descriptions
 from pfiq_jax.recognizers.forward import Forward
 from pfiq_jax.recognizers.header import fields_of, header_of
@@ -23,7 +24,7 @@ from pfiq_jax.recognizers.recognizer import DESCRIPTIONS, STATIC, Recognizer
 def register() -> None:
     """Registers the pytrees of this package with ``jax.export``."""
     export.register_namedtuple_serialization(Forward, serialized_name="pfiq_jax.Forward")
-    for fitted in (Calibration, GoodFaces):
+    for fitted in (Calibration, GoodFaces, LearnedHead):
         export.register_pytree_node_serialization(
             fitted,
             serialized_name=f"pfiq_jax.{fitted.__name__}",

@@ -18,6 +18,7 @@ from jaxtyping import Array, PyTree
 
 from pfiq_jax.errors import PfiqError, check_format_version, summarize
 from pfiq_jax.good_faces import GoodFaces
+from pfiq_jax.learned_head import LearnedHead
 from pfiq_jax.outputs import write_atomically
 from pfiq_jax.recognizers.header import fields_of, header_of
 from pfiq_jax.recognizers.modules import Modules, path_name
@@ -25,7 +26,13 @@ from pfiq_jax.recognizers.recognizer import Recognizer
 
 FORMAT_VERSION = 1
 LONGEST = 280  # characters of a message with a list of problems
-GOOD_FACES = "good_faces"  # before the names of their arrays
+GOOD_FACES, LEARNED_HEAD = "good_faces", "learned_head"  # before the names of their arrays
+FITTED: Mapping[str, tuple[type[GoodFaces] | type[LearnedHead], str]] = MappingProxyType(
+    {
+        GOOD_FACES: (GoodFaces, "calibrate the recogniser again with `pfiq calibrate`"),
+        LEARNED_HEAD: (LearnedHead, "fit the head again with `fit_quality_head`"),
+    }
+)
 HEADER = "pfiq_jax"  # one metadata entry, since safetensors writes several in random order
 Kind = Literal["recogniser", "detector"]
 """What a weights file holds; headers of recognisers do not state it."""
@@ -60,9 +67,9 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
         fields = fields_of(header)
     except PfiqError as error:
         raise PfiqError(f"{path}: {error}; convert the source weights again with `weights-convert convert`.") from error
-    good_faces = _good_faces(fields.pop("good_faces"), arrays, path)
+    fitted: dict[str, Any] = {name: _fitted(name, fields.pop(name), arrays, path) for name in FITTED}
     parameters = fill(fields["network"], arrays, arrays.__getitem__, path)
-    return Recognizer(parameters=parameters, good_faces=good_faces, **fields)
+    return Recognizer(parameters=parameters, **fitted, **fields)
 
 
 def recognizer_path(source: str | os.PathLike[str] | None) -> Path:
@@ -77,9 +84,8 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
         header = header_of(recognizer)
     except PfiqError as error:
         raise PfiqError(f"{path}: {error}") from error
-    if recognizer.good_faces is not None:
-        numbers = named_leaves({GOOD_FACES: recognizer.good_faces})
-        arrays |= {name: _narrow(np.asarray(leaf), "float16") for name, leaf in numbers}
+    fitted = {name: getattr(recognizer, name) for name in FITTED}  # without one, there are no leaves
+    arrays |= {name: _narrow(np.asarray(leaf), "float16") for name, leaf in named_leaves(fitted)}
     write_weights(path, header, arrays)
 
 
@@ -237,13 +243,16 @@ def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
     return narrow if np.array_equal(narrow.astype(array.dtype), array) else array
 
 
-def _good_faces(reference: str | None, arrays: dict[str, np.ndarray], path: Path) -> GoodFaces | None:
-    """The reference for deficits, whose arrays are taken out of those of the file."""
+def _fitted(
+    name: str, reference: str | None, arrays: dict[str, np.ndarray], path: Path
+) -> GoodFaces | LearnedHead | None:
+    """What was fitted to the recogniser, whose arrays are taken out of those of the file."""
     if reference is None:
         return None
-    names = {name for name in arrays if name.startswith(f"{GOOD_FACES}.")}
-    taken = {name.removeprefix(f"{GOOD_FACES}."): arrays.pop(name).astype(np.float32) for name in names}
+    names = {each for each in arrays if each.startswith(f"{name}.")}
+    taken = {each.removeprefix(f"{name}."): arrays.pop(each).astype(np.float32) for each in names}
+    kind, remedy = FITTED[name]
     try:
-        return GoodFaces.from_arrays(taken, reference)
+        return kind.from_arrays(taken, reference)
     except PfiqError as error:
-        raise PfiqError(f"{path}: {error}; calibrate the recogniser again with `pfiq calibrate`.") from error
+        raise PfiqError(f"{path}: {error}; {remedy}.") from error

@@ -39,7 +39,7 @@ def test_all_methods_and_others_scores(evaluate):
     Path("other.csv").write_text("\n".join(["path,blur,kind", *rows]))
     result = evaluate("faces", "--scores", "other.csv", "-o", "out/here")
     assert sorted(os.listdir("out/here")) == ["scores.json", "scores.md", "scores.png"]
-    assert "Left out, since this recogniser does not support them: cr_fiqa." in result.stderr
+    assert "Left out, since this recogniser does not support them: cr_fiqa, learned." in result.stderr
     assert "non-mated pairs are few for a false match rate of 0.001" in result.stderr
     assert result.stdout == Path("out/here/scores.md").read_text()
     assert "12 faces of 4 people: 12 mated and 54 non-mated pairs" in result.stdout
@@ -47,7 +47,7 @@ def test_all_methods_and_others_scores(evaluate):
     report = json.loads(Path("out/here/scores.json").read_text())
     assert report.keys() == {"default", "methods"}
     assert report["default"] == DEFAULT_QUALITY_METHOD
-    assert report["methods"].keys() == {*QUALITY_METHODS, "random", "blur"} - {"cr_fiqa", *ON_REQUEST}
+    assert report["methods"].keys() == {*QUALITY_METHODS, "random", "blur"} - {"cr_fiqa", "learned", *ON_REQUEST}
     assert f"Left out unless named by --quality: {', '.join(ON_REQUEST)}." in result.stderr
     for figures in report["methods"].values():
         assert figures.keys() == {"pauc", "fnmr", "rce"}

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from pfiq_jax import QUALITY_METHODS, Recognizer, pixel_quality, ser_fiq_closed_form
+from pfiq_jax.learned_head import LearnedHead
 from pfiq_jax.quality import embeddings_and_scores, supported_methods
 
-METHODS = [name for name in QUALITY_METHODS if name != "cr_fiqa"]  # which needs a quality head
+METHODS = [name for name in QUALITY_METHODS if name not in ("cr_fiqa", "learned")]  # which need heads of their own
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [*METHODS, "learned"])
 def test_every_method_drives_pixel_quality(recognizer, name):
+    recognizer = dataclasses.replace(recognizer, learned_head=LearnedHead(np.ones(1026), np.ones(1), "none"))
     images = jax.ShapeDtypeStruct((2, 112, 112, 3), np.uint8)
     result = jax.eval_shape(functools.partial(pixel_quality, quality=QUALITY_METHODS[name].compute), recognizer, images)
     assert result.quality.shape == (2,)
@@ -40,6 +42,7 @@ def test_methods_that_run_the_trunk_again_score_the_same_beside_a_map(recognizer
 
 def test_records_say_what_a_recogniser_lacks(recognizer, facenet):
     assert "quality head" in QUALITY_METHODS["cr_fiqa"].missing(recognizer)
+    assert "learned head" in QUALITY_METHODS["learned"].missing(recognizer)
     assert supported_methods(recognizer) == tuple(METHODS)
     assert supported_methods(facenet, ["cr_fiqa", "magface"]) == ("magface",)
     folded = dataclasses.replace(recognizer, folded_batch_norms=True)

@@ -15,7 +15,7 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.scores.comparisons import FMR, compare_all_pairs, support_warning, threshold_at_fmr
 from pfiq_jax.evaluation.scores.measured_files import measure_files
 from pfiq_jax.faces import Face, People, ReadFaces
-from pfiq_jax.maps import fit_good_faces
+from pfiq_jax.maps.fit_good_faces import fit_good_faces
 from pfiq_jax.quality import DEFAULT_QUALITY_METHOD, default_quality_method, embeddings_and_scores
 from pfiq_jax.recognizers import Recognizer
 
