@@ -18,15 +18,14 @@ def methods_table(title: str, methods: Mapping[str, Method[Any]]) -> str:
     """One row per method."""
     rows = [
         (
-            f"`{name}`",
-            method.summary,
+            f"`{name}`: {method.summary}",
             method.cost,
             "yes" if method.differentiable else "no",
             "on request" if method.on_request else "yes",
         )
         for name, method in methods.items()
     ]
-    return f"### {title}\n\n" + markdown_table(["", "", "passes", "differentiable", "in evaluations"], rows) + "\n"
+    return f"### {title}\n\n" + markdown_table(["method", "passes", "differentiable", "in evaluations"], rows) + "\n"
 
 
 def all_tables() -> str:
