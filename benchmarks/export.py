@@ -1,15 +1,15 @@
 """Exported programs: how far they are from the library, and their time next to torch's own ONNX export.
 
-python -m benchmarks.export faces/ > benchmarks/results/export.md
+python -m benchmarks.export DATA/lfw_dev -o benchmarks/results/export.md
 """
 
 import functools
 import io
-import sys
 import tempfile
 import time
 from pathlib import Path
 
+import click
 import jax
 import numpy as np
 import onnxruntime
@@ -66,7 +66,10 @@ def milliseconds(calls: dict) -> dict[str, np.ndarray]:
     return {name: np.array(each) for name, each in times.items()}
 
 
-def main(folder: str) -> None:
+@click.command(help=__doc__.split("\n")[0])
+@click.argument("folder", type=click.Path(path_type=Path, exists=True))
+@click.option("-o", "--output", type=click.Path(path_type=Path))
+def main(folder: Path, output: Path | None) -> None:
     recognizer = load_recognizer()
     images = np.stack([read_image(path) for path in expand_paths([folder])[:FACES]])
     sessions, rows = {}, []
@@ -84,14 +87,19 @@ def main(folder: str) -> None:
     singles = {name: np.concatenate([getattr(each, name) for each in one_by_one]) for name in wanted}
     rows += [["library, one face at a time", *row] for row in errors(singles, wanted)]
     versions = f"ONNX Runtime {onnxruntime.__version__}, JAX {jax.__version__}, torch {torch.__version__}"
-    print(f"# Exported programs\n\n{FACES} faces. {versions}. `python -m benchmarks.export lfw_dev`")
-    print("\nDifferences from the library at a batch of 64, relative to the greatest value.\n")
-    print(markdown_table(["program", "output", "greatest on the median face", "greatest", "over 1e-4"], rows))
+    header = ["program", "output", "greatest on the median face", "greatest", "over 1e-4"]
+    text = (
+        f"{FACES} faces. {versions}.\n\n"
+        "Differences from the library at a batch of 64, relative to the greatest value.\n\n"
+        f"{markdown_table(header, rows)}\n\n{times(recognizer, images, sessions)}\n"
+    )
+    click.echo(text)
+    if output:
+        output.write_text(text)
 
-    print_times(recognizer, images, sessions)
 
-
-def print_times(recognizer: Recognizer, images: np.ndarray, sessions: dict[str, onnxruntime.InferenceSession]) -> None:
+def times(recognizer: Recognizer, images: np.ndarray, sessions: dict[str, onnxruntime.InferenceSession]) -> str:
+    """The table of times, with a sentence about it."""
     planes = images.transpose(0, 3, 1, 2).astype(np.float32)
     native = session_of(torch_export(recognizer))
     name = native.get_inputs()[0].name
@@ -104,18 +112,19 @@ def print_times(recognizer: Recognizer, images: np.ndarray, sessions: dict[str, 
     }
     rows = []
     for number in BATCHES:
-        times = milliseconds({what: functools.partial(call, number) for what, call in programs.items()})
-        first = times["torch's export, embedding"]
+        found = milliseconds({what: functools.partial(call, number) for what, call in programs.items()})
+        first = found["torch's export, embedding"]
         rows += [
             [str(number), what, f"{np.median(each):.1f}", f"{np.median(each / first):.2f}"]
-            for what, each in times.items()
+            for what, each in found.items()
         ]
     threads = "on one thread (the library: on all)"
-    print(
-        f"\nMedian processor time of {ROUNDS} calls in alternation, {threads}. The ratio is the median of the ratios.\n"
+    table = markdown_table(["faces", "program", "milliseconds", "ratio"], rows)
+    return (
+        f"Median processor time of {ROUNDS} calls in alternation, {threads}. The ratio is the median of the ratios."
+        f"\n\n{table}"
     )
-    print(markdown_table(["faces", "program", "milliseconds", "ratio"], rows), flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

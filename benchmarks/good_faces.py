@@ -1,13 +1,14 @@
 """Whether deficits mean what they say on people that the reference was not fitted to.
 
-    python -m benchmarks.good_faces ../shared/data/lfw_dev [--recognizer FILE] [-o FILE.safetensors] > results/NAME.md
+    python -m benchmarks.good_faces DATA/lfw_dev [--recognizer FILE] [--keep FILE.safetensors] [-o FILE]
 
-Fits the reference to the faces of 1,400 people, and prints how often the deficits of good faces of all others stay
-below some values, and which of their regions are marked. Good is the better half by the recogniser's own score. ``-o``
-keeps the recogniser: the reference of the bundled network was fitted so.
+Fits the reference to the faces of 1,400 people, and reports how often the deficits of good faces of all others stay
+below some values, and which of their regions are marked. Good is the better half by the recogniser's own score.
+``--keep`` saves the recogniser: the reference of the bundled network was fitted this way.
 """
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -29,16 +30,22 @@ FITTED = 1400
 SHARES = (0.5, 0.9, 0.95, 0.99)
 
 
+def fitted_people(names: Iterable[str]) -> set[str]:
+    """The people that the reference is fitted to."""
+    ordered = sorted(set(names))
+    np.random.default_rng(0).shuffle(ordered)
+    return set(ordered[:FITTED])
+
+
 @click.command(help=__doc__.split("\n")[0])
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 @click.option("--recognizer", type=click.Path(path_type=Path, exists=True))
+@click.option("--keep", type=click.Path(path_type=Path), help="Where the fitted recogniser goes.")
 @click.option("-o", "--output", type=click.Path(path_type=Path))
-def main(folder: Path, recognizer: Path | None, output: Path | None) -> None:
+def main(folder: Path, recognizer: Path | None, keep: Path | None, output: Path | None) -> None:
     network = load_recognizer(recognizer)
     people = people_in(folder)
-    names = sorted(set(people.identities))
-    np.random.default_rng(0).shuffle(names)
-    is_fitted = np.isin(people.identities, names[:FITTED])
+    is_fitted = np.isin(people.identities, list(fitted_people(people.identities)))
     paths, images = read_faces(people.paths, reader_of(network))
     assert paths == people.paths
     scores = in_batches(lambda batch: face_quality(network, batch), images)
@@ -54,8 +61,8 @@ def main(folder: Path, recognizer: Path | None, output: Path | None) -> None:
             reference=f"Labeled Faces in the Wild, {FITTED} people",
         ),
     )
-    if output:
-        network.save(output)
+    if keep:
+        network.save(keep)
     _, first = np.unique(people.identities, return_index=True)
     others = first[~is_fitted[first]]
     good = others[scores[others] >= np.median(scores[others])]
@@ -70,11 +77,17 @@ def main(folder: Path, recognizer: Path | None, output: Path | None) -> None:
         "scarf, mouth or chin": marked[1][kinds == "scarf"][:, [6, 7]].any(1),
         "hand, any region": marked[1][kinds == "hand"].any(1),
     }
-    print(f"{network}\n\nDeficits of {len(good)} good faces, one of each person, of people not fitted to:\n")
-    print(markdown_table(["deficit", "share of pixels at or below it"], [[str(s), cell(below[s])] for s in SHARES]))
-    print(f"\nRegions of these faces with a median deficit of {MARKED} or more, clean and with drawn occlusions:\n")
     shares = [[name, cell(mean_estimates({0: hits.astype(float)})[0])] for name, hits in found.items()]
-    print(markdown_table(["faces, regions", "share marked"], shares))
+    text = (
+        f"{network}\n\nDeficits of {len(good)} good faces, one of each person, of people not fitted to:\n\n"
+        + markdown_table(["deficit", "share of pixels at or below it"], [[str(s), cell(below[s])] for s in SHARES])
+        + f"\n\nRegions of these faces with a median deficit of {MARKED} or more, clean and with drawn occlusions:\n\n"
+        + markdown_table(["faces, regions", "share marked"], shares)
+        + "\n"
+    )
+    click.echo(text)
+    if output:
+        output.write_text(text)
 
 
 def marks(network: Recognizer, *deficits: np.ndarray) -> list[np.ndarray]:

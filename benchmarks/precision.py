@@ -1,6 +1,6 @@
 """How much a trunk in bfloat16 changes embeddings, scores and maps of real faces.
 
-    python -m benchmarks.precision ../shared/data/lfw_dev ../shared/data/lfw_dev_degraded [--recognizer FILE ...]
+    python -m benchmarks.precision DATA/lfw_dev DATA/lfw_dev_degraded [--recognizer FILE ...] [-o FILE]
 
 The library's ``with_precision("bfloat16")`` next to two cheaper treatments of BatchNorms, which it does not have.
 """
@@ -96,15 +96,19 @@ def rows(name: str, recognizer: Recognizer, images: np.ndarray) -> list[list[str
 @click.argument("folders", type=click.Path(exists=True), nargs=-1, required=True)
 @click.option("--recognizer", "files", multiple=True, help="Measured as well.")
 @click.option("--faces", default=60, show_default=True, help="From each folder, evenly.")
-def main(folders: tuple[str, ...], files: tuple[str, ...], faces: int) -> None:
+@click.option("-o", "--output", type=click.Path(path_type=Path))
+def main(folders: tuple[str, ...], files: tuple[str, ...], faces: int, output: Path | None) -> None:
     keep_freed_memory()
     recognizers = {"SFace": load_recognizer(), **{Path(file).stem: load_recognizer(file) for file in files}}
     paths = [path for folder in folders for path in evenly(expand_paths([folder]), faces)]
     images = np.stack([read_face(path, (112, 112)).image for path in paths])
     device = jax.devices()[0].device_kind
-    click.echo(f"{len(images)} faces; {device}, jax {jax.__version__}.\n\n{NOTES}\n")
     found = [row for name, recognizer in recognizers.items() for row in rows(name, recognizer, images)]
-    click.echo(markdown_table(["network", "trunk", *DIFFERENCES, "time"], found))
+    table = markdown_table(["network", "trunk", *DIFFERENCES, "time"], found)
+    text = f"{len(images)} faces; {device}, jax {jax.__version__}.\n\n{NOTES}\n\n{table}\n"
+    click.echo(text)
+    if output:
+        output.write_text(text)
 
 
 def evenly(paths: list[Path], count: int) -> list[Path]:
