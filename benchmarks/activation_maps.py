@@ -125,7 +125,7 @@ def costs(recognizer: Recognizer, face: np.ndarray, rounds: int) -> str:
                 times[name].append((perf_counter() - start) * factor)
     medians = {name: float(np.median(each)) for name, each in times.items()}
     chunks, single, *_ = medians.values()
-    header = ["", "seconds per face", "x forward passes in chunks", "x forward passes one by one"]
+    header = ["method", "seconds per face", "x forward passes in chunks", "x forward passes one by one"]
     return markdown_table(
         header,
         [

@@ -74,7 +74,7 @@ def main(output: Path | None, one: int | None, with_scores: bool) -> None:
         return
     rows = [measure(count, with_scores=False) for count in COMPARED]
     rows += [measure(count, with_scores=True) for count in EVALUATED]
-    table = markdown_table(["", "images", "mated pairs", "non-mated pairs", "seconds", "peak, MB"], rows)
+    table = markdown_table(["what", "images", "mated pairs", "non-mated pairs", "seconds", "peak, MB"], rows)
     text = f"Random embeddings of {DIM} numbers; {os.cpu_count()} CPU cores.\n\n{table}\n"
     click.echo(text)
     if output:

@@ -89,7 +89,7 @@ def main(folder: Path, faces: int, rounds: int, output: Path | None) -> None:
         for name, rate in rates.items()
     ]
     device = jax.local_devices()[0].device_kind
-    table = markdown_table(["", "faces per second", "x `embed`", "ms of processor time per face"], rows)
+    table = markdown_table(["what", "faces per second", "x `embed`", "ms of processor time per face"], rows)
     text = (
         f"{len(jax.local_devices())} x {device}, {os.cpu_count()} cores, batch {default_batch_size()}; {len(paths)} "
         f"files; jax {jax.__version__}; medians of {rounds} rounds; load average {os.getloadavg()[0]:.0f}.\n\n{table}\n"

@@ -153,7 +153,7 @@ def medians(table: dict, rounds: int) -> dict[str, float]:
 def report(title: str, times: dict[str, float]) -> str:
     embed, torch_embed = times["embed"], times["torch: embed"]
     rows = [(name, f"{time:.2f}", f"{time / embed:.2f}") for name, time in times.items()]
-    lines = [f"### {title}", "", markdown_table(["", "ms per face", "x `embed`"], rows)]
+    lines = [f"### {title}", "", markdown_table(["function", "ms per face", "x `embed`"], rows)]
     lines += ["", f"`embed` against torch: {embed / torch_embed:.2f}"]
     if "ONNX Runtime: embed" in times:
         lines[-1] += f", against ONNX Runtime: {embed / times['ONNX Runtime: embed']:.2f}"
