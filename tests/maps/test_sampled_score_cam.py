@@ -78,11 +78,12 @@ def test_mean_activation_takes_a_forward(small, images):
 
 @pytest.mark.slow
 def test_near_score_cam_on_a_real_face(recognizer, faces):
-    """On 12 faces as they are and 6 disturbed the least correlations were 0.98 and 0.78."""
-    face = faces["skimage/astronaut"]
-    full = np.ravel(score_cam(recognizer, face))
+    """By every fourth channel. On 12 faces as they are and 6 disturbed the least correlations were 0.98 and 0.78."""
+    seen = recognizer.forward(faces["skimage/astronaut"])
+    seen = seen._replace(features=seen.features[..., ::4])
+    full = np.ravel(score_cam(recognizer, seen))
     for method, least in ((sampled_score_cam, 0.98), (mean_activation, 0.93)):
-        assert np.corrcoef(np.ravel(method(recognizer, face)), full)[0, 1] > least
+        assert np.corrcoef(np.ravel(method(recognizer, seen)), full)[0, 1] > least
 
 
 def test_named_methods_give_maps_of_one_contract(small, images):

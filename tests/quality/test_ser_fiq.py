@@ -1,4 +1,4 @@
-"""SER-FIQ against a plain NumPy repetition of it, and its closed form against 20,000 masks."""
+"""SER-FIQ against a plain NumPy repetition of it, and its closed form against many masks."""
 
 import dataclasses
 import functools
@@ -103,9 +103,16 @@ def test_variants_of_the_published_programs(recognizer, one):
 
 
 @pytest.mark.slow
-def test_closed_form_is_nearer_to_20000_masks_than_100_masks_are(recognizer, faces):
-    """On every set of faces, by root mean square over its faces (and, for 100 masks, over 10 keys)."""
-    for name, (closed, sampled) in by_set(faces, *errors(recognizer, faces)).items():
+def test_closed_form_is_nearer_to_many_masks_than_100_masks_are(recognizer, faces):
+    """On every set of faces, by root mean square over its first faces (and, for 100 masks, over 5 keys).
+
+    The error of 4,000 masks is a sixth of that of 100. `benchmarks/closed_form.py` takes 20,000, and all faces.
+    """
+    first = {}
+    for name, face in faces.items():
+        if sum(other.split("/")[0] == name.split("/")[0] for other in first) < 2:
+            first[name] = face
+    for name, (closed, sampled) in by_set(first, *errors(recognizer, first, masks=4_000, keys=5)).items():
         assert closed < 0.5 * sampled, f"{name}: closed form {closed:.6f}, 100 masks {sampled:.6f}"
 
 
