@@ -258,6 +258,13 @@ RESULT_RECORDS = (
         ("onnx",),
     ),
     Record(
+        _same("quality_head.md"),
+        "python -m benchmarks.quality_head DATA -o OUT/quality_head.md",
+        25,
+        (LFW, DISTURBED, SFACE_WEIGHTS, Y1_WEIGHTS),
+        ("onnx",),
+    ),
+    Record(
         _same("export.md"),
         "python -m benchmarks.export DATA/lfw_dev -o OUT/export.md",
         3,

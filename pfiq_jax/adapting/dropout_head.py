@@ -60,8 +60,8 @@ def fit_dropout_head(
             one gives a head that withstands more and verifies less well.
 
     Returns:
-        The recogniser with the new dense layer and ``dropout_rate``. Calibrations and good faces are left out, since
-        they belonged to the present head: ``pfiq calibrate`` fits new ones.
+        The recogniser with the new dense layer and ``dropout_rate``. Calibrations, good faces and a learned head are
+        left out, since they belonged to the present head: ``pfiq calibrate`` and ``fit_quality_head`` fit new ones.
 
     Raises:
         PfiqError: for a custom network, fewer than 100 faces, faces whose embedding is not finite, images of another

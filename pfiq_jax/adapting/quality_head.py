@@ -1,7 +1,11 @@
 """A head that predicts quality from a frozen recogniser, fitted to faces of known people.
 
-Introduced here. Its target is a measured one: how similar a face is to other faces of its person, or CR-FIQA's ratio,
-which also counts how similar it is to the nearest other person (Boutros et al., CVPR 2023, section 3).
+Introduced here. Its targets are measured on the faces whose person has others. With embeddings e of length 1:
+
+- the mated similarity: the mean of e . e' over the other faces e' of the person;
+- CR-FIQA's ratio: e . c / (1 + max over other people of e . c'), where c is the mean of the person's other faces and c'
+  the mean of another person's faces, both at length 1 (Boutros et al., CVPR 2023, section 3, whose class centres are
+  learned).
 """
 
 import dataclasses
@@ -72,17 +76,16 @@ def fit_quality_head(
     The head is linear in the channel means of the units and in the logs of the embedding's length and of
     ``relative_norm``. The trunk runs once per face. The fit is a ridge regression in which each person counts once and
     ``relative_norm`` has no penalty: the stronger the penalty, the more does the head rank faces as ``relative_norm``.
-    It is fitted to one of two targets of the faces whose person has others. With embeddings e of length 1:
-
-    - the mated similarity: the mean of e . e' over the other faces e' of the person;
-    - CR-FIQA's ratio: e . c / (1 + max over other people of e . c'), c the mean of the person's other faces and c' the
-      mean of another person's faces, both at length 1.
+    It is fitted to the mated similarity or to CR-FIQA's ratio; ``adapting/quality_head.py`` defines them.
 
     Target and penalty are those with the lowest pAUC (error versus discard) in five-fold cross-validation over people.
     There each person counts once, and at least 1% of the mated comparisons, those of lowest similarity, are errors.
 
+    On people that it was not fitted to, the head beats ``relative_norm`` on clean faces with SFace if each pair counts.
+    It does not with y1, on disturbed faces, or if each person counts once (``benchmarks/results/quality_head.md``).
+
     The closed form is exact and draws no random numbers: equal faces give equal bytes. A hidden layer, trained by
-    optax's L-BFGS, predicted no better (``benchmarks/results/quality_head.md``).
+    optax, predicted no better (``benchmarks/SCORES_AND_MAPS.md``).
 
     Args:
         recognizer: the one that will be deployed.

@@ -39,8 +39,8 @@ def split_statistics(recognizer: Recognizer) -> tuple[PyTree, PyTree]:
 def with_parameters(recognizer: Recognizer, parameters: PyTree, statistics: PyTree) -> Recognizer:
     """The recogniser with other parameters and statistics, in the form of ``split_statistics``.
 
-    Its calibrations and good faces are left out, since they were measured with the previous ones: ``pfiq calibrate``
-    fits new ones.
+    Its calibrations, good faces and learned head are left out, since they were fitted to the previous ones: ``pfiq
+    calibrate`` and ``fit_quality_head`` fit new ones.
     """
     return adapted(recognizer, _joined(parameters, statistics))
 

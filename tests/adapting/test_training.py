@@ -51,6 +51,7 @@ def test_split_and_joined_again(recognizer):
     jax.tree.map(np.testing.assert_array_equal, again.parameters, recognizer.parameters)
     assert again.calibrations == {}
     assert again.good_faces is None
+    assert again.learned_head is None
     assert recognizer.calibrations
 
 
