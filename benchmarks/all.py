@@ -13,6 +13,7 @@ import importlib.util
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -162,4 +163,5 @@ def main(data: Path, only: tuple[str, ...], again: bool, lists: bool) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a run that is ended takes its command with it
     main()

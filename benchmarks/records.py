@@ -198,6 +198,13 @@ RESULT_RECORDS = (
         (LFW, PAIRS, SFACE_WEIGHTS, Y1_WEIGHTS),
         ("torch", "onnx", "onnxruntime"),
     ),
+    Record(
+        _same("published_gradient.md"),
+        "python -m benchmarks.published_gradient DATA/faces/aligned112 -o OUT/published_gradient.md",
+        3,
+        ("faces/aligned112",),
+        ("torch",),
+    ),
     # Speed
     Record(
         _same("cpu.md"),
