@@ -85,9 +85,8 @@ def main(second, output):
     print(f"quality: original {quality[0]:.2f}, maximised {quality[1]:.4f}, random changes {quality[2]:.2f}")
     print(f"raw score: original {raw[0]:.0f}, maximised {raw[1]:.0f}, highest of the calibration {highest:.0f}")
     for name, gain in gains.items():
-        print(
-            f"{name}, change of the raw score: " + ", ".join(f"{k} {g:+.1%}" for k, g in zip(faces, gain, strict=True))
-        )
+        changes = [f"{kind} {change:+.1%}" for kind, change in zip(faces, gain, strict=True)]
+        print(f"{name}, change of the raw score: {', '.join(changes[1:])}")
     lack = jnp.mean(deficit > LACK, (1, 2))
     print(f"pixels with a deficit above {LACK}: original {lack[0]:.1%}, maximised {lack[1]:.1%}")
     for name, left in zip(faces, survives, strict=False):
@@ -99,7 +98,7 @@ def main(second, output):
         axes[0, column + 1].imshow(images[column].astype(np.uint8))
         axes[0, column + 1].set_title(f"{name}: quality {quality[column]:.2f}")
         drawn = draw_deficit(axes[1, column + 1], deficit[column])
-        axes[1, column + 1].set_title(f"{lack[column]:.0%} of pixels lack more than {LACK:.0%}", fontsize="medium")
+        axes[1, column + 1].set_title(f"{lack[column]:.0%} of pixels have a deficit above {LACK}", fontsize="medium")
     deficit_bar(drawn, [axes[1, 2]])
     axes[0, 0].imshow((127.5 + 30 * (images[1] - face)).astype(np.uint8))
     axes[0, 0].set_title("their difference, times 30")

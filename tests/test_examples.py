@@ -42,7 +42,7 @@ def run(tmp_path):
 def numbers_after(text, label):
     """The numbers in the line that starts with a label."""
     line = next(line for line in text.splitlines() if line.startswith(label))
-    return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e-?\d+)?", line.removeprefix(label))]
+    return [float(number) for number in re.findall(r"-?\d+\.?\d*(?:e[-+]?\d+)?", line.removeprefix(label))]
 
 
 def test_scripts_are_short_described_and_listed():
@@ -54,7 +54,7 @@ def test_scripts_are_short_described_and_listed():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["template_fusion"])
+@pytest.mark.parametrize("name", ["restoration", "template_fusion", "arcface"])
 def test_a_missing_folder_gives_one_sentence(name):
     command = [sys.executable, EXAMPLES / f"{name}.py", "nowhere"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -113,3 +113,21 @@ def test_faces_augmented_by_quality_match_more_often(run):
     )
     assert strength == same_strength
     assert chosen > shuffled
+
+
+@pytest.mark.slow
+def test_identity_term_keeps_what_quality_alone_loses(run, data):
+    text = run("restoration", data / "lfw_dev")
+    pixels, alone, both = (numbers_after(text, f"{name}: ") for name in ("pixels", "quality too", "both too"))
+    assert min(alone[0], both[0]) > pixels[0]  # quality
+    assert alone[1] < both[1]  # cosine to another photograph
+
+
+@pytest.mark.slow
+def test_arcface_learns_and_goes_on_from_a_checkpoint(run, data):
+    text = run("arcface", data / "lfw_dev")
+    first, last = numbers_after(text, "loss: first step")
+    assert last < first
+    (after, _), (before, _) = (numbers_after(text, f"{when}: ") for when in ("after", "before"))
+    assert after > before  # of the photographs trained on
+    assert numbers_after(text, "greatest difference after a restored checkpoint: ") == [0]
