@@ -98,7 +98,7 @@ def main(second, output):
         axes[0, column + 1].imshow(images[column].astype(np.uint8))
         axes[0, column + 1].set_title(f"{name}: quality {quality[column]:.2f}")
         drawn = draw_deficit(axes[1, column + 1], deficit[column])
-        axes[1, column + 1].set_title(f"{lack[column]:.0%} of pixels have a deficit above {LACK}", fontsize="medium")
+        axes[1, column + 1].set_title(f"deficit above {LACK}: {lack[column]:.0%}", fontsize="medium")
     deficit_bar(drawn, [axes[1, 2]])
     axes[0, 0].imshow((127.5 + 30 * (images[1] - face)).astype(np.uint8))
     axes[0, 0].set_title("their difference, times 30")
