@@ -1,5 +1,6 @@
 """The style of all pictures: colour maps, lines, legends and colour bars. Pictures take them from here alone."""
 
+import functools
 import io
 import math
 from collections.abc import Sequence
@@ -114,7 +115,9 @@ def new_figure(width: float | int, height: float | int) -> Any:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise PfiqError("plots need matplotlib; install it with `pip install pfiq-jax[plot]`.") from error
-    return Figure(figsize=(width, height), dpi=150, layout="constrained")
+    figure: Any = Figure(figsize=(width, height), dpi=150, layout="constrained")
+    figure._repr_png_ = functools.partial(png_of, figure)  # notebooks draw only figures of pyplot by themselves
+    return figure
 
 
 def png_of(figure: Any) -> bytes:

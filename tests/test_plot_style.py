@@ -78,6 +78,10 @@ def test_a_legend_is_outside_of_its_axes_and_inside_the_figure():
     assert box.x1 <= figure.bbox.x1
 
 
+def test_a_notebook_draws_a_figure():
+    assert new_figure(1, 1)._repr_png_().startswith(b"\x89PNG")
+
+
 def test_a_colour_bar_is_opaque():
     axes = new_figure(3, 3).subplots()
     bar = colour_bar(axes.imshow(np.eye(3), alpha=0.5), axes, "values")

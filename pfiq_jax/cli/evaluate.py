@@ -15,7 +15,7 @@ SUBCOMMANDS = {
     ),
     "masks": (
         "pfiq_jax.cli.evaluate_maps:masks",
-        "Measure whether a map becomes low where a black square covers a good face.",
+        "Measure whether a map finds a square that covers a good face.",
     ),
     "inpainting": (
         "pfiq_jax.cli.evaluate_maps:inpainting",

@@ -11,6 +11,7 @@ shows contributions in the place of gradients (``maps/contribution.py``), times 
 - "magnitude" (PLQ): the mean over RGB of the gradient's magnitude.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, overload
 
@@ -69,7 +70,7 @@ def pixel_quality(
     recognizer: Recognizer,
     images: Images,
     *,
-    quality: Quality | Array | np.ndarray | None = None,
+    quality: Quality | str | Array | np.ndarray | None = None,
     has_aux: Literal[False] = False,
     **options: Any,
 ) -> PixelQuality: ...
@@ -82,7 +83,7 @@ def pixel_quality(
     recognizer: Recognizer,
     images: Images,
     *,
-    quality: Quality | Array | np.ndarray | None = None,
+    quality: Quality | str | Array | np.ndarray | None = None,
     has_aux: bool = False,
     regressor: str = DEFAULT_REGRESSOR,
     saliency: Literal["contribution", "magnitude"] | None = None,
@@ -98,8 +99,8 @@ def pixel_quality(
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``. From a ``Forward`` the trunk runs again,
             since a backward pass needs what happened inside.
         quality: ``(recognizer, forward) -> scores``, one score per image, from the forward pass that the map needs
-            anyway; every quality method is such a function. Or an array of scores. By default ``face_quality``, with
-            "published" ``plq_quality``.
+            anyway; every quality method is such a function. Or the name of a method, for its ``face_quality``. Or an
+            array of scores. By default ``face_quality`` of the default method, with "published" ``plq_quality``.
         has_aux: whether ``quality`` returns ``(scores, aux)``, as in ``jax.grad``. Then this function returns
             ``(PixelQuality, aux)``, where aux is a pytree of arrays with one row per image.
         regressor: one of "equal_weights", "published" (PLQ's), "least_norm", "relative_norm" and
@@ -127,6 +128,8 @@ def pixel_quality(
     pixels = images.images if isinstance(images, Forward) else jnp.asarray(images)
     explained = explain_layers(recognizer, pixels, regressor)
     method = quality if quality is not None else plq_quality if is_published else face_quality
+    if isinstance(method, str):
+        method = functools.partial(face_quality, method=method)
     found = method(recognizer, explained.seen) if callable(method) else method
     scores, aux = found if has_aux else (found, None)
     scores = jnp.ravel(jnp.asarray(scores, jnp.float32))

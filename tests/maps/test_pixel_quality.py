@@ -192,6 +192,15 @@ def test_quality_is_a_function_or_scores(recognizer, images):
     )
 
 
+def test_quality_by_name_is_the_face_quality_of_the_method(recognizer, images):
+    face = images[:1]
+    by_name = pixel_quality(recognizer, face, quality="magface")
+    scores = face_quality(recognizer, face, method="magface")
+    np.testing.assert_array_equal(by_name.map, pixel_quality(recognizer, face, quality=scores).map)
+    with pytest.raises(PfiqError, match="nothing"):
+        pixel_quality(recognizer, face, quality="nothing")
+
+
 def test_trunk_runs_once(recognizer, images):
     """Counted in the compiled program: convolutions and products of the trunk's forward stand there once."""
     recognizer = dataclasses.replace(recognizer, good_faces=None)  # whose products are not the trunk's
