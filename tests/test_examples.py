@@ -46,7 +46,9 @@ def numbers_after(text, label):
 
 
 def test_scripts_are_short_described_and_listed():
-    listed = set(re.findall(r"^\| \[`(\w+\.py)`\]\(\.\./examples/\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE))
+    listed = set(
+        re.findall(r"^\| \[`(\w+\.py)`\]\(\.\./examples/\1\)", (EXAMPLES / "README.md").read_text(), re.MULTILINE)
+    )
     assert listed == {path.name for path in SCRIPTS}
     for path in SCRIPTS:
         assert len(path.read_text().splitlines()) <= 120, path.name

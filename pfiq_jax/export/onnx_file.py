@@ -64,6 +64,7 @@ def content_of(
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
     _merge_prelus(model.graph)
+    drop_unread(model.graph)
     for name, value in metadata.items():
         model.metadata_props.add(key=name, value=value if isinstance(value, str) else json.dumps(value))
     return model.SerializeToString()
@@ -93,12 +94,22 @@ def _merge_prelus(graph: Any) -> None:
             (slope,) = (each for each in product.input if each != x)
             node.op_type = "PRelu"
             node.input[:] = [x, slope]
+
+
+def drop_unread(graph: Any) -> None:
+    """Removes operations and constants that no output depends on; runtimes warn of such constants."""
     used = {each.name for each in graph.output}
     for node in reversed(list(graph.node)):
         if used.isdisjoint(node.output):
             graph.node.remove(node)
         else:
-            used.update(node.input, *(_read_inside(each.g) for each in node.attribute if each.HasField("g")))
+            subgraphs = [each.g for each in node.attribute if each.HasField("g")]
+            for subgraph in subgraphs:
+                drop_unread(subgraph)
+            used.update(node.input, *map(_read_inside, subgraphs))
+    for index in reversed(range(len(graph.initializer))):
+        if graph.initializer[index].name not in used:
+            del graph.initializer[index]
 
 
 def _read_inside(graph: Any) -> set[str]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from pfiq_jax import PfiqError, align, detect, export_program, load_detector
-from pfiq_jax.export.onnx_file import evaluate_for_onnx
+from pfiq_jax.export.onnx_file import drop_unread, evaluate_for_onnx
 from pfiq_jax.faces import read_image
 from pfiq_jax.recognizers.depthwise_conv import depthwise_conv
 from pfiq_jax.scoring import score_batch
@@ -164,6 +164,21 @@ def test_the_largest_face_of_photographs_is_scored(small, run, tmp_path, faces):
     for name, values in results.items():
         np.testing.assert_allclose(values[0], wanted[name], rtol=1e-3, atol=0.05 if name in ("box", "landmarks") else 0)
         assert np.isnan(values[1]).all() or (name == "score" and values[1] == 0)
+
+
+def test_constants_that_nothing_reads_are_dropped(required):
+    """Runtimes warn of each, at every start."""
+    onnx = required("onnx")
+    make, floats = onnx.helper.make_node, onnx.TensorProto.FLOAT
+    one, two, three, four = (onnx.helper.make_tensor(name, floats, [1], [1.0]) for name in "1234")
+    value = {name: onnx.helper.make_tensor_value_info(name, floats, [1]) for name in ("x", "y", "inner")}
+    body = onnx.helper.make_graph([make("Add", ["x", "1"], ["inner"])], "body", [], [value["inner"]], [two])
+    nodes = [make("If", ["x"], ["y"], then_branch=body, else_branch=body), make("Neg", ["3"], ["z"])]
+    graph = onnx.helper.make_graph(nodes, "graph", [value["x"]], [value["y"]], [one, three, four])
+    drop_unread(graph)
+    assert [each.name for each in graph.initializer] == ["1"]
+    assert [node.op_type for node in graph.node] == ["If"]
+    assert not any(each.g.initializer for each in graph.node[0].attribute)
 
 
 @pytest.mark.slow
