@@ -53,7 +53,7 @@ def test_makes_what_it_can_and_names_the_rest(data):
     assert set(entries) == {"a.md", "c.md"}
     assert entries["c.md"]["commit"] == "1234"
     assert entries["c.md"]["device"].startswith("cpu; ")
-    assert entries["c.md"]["seconds"] > 0
+    assert 0 <= entries["c.md"]["seconds"] < 60
     assert "jax" in entries["c.md"]["versions"]
 
 
