@@ -3,20 +3,17 @@
 import functools
 import importlib.metadata
 import inspect
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from PIL import Image
 
 import pfiq_jax
 from pfiq_jax import Recognizer, pixel_quality, ser_fiq, ser_fiq_closed_form
 
 KEY = jax.random.key(0)
-DEMO_FACE = Path(pfiq_jax.__file__).parent / "bundled" / "demo_face.png"
 SCORES = {
     "embed": Recognizer.embed,
     "features": Recognizer.features,
@@ -41,8 +38,7 @@ PUBLIC_FUNCTIONS = [item for item in PUBLIC if inspect.isfunction(item)]
 @pytest.fixture(scope="module")
 def images():
     """Eight disturbed copies of the bundled face, so that these tests run without other data."""
-    with Image.open(DEMO_FACE) as image:
-        face = np.asarray(image.convert("RGB"), np.float32)
+    face = pfiq_jax.demo_face().astype(np.float32)
     return np.stack([np.roll(face, shift, 1) * gain for shift in (0, 5, 10, 15) for gain in (1, 0.5)])
 
 

@@ -1,7 +1,6 @@
 """The folders that are made from LFW, on photographs of one face."""
 
 import csv
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +9,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from benchmarks.prepare_lfw import DISTURBANCES, is_in_half, kept_pairs, main, write_degraded
-
-
-def face() -> np.ndarray:
-    return np.asarray(Image.open(str(files("pfiq_jax") / "bundled/demo_face.png")).convert("RGB"))
+from pfiq_jax import demo_face
 
 
 def people(folder: Path, counts: dict[str, int], image: np.ndarray) -> Path:
@@ -31,13 +27,13 @@ def test_the_half_is_that_of_the_tables():
 
 
 def test_pairs_of_absent_faces_are_left_out(tmp_path):
-    faces = people(tmp_path, {"Ann": 2, "Bob": 1}, face())
+    faces = people(tmp_path, {"Ann": 2, "Bob": 1}, demo_face())
     table = "10\t300\nAnn\t1\t2\nAnn\t1\t3\nAnn\t2\tBob\t1\nAnn\t1\tBob\t2\nEve\t1\tAnn\t1\n"
     assert kept_pairs(table, faces) == "Ann\t1\t2\nAnn\t2\tBob\t1\n"
 
 
 def test_half_of_the_degraded_faces_are_disturbed(tmp_path):
-    faces = people(tmp_path / "faces", {"Ann": 6, "Bob": 4, "Eve": 5}, face())
+    faces = people(tmp_path / "faces", {"Ann": 6, "Bob": 4, "Eve": 5}, demo_face())
     write_degraded(faces, tmp_path / "degraded")
     with (tmp_path / "degraded/manifest.csv").open() as file:
         rows = list(csv.DictReader(file))
@@ -56,16 +52,16 @@ def test_half_of_the_degraded_faces_are_disturbed(tmp_path):
 @pytest.mark.parametrize("kind", DISTURBANCES)
 def test_more_severe_is_further_from_the_face(kind):
     def distance(severity: float) -> float:
-        disturbed = DISTURBANCES[kind](np.random.default_rng(0), face(), severity)
+        disturbed = DISTURBANCES[kind](np.random.default_rng(0), demo_face(), severity)
         assert disturbed.shape == (112, 112, 3)
-        return float(np.abs(np.clip(disturbed, 0, 255) - face().astype(float)).mean())
+        return float(np.abs(np.clip(disturbed, 0, 255) - demo_face().astype(float)).mean())
 
     assert 0 < distance(0.0) < distance(1.0)
 
 
 @pytest.mark.slow
 def test_photographs_become_all_folders(tmp_path):
-    photo = np.pad(face(), ((70, 68), (70, 68), (0, 0)), mode="edge")
+    photo = np.pad(demo_face(), ((70, 68), (70, 68), (0, 0)), mode="edge")
     names = [name for name in (f"Person_{i}" for i in range(100)) if is_in_half(name)][:2]
     other = next(name for name in (f"Person_{i}" for i in range(100)) if not is_in_half(name))
     lfw = people(tmp_path / "lfw", {names[0]: 5, names[1]: 1, other: 1}, photo)
@@ -80,6 +76,6 @@ def test_photographs_become_all_folders(tmp_path):
     crop = np.asarray(Image.open(data / "lfw_dev" / names[0] / f"{names[0]}_0001.jpg"))
     assert crop.shape == (112, 112, 3)
     centre = slice(30, 90), slice(30, 80)
-    assert np.corrcoef(crop[centre].ravel(), face()[centre].ravel())[0, 1] > 0.5  # the face, at its own scale
+    assert np.corrcoef(crop[centre].ravel(), demo_face()[centre].ravel())[0, 1] > 0.5  # the face, at its own scale
     assert len(list((data / "lfw_dev_degraded").rglob("*.jpg"))) == 5
     assert sorted(path.stem for path in (data / "lfw_photos").iterdir()) == sorted(f"{name}_0001" for name in names)

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import pfiq_jax
+from pfiq_jax.faces import DEMO_FACE
 
 ROOT = Path(__file__).parents[2]
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 slow = pytest.mark.slow
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the engines about themselves
 
@@ -21,7 +20,7 @@ def run_example(tmp_path, monkeypatch):
     """Runs the Python under a heading, in a folder with two faces and a broken file; returns its names."""
     (tmp_path / "faces").mkdir()
     for name in ("a.png", "b.png"):
-        shutil.copy(DEMO, tmp_path / "faces" / name)
+        shutil.copy(DEMO_FACE, tmp_path / "faces" / name)
     (tmp_path / "faces/broken.png").write_bytes(b"broken")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")

@@ -3,24 +3,21 @@ import io
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import cloudpickle
 import numpy as np
 import pytest
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax import FaceScorer, PfiqError, face_quality, pixel_quality
-from pfiq_jax.faces import read_image
+from pfiq_jax.faces import DEMO_FACE, read_image
 
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 ADDED = {"quality", "raw_quality", "status", "error", "warning"}
 
 
 @pytest.fixture(scope="module")
 def demo() -> np.ndarray:
-    return read_image(DEMO)
+    return read_image(DEMO_FACE)
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +26,9 @@ def scorer() -> FaceScorer:
 
 
 def test_bytes_paths_and_pixels_are_scored_alike(scorer, demo, recognizer):
-    data = DEMO.read_bytes()
-    entries = [{"bytes": data, "path": None}, {"bytes": None, "path": str(DEMO)}]
-    images = [data, DEMO, str(DEMO), np.str_(DEMO), demo, *entries]
+    data = DEMO_FACE.read_bytes()
+    entries = [{"bytes": data, "path": None}, {"bytes": None, "path": str(DEMO_FACE)}]
+    images = [data, DEMO_FACE, str(DEMO_FACE), np.str_(DEMO_FACE), demo, *entries]
     scored = scorer({"image": images})
     np.testing.assert_allclose(scored["quality"], face_quality(recognizer, demo), rtol=1e-5)
     assert scored["status"].tolist() == ["scored"] * len(images)

@@ -7,13 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax import PfiqError
 from pfiq_jax.bulk import Inputs, read_inputs
 from pfiq_jax.bulk.lists import Lines
 from pfiq_jax.faces.image_files import with_image
 
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 NAMES = ["a.png", "b.png", "c.png"]
 
 

@@ -1,15 +1,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax import cli
-
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
+from pfiq_jax.faces import demo_face
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +32,7 @@ def run() -> Callable[..., Result]:
 @pytest.fixture
 def photos() -> list[str]:
     """Six faces: the demo face, more and more of it grey."""
-    face = np.asarray(Image.open(DEMO).convert("RGB"))
+    face = demo_face()
     names = [f"photos/{name}.png" for name in "abcdef"]
     Path("photos").mkdir()
     for index, name in enumerate(names):

@@ -10,11 +10,10 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-import pfiq_jax
+from pfiq_jax.faces import DEMO_FACE
 from pfiq_jax.maps import mean_activation
 from pfiq_jax.variation import load_variation
 
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 WRITTEN = {"report.html", "report.json", "faces.csv", "high.npz", "low.npz"}
 PICTURES = {"statistics.png", "densities.png", "faces.png", "deviations.png"}
 
@@ -23,7 +22,7 @@ PICTURES = {"statistics.png", "densities.png", "faces.png", "deviations.png"}
 def report(run, tmp_path_factory) -> Path:
     """The output for 24 spoiled copies of a face, a file that is not an image, and a name that HTML must escape."""
     folder = tmp_path_factory.mktemp("activations")
-    face = np.asarray(Image.open(DEMO).convert("RGB"), np.float32)
+    face = np.asarray(Image.open(DEMO_FACE).convert("RGB"), np.float32)
     (folder / "fa&ces").mkdir()
     for index in range(24):
         blurred = gaussian_filter(face, (index / 8, index / 8, 0)) * (1 - index / 48)
@@ -115,16 +114,16 @@ def test_explain_compares_with_a_reference(run, report, tmp_path, monkeypatch):
 def test_a_reference_of_another_recogniser_is_refused(run, report, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.npz").write_text("nothing")
-    assert "text.npz" in run("explain", DEMO, "--reference", "text.npz", exit_code=1).stderr
+    assert "text.npz" in run("explain", DEMO_FACE, "--reference", "text.npz", exit_code=1).stderr
     good = load_variation(report / "high.npz")
     for name, problem in (("recognizer", "another recogniser"), ("activations", "does not name the activation map")):
         dataclasses.replace(good, metadata=good.metadata | {name: "other"}).save("other.npz")
-        assert problem in run("explain", DEMO, "--reference", "other.npz", exit_code=1).stderr
+        assert problem in run("explain", DEMO_FACE, "--reference", "other.npz", exit_code=1).stderr
 
 
 def test_options_that_exclude_each_other(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    both = run("activations", DEMO.parent, "--quality", "magface", "--scores", "x.csv", exit_code=2)
+    both = run("activations", DEMO_FACE.parent, "--quality", "magface", "--scores", "x.csv", exit_code=2)
     assert "give one" in both.stderr
-    assert "give the table too" in run("activations", DEMO.parent, "--column", "x", exit_code=2).stderr
-    assert "too few" in run("activations", DEMO.parent, "-o", "out", exit_code=1).stderr
+    assert "give the table too" in run("activations", DEMO_FACE.parent, "--column", "x", exit_code=2).stderr
+    assert "too few" in run("activations", DEMO_FACE.parent, "-o", "out", exit_code=1).stderr

@@ -9,14 +9,13 @@ from scipy.ndimage import gaussian_filter
 
 import pfiq_jax
 from pfiq_jax.evaluation.scores import fit_calibrations
-
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
+from pfiq_jax.faces import DEMO_FACE
 
 
 @pytest.fixture
 def faces() -> Path:
     """24 spoiled copies of one face."""
-    face = np.asarray(Image.open(DEMO).convert("RGB"), np.float32)
+    face = np.asarray(Image.open(DEMO_FACE).convert("RGB"), np.float32)
     Path("faces").mkdir()
     for index in range(24):
         blurred = gaussian_filter(face, (index / 8, index / 8, 0)) * (1 - index / 48)
@@ -35,7 +34,7 @@ def test_writes_weights_that_know_what_scores_mean(run, faces):
     calibration = pfiq_jax.load_recognizer("mine.safetensors").calibrations["relative_norm"]
     assert calibration.reference == "faces, 24 faces"
     assert calibration.failure is None
-    assert "reference faces (faces, 24 faces)" in run("explain", DEMO, "--recognizer", "mine.safetensors").stdout
+    assert "reference faces (faces, 24 faces)" in run("explain", DEMO_FACE, "--recognizer", "mine.safetensors").stdout
 
 
 def test_the_person_is_the_first_folder_and_loose_faces_are_not_compared(run, faces, monkeypatch):

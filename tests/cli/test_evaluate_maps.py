@@ -13,16 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax import PixelQuality, Preprocessing, Recognizer
 from pfiq_jax.cli.sheet import shortened
 from pfiq_jax.evaluation.maps.inpainting import INPAINTING_MEASURES
 from pfiq_jax.evaluation.maps.map_measures import MAP_MEASURES
 from pfiq_jax.evaluation.maps.masks import MASK_MEASURES, MASK_SIZES
 from pfiq_jax.evaluation.maps.occlusions import OCCLUSIONS
+from pfiq_jax.faces import demo_face
 from pfiq_jax.maps.methods import DEFAULT_MAP_METHOD, MAP_METHODS
 
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 EXPERIMENTS = ("maps", "masks", "inpainting")
 
 
@@ -50,7 +49,7 @@ def _small(monkeypatch):
 @pytest.fixture
 def people():
     """Four people: the demo face, darker and darker; the first one twice."""
-    face = np.asarray(Image.open(DEMO).convert("RGB"))
+    face = demo_face()
     for index, name in enumerate(("ann", "bob", "cleo", "dan")):
         Path("people", name).mkdir(parents=True)
         image = np.roll(face, 3 * index, 1) * (1 - 0.2 * index)

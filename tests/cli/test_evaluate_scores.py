@@ -8,16 +8,15 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-import pfiq_jax
+from pfiq_jax.faces import DEMO_FACE
 from pfiq_jax.quality.methods import DEFAULT_QUALITY_METHOD, QUALITY_METHODS
 
 ON_REQUEST = [name for name, method in QUALITY_METHODS.items() if method.on_request]
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 
 
 def write_people(folder: Path) -> None:
     """Four "people", each the demo face mirrored or turned, as it is and more and more blurred."""
-    with Image.open(DEMO) as image:
+    with Image.open(DEMO_FACE) as image:
         face = image.convert("RGB")
     turns = [None, *(Image.Transpose[name] for name in ("FLIP_LEFT_RIGHT", "FLIP_TOP_BOTTOM", "ROTATE_90"))]
     for index, turn in enumerate(turns):
@@ -72,7 +71,7 @@ def test_bad_files_are_listed_and_the_others_evaluated(evaluate):
     Path("faces/person 1/bad.png").write_bytes(b"no image")
     Path("faces/person 5").mkdir()
     Path("faces/person 5/empty.png").touch()
-    Path("faces/beside.png").write_bytes(DEMO.read_bytes())
+    Path("faces/beside.png").write_bytes(DEMO_FACE.read_bytes())
     with Image.open("faces/person 0/0.png") as face:
         face.resize((120, 120)).save("faces/person 0/0.png")
     rows = [f"{path},1" for path in Path("faces").rglob("?.png")]  # none for those that cannot be read
@@ -126,7 +125,7 @@ def test_refuses_what_is_not_a_folder_of_folders(evaluate):
     Path("empty").mkdir()
     assert "empty: contains no images" in evaluate("empty", exit_code=1).stderr
     Path("flat").mkdir()
-    Path("flat/loose.png").write_bytes(DEMO.read_bytes())
+    Path("flat/loose.png").write_bytes(DEMO_FACE.read_bytes())
     assert "flat: contains no folders with faces" in evaluate("flat", exit_code=1).stderr
     write_people(Path("faces"))
     assert "is an input" in evaluate("faces", "--scores", "x.json", "--json", "x.json", exit_code=3).stderr

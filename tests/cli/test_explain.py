@@ -13,13 +13,11 @@ import pytest
 from matplotlib import colormaps
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax import PixelQuality, Preprocessing, Recognizer, pixel_quality, relative_norm, scoring
 from pfiq_jax.cli.outcome import MEANING
-from pfiq_jax.faces import read_face, read_image
+from pfiq_jax.faces import DEMO_FACE, read_face, read_image
 from pfiq_jax.maps.face_regions import ALL_CONTRIBUTE, NOT_CALIBRATED
 
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 raw_score = jax.jit(relative_norm)
 
 
@@ -71,13 +69,13 @@ def test_explain_to_named_files(run, photos):
 @pytest.mark.parametrize("option", ["-o", "--npz"])
 @pytest.mark.parametrize(("name", "reason"), [("-", "- is stdout, which takes no"), ("out/x.jpg", "x.jpg is not a .")])
 def test_explain_makes_no_folder_of_what_was_meant_as_a_file(run, option, name, reason):
-    assert reason in run("explain", DEMO, option, name, exit_code=2).stderr
+    assert reason in run("explain", DEMO_FACE, option, name, exit_code=2).stderr
     assert os.listdir() == []
 
 
 def test_explain_to_a_folder_with_a_dot(run):
     Path("v1.0").mkdir()
-    run("explain", DEMO, "-o", "v1.0")
+    run("explain", DEMO_FACE, "-o", "v1.0")
     assert os.listdir("v1.0") == ["demo_face_quality.png"]
 
 
@@ -90,7 +88,7 @@ def test_explain_with_json_on_stdout_prints_nothing_else_there(run, photos):
 def test_explain_numbers_equal_stems(run, photos):
     for folder in "xy":
         Path(folder).mkdir()
-        Path(folder, "a.png").write_bytes(DEMO.read_bytes())
+        Path(folder, "a.png").write_bytes(DEMO_FACE.read_bytes())
     run("explain", photos[0], "x/a.png", "y/a.png", "-o", "out")
     assert sorted(os.listdir("out")) == ["a_quality.png", "a_quality_2.png", "a_quality_3.png"]
 
@@ -115,7 +113,7 @@ def test_explain_lists_a_bad_file_and_explains_the_others(run, photos):
 @pytest.mark.parametrize("name", [r"a$\b$ [1].png", "人.png", os.fsdecode(b"\xff.png")])
 def test_any_file_name(run, name):
     try:
-        Path(name).write_bytes(DEMO.read_bytes())
+        Path(name).write_bytes(DEMO_FACE.read_bytes())
     except OSError:
         pytest.skip("this file system has no such names")
     run("explain", name, "--json", "scores.json")
@@ -127,7 +125,7 @@ def test_any_file_name(run, name):
 
 def test_explain_shortens_a_name_that_would_be_too_long(run):
     name = "人" * 83 + ".png"
-    Path(name).write_bytes(DEMO.read_bytes())
+    Path(name).write_bytes(DEMO_FACE.read_bytes())
     run("explain", name, "-o", "out")
     assert len(os.listdir("out")) == 1
 
@@ -152,7 +150,7 @@ def test_explain_names_and_draws_what_a_face_lacks(run, explained):
     deficit = np.full((112, 112), 0.5, np.float32)
     deficit[40:62, 57:100] = 1  # in the right half of the image: the person's left eye
     explained(deficit)
-    result = run("explain", DEMO, "--json", "out.json", "--npz", "arrays.npz")
+    result = run("explain", DEMO_FACE, "--json", "out.json", "--npz", "arrays.npz")
     assert "  left eye: contributes less than in 99% of good faces" in result.stdout
     assert "right eye" not in result.stdout
     assert "deficits" not in result.stderr
@@ -169,7 +167,7 @@ def test_explain_names_and_draws_what_a_face_lacks(run, explained):
 
 def test_explain_says_that_a_clean_face_lacks_nothing(run, explained):
     explained(np.full((112, 112), 0.5, np.float32))
-    assert f"  {ALL_CONTRIBUTE}" in run("explain", DEMO).stdout
+    assert f"  {ALL_CONTRIBUTE}" in run("explain", DEMO_FACE).stdout
 
 
 def test_explain_leaves_deficits_out_with_one_sentence(run, explained, photos):
@@ -187,12 +185,12 @@ def test_explain_leaves_deficits_out_with_one_sentence(run, explained, photos):
 def test_explain_in_the_published_colours(run, explained):
     explained(None)
     for name, options in {"new": [], "published": ["--colours", "RdYlGn"]}.items():
-        run("explain", DEMO, "-o", f"{name}.png", *options)
+        run("explain", DEMO_FACE, "-o", f"{name}.png", *options)
         map_pixel = {"new": "cividis", "published": "RdYlGn"}[name]
         colour = np.round(255 * np.array(colormaps[map_pixel](0.25))[:3]).astype(int)
         picture = np.asarray(Image.open(f"{name}.png").convert("RGB")).astype(int)
         assert np.all(np.abs(picture - colour) <= 1, -1).sum() > 300 * 300
-    assert "'cividis', 'RdYlGn'" in run("explain", DEMO, "--colours", "red", exit_code=2).stderr
+    assert "'cividis', 'RdYlGn'" in run("explain", DEMO_FACE, "--colours", "red", exit_code=2).stderr
 
 
 def test_faces_of_the_recognizers_own_size(photos):

@@ -9,12 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax.cli.outcome import MEANING
-from pfiq_jax.faces import LANDMARK_COLUMNS, align, read_face, read_image
+from pfiq_jax.faces import DEMO_FACE, LANDMARK_COLUMNS, align, read_face, read_image
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 HEADER = f"path,{','.join(LANDMARK_COLUMNS)}\n"
 POINTS = ",".join(str(number) for point in ARCFACE_TEMPLATE for number in point)
 
@@ -34,8 +32,8 @@ def test_says_what_a_score_means(run, command):
 def test_warns_of_an_image_resized_without_landmarks(run, command):
     names = [f"{number}.png" for number in range(12)]
     for name in names:
-        Image.open(DEMO).resize((150, 120)).save(name)
-    assert "resized" not in run(command, DEMO).stderr
+        Image.open(DEMO_FACE).resize((150, 120)).save(name)
+    assert "resized" not in run(command, DEMO_FACE).stderr
     stderr = run(command, "--detect", "none", *(names if command == "score" else names[:1])).stderr
     assert "files were resized to 112x112 pixels without alignment" in stderr
     assert "0.png" in stderr
@@ -68,17 +66,17 @@ def test_warns_of_an_image_resized_without_landmarks(run, command):
 )
 def test_finds_out_first_that_an_output_cannot_be_written(run, monkeypatch, arguments):
     monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: pytest.fail("computed first"))
-    Path("a.png").write_bytes(DEMO.read_bytes())
+    Path("a.png").write_bytes(DEMO_FACE.read_bytes())
     for name in ("folder", "people/ann"):
         Path(name).mkdir(parents=True)
-    Path("people/ann/1.png").write_bytes(DEMO.read_bytes())
+    Path("people/ann/1.png").write_bytes(DEMO_FACE.read_bytes())
     for name in ("pipe", "pipe.png"):
         os.mkfifo(name)
     os.link("a.png", "hard.png")
     stderr = run(*arguments, exit_code=3).stderr
     assert stderr.startswith("Error: ")
     assert arguments[-1].removeprefix("./").split("/")[0] in stderr
-    assert Path("a.png").read_bytes() == DEMO.read_bytes()
+    assert Path("a.png").read_bytes() == DEMO_FACE.read_bytes()
 
 
 @pytest.mark.parametrize("option", ["--landmarks", "--recognizer"])
@@ -117,15 +115,17 @@ def test_another_recognizer(run, photos, recognizer, command, tmp_path):
 def test_a_recognizer_of_another_size(run, facenet):
     facenet.save("facenet.safetensors")
     own = ("--recognizer", "facenet.safetensors")
-    assert "resized to 160x160" in run("explain", DEMO, "--detect", "none", "--npz", "resized.npz", *own).stderr
+    assert "resized to 160x160" in run("explain", DEMO_FACE, "--detect", "none", "--npz", "resized.npz", *own).stderr
     with np.load("resized.npz") as arrays:
-        np.testing.assert_array_equal(arrays["image"], read_face(DEMO, (160, 160)).image)
+        np.testing.assert_array_equal(arrays["image"], read_face(DEMO_FACE, (160, 160)).image)
         assert arrays["map"].shape == (160, 160)
 
-    aligned = np.rint(align(read_image(DEMO), ARCFACE_TEMPLATE, size=(160, 160))).astype(np.uint8)
+    aligned = np.rint(align(read_image(DEMO_FACE), ARCFACE_TEMPLATE, size=(160, 160))).astype(np.uint8)
     Image.fromarray(aligned).save("aligned.png")
-    Path("landmarks.csv").write_text(f"{HEADER}{DEMO},{POINTS}\n")
-    scores = [run("score", *arguments, *own) for arguments in ([DEMO, "--landmarks", "landmarks.csv"], ["aligned.png"])]
+    Path("landmarks.csv").write_text(f"{HEADER}{DEMO_FACE},{POINTS}\n")
+    scores = [
+        run("score", *arguments, *own) for arguments in ([DEMO_FACE, "--landmarks", "landmarks.csv"], ["aligned.png"])
+    ]
     assert all("resized" not in result.stderr for result in scores)
     by_landmarks, as_it_is = (float(rows(result.stdout)[0]["raw_quality"]) for result in scores)
     assert by_landmarks == pytest.approx(as_it_is, rel=1e-4)  # a pixel may be rounded to the next level

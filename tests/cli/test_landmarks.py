@@ -11,12 +11,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax import face_quality
-from pfiq_jax.faces import LANDMARK_COLUMNS, align
+from pfiq_jax.faces import LANDMARK_COLUMNS, align, demo_face
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 scaled_score = jax.jit(face_quality)
 POINTS = ",".join(str(number) for point in ARCFACE_TEMPLATE for number in point)
 
@@ -28,7 +26,7 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_aligns_by_landmarks(run, recognizer):
     photo = np.zeros((300, 300, 3), np.uint8)
     photo[60:284:2, 40:264:2] = photo[61:285:2, 40:264:2] = photo[60:284:2, 41:265:2] = photo[61:285:2, 41:265:2] = (
-        np.asarray(Image.open(DEMO).convert("RGB"))
+        demo_face()
     )
     Path("photos").mkdir()
     Image.fromarray(photo).save("photos/photo.png")

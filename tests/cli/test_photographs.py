@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from pfiq_jax import PfiqError
+from pfiq_jax.faces import DEMO_FACE
 from pfiq_jax.faces.photographs import NO_FACE, PLACE_COLUMNS
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
-from tests.cli.conftest import DEMO
 
 LARGE, SMALL = (40, 60, 280), (420, 120, 126)  # left, top and side of the two squares that hold the demo face
 
@@ -21,7 +21,7 @@ LARGE, SMALL = (40, 60, 280), (420, 120, 126)  # left, top and side of the two s
 def photograph(path: str, *squares: tuple[int, int, int], size: tuple[int, int] = (640, 400)) -> str:
     photo = Image.new("RGB", size, (120, 130, 140))
     for left, top, side in squares:
-        photo.paste(Image.open(DEMO).convert("RGB").resize((side, side), Image.Resampling.BICUBIC), (left, top))
+        photo.paste(Image.open(DEMO_FACE).convert("RGB").resize((side, side), Image.Resampling.BICUBIC), (left, top))
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     photo.save(path)
     return path
@@ -42,14 +42,14 @@ def landmarks(row: dict[str, str]) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def demo_quality(run):
-    return float(rows(run("score", DEMO).stdout)[0]["quality"])
+    return float(rows(run("score", DEMO_FACE).stdout)[0]["quality"])
 
 
 def test_a_row_per_face_the_surest_first(run, demo_quality):
     group = photograph("group.png", SMALL, LARGE)
-    result = run("score", group, DEMO)
+    result = run("score", group, DEMO_FACE)
     found = rows(result.stdout)
-    assert [(row["path"], row["face"]) for row in found] == [(group, "1"), (group, "2"), (str(DEMO), "")]
+    assert [(row["path"], row["face"]) for row in found] == [(group, "1"), (group, "2"), (str(DEMO_FACE), "")]
     sure = [float(row["detector_score"]) for row in found[:2]]
     assert 1 > sure[0] >= sure[1] > 0.6
     by_size = sorted(found[:2], key=lambda row: -float(row["width"]))

@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax import QUALITY_METHODS, Recognizer, face_quality, relative_norm, scoring
 from pfiq_jax.cli.outcome import MEANING
-from pfiq_jax.faces import Face, read_face, read_image
+from pfiq_jax.faces import DEMO_FACE, Face, read_face, read_image
 from pfiq_jax.faces.photographs import PLACE_COLUMNS
 
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 scaled_score = jax.jit(face_quality)
 raw_score = jax.jit(relative_norm)
 
@@ -108,7 +106,7 @@ def test_score_reports_pictures_that_it_left_out_of_a_folder(run, photos):
 
 def test_score_lists_bad_files_and_scores_the_others(run, photos):
     Path("empty.png").touch()
-    Path("cut.png").write_bytes(DEMO.read_bytes()[:5000])
+    Path("cut.png").write_bytes(DEMO_FACE.read_bytes()[:5000])
     Path("text.jpg").write_text("no image")
     Image.fromarray(np.full((112, 112), np.nan, np.float32)).save("nan.tiff")
     bad = {"empty.png": "is empty", "cut.png": "truncated", "text.jpg": "damaged", "nan.tiff": "nan to nan"}
@@ -186,6 +184,6 @@ def test_help_lists_every_method_with_its_summary_and_cost(run):
 
 
 def test_a_resized_image_has_a_warning_in_its_row(run):
-    Image.open(DEMO).resize((150, 120)).save("large.png")
-    warnings = [row["warning"] for row in rows(run("score", "--detect", "none", DEMO, "large.png").stdout)]
+    Image.open(DEMO_FACE).resize((150, 120)).save("large.png")
+    warnings = [row["warning"] for row in rows(run("score", "--detect", "none", DEMO_FACE, "large.png").stdout)]
     assert warnings == ["", "resized without alignment"]

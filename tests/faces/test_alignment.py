@@ -1,7 +1,6 @@
 import csv
 import re
 import tracemalloc
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax import PfiqError, Preprocessing, Recognizer, SFace
-from pfiq_jax.faces import align, read_image
+from pfiq_jax.faces import DEMO_FACE, align, read_image
 from pfiq_jax.faces.alignment import align_on_host, matrix_of
 from pfiq_jax.faces.readers import reader_of
 from pfiq_jax.faces.resampling import bilinear, shrinkage, sources
@@ -21,7 +19,6 @@ from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
 
 SIZE = (112, 112)
 TEMPLATE = np.array(ARCFACE_TEMPLATE)
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 
 
 def on_device(photo, landmarks, size=SIZE):
@@ -151,7 +148,7 @@ def test_averages_boxes_where_more_than_twofold_is_left(cut):
 def test_a_large_face_shows_no_aliasing(recognizer):
     """A noisy photograph of 12 megapixels, against the crop of the same photograph after Pillow has shrunk it."""
     width = 12 * 112
-    face = Image.open(DEMO).convert("RGB").resize((width, width), Image.Resampling.BICUBIC)
+    face = Image.open(DEMO_FACE).convert("RGB").resize((width, width), Image.Resampling.BICUBIC)
     photo = np.random.default_rng(0).normal(90, 20, (3000, 4000, 3)).astype(np.float32)
     photo[100 : 100 + width, 900 : 900 + width] += np.asarray(face, np.float32) - 90
     photo = np.rint(photo.clip(0, 255)).astype(np.uint8)

@@ -1,15 +1,11 @@
 import os
 import re
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax import PfiqError
-from pfiq_jax.faces import expand_paths, left_out, limits, read_image
-
-DEMO = Path(pfiq_jax.__file__).parent / "bundled" / "demo_face.png"
+from pfiq_jax.faces import DEMO_FACE, expand_paths, left_out, limits, read_image
 
 
 @pytest.fixture
@@ -42,7 +38,7 @@ SUFFIXES = ("jpg", "jfif", "JPE", "mpo", "j2k", "jp2", "jpx", "pnm", "pbm", "tif
 
 def test_a_folder_is_read_as_its_files_are_by_name(tmp_path):
     """Whatever their suffix: 13 of 14 were left out."""
-    with Image.open(DEMO) as image:
+    with Image.open(DEMO_FACE) as image:
         for number, suffix in enumerate(SUFFIXES):
             image.save(tmp_path / f"{number:02}.{suffix}".rstrip("."), "JPEG")
     (tmp_path / "notes.txt").write_text("no picture")

@@ -1,7 +1,5 @@
 """From photographs and landmarks to scores and maps: one compiled program, exportable, differentiable."""
 
-from pathlib import Path
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,17 +8,15 @@ from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 from PIL import Image
 
-import pfiq_jax
 from pfiq_jax import Calibration, align, detect, face_quality, load_detector, pixel_quality, relative_norm
+from pfiq_jax.faces import DEMO_FACE
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
-
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 
 
 @pytest.fixture(scope="module")
 def two_photographs() -> tuple[np.ndarray, np.ndarray]:
     """A light and a dark one of the bundled face, enlarged threefold; and landmarks."""
-    face = np.asarray(Image.open(DEMO).convert("RGB").resize((336, 336), Image.Resampling.BICUBIC))
+    face = np.asarray(Image.open(DEMO_FACE).convert("RGB").resize((336, 336), Image.Resampling.BICUBIC))
     photo = np.pad(face, ((20, 44), (50, 14), (0, 0)), mode="edge").astype(np.float32)
     points = ((np.array(ARCFACE_TEMPLATE) + 0.5) * 3 - 0.5 + (50, 20)).astype(np.float32)
     return np.stack([photo, photo / 2]), np.stack([points, points + 1])

@@ -1,19 +1,15 @@
 import io
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-import pfiq_jax
 from pfiq_jax import PfiqError, Recognizer
-from pfiq_jax.faces import read_image
+from pfiq_jax.faces import DEMO_FACE, read_image
 from pfiq_jax.faces.image_files import with_image
 from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.faces.records import Record
 from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE
-
-DEMO = Path(pfiq_jax.__file__).parent / "bundled/demo_face.png"
 
 
 def pixels_of(content):
@@ -21,8 +17,8 @@ def pixels_of(content):
 
 
 def test_a_record_holds_a_file_its_bytes_or_its_pixels():
-    pixels, data = read_image(DEMO), DEMO.read_bytes()
-    for content in (DEMO, data, pixels, lambda: io.BytesIO(data)):
+    pixels, data = read_image(DEMO_FACE), DEMO_FACE.read_bytes()
+    for content in (DEMO_FACE, data, pixels, lambda: io.BytesIO(data)):
         np.testing.assert_array_equal(pixels_of(content), pixels)
 
 

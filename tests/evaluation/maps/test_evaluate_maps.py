@@ -1,13 +1,11 @@
 """All measures of maps, on a recogniser whose embedding is the image."""
 
 import json
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from PIL import Image
 
 import pfiq_jax
 from pfiq_jax import PfiqError, PixelQuality, Preprocessing, Recognizer
@@ -191,8 +189,7 @@ def test_the_picture_shows_curves_covers_maps_and_deficits(evaluation):
 
 @pytest.mark.slow
 def test_the_library_s_map_beats_the_controls_on_the_bundled_network(recognizer):
-    with Image.open(Path(pfiq_jax.__file__).parent / "bundled/demo_face.png") as image:
-        face = np.asarray(image.convert("RGB"))
+    face = pfiq_jax.demo_face()
     images = np.stack([face, face[:, ::-1], np.roll(face, 4, 0)])
     default = MAP_METHODS[DEFAULT_MAP_METHOD]
     evaluation = evaluate_maps(recognizer, images, {"default": default}, default, resamples=100)
