@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.verification import WEIGHTS
 from pfiq_jax import Forward, Recognizer, face_quality, relative_norm
-from pfiq_jax.adapting import fit_quality_head
+from pfiq_jax.adapting.quality_head import fit_quality_head, person_weights
 from pfiq_jax.cpu_memory import keep_freed_memory
 from pfiq_jax.evaluation import (
     compare_all_pairs,
@@ -38,7 +38,6 @@ from weights_convert.readers import read
 FOLDS = 5
 SCORES = ("learned", "relative_norm", "random")
 Faces = dict[str, tuple[Forward, np.ndarray]]  # forward passes and identities by set
-COUNT = 10**6  # of a person's mated pairs together, where each person counts once
 
 NOTE = (
     f"pAUC: mean FNMR at FMR 0.001 while up to {DISCARD:.0%} of the mated pairs are discarded, over the FNMR without "
@@ -91,7 +90,7 @@ def areas(seen: Forward, identities: np.ndarray, scores: Sequence[np.ndarray], *
     _, numbers = np.unique(identities, return_inverse=True)
     comparisons = compare_all_pairs(seen.embedding, numbers)
     first, similarity = comparisons.mated[:, 0], comparisons.mated_similarity
-    base = COUNT // np.bincount(numbers[first])[numbers[first]] if equally else np.ones(len(first), np.int64)
+    base = person_weights(comparisons) if equally else np.ones(len(first), np.int64)
     qualities = [each[comparisons.mated].min(1) for each in scores]
     orders = [np.argsort(each, kind="stable") for each in qualities]  # once for all resamples
     columns = [

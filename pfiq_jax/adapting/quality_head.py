@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.evaluation.scores.comparisons import Comparisons, compare_all_pairs, threshold_at_fmr
@@ -75,7 +75,7 @@ def fit_quality_head(
 
     The head is linear in the channel means of the units and in the logs of the embedding's length and of
     ``relative_norm``. The trunk runs once per face. The fit is a ridge regression in which each person counts once and
-    ``relative_norm`` has no penalty: the stronger the penalty, the more does the head rank faces as ``relative_norm``.
+    ``relative_norm`` has no penalty: with a stronger penalty, the head ranks faces more like ``relative_norm``.
     It is fitted to the mated similarity or to CR-FIQA's ratio; ``adapting/quality_head.py`` defines them.
 
     Target and penalty are those with the lowest pAUC (error versus discard) in five-fold cross-validation over people.
@@ -108,7 +108,9 @@ def fit_quality_head(
     inputs, embeddings = _measure(recognizer, faces, len(people))
     comparisons = compare_all_pairs(embeddings, people)
     scores = _left_out_scores(inputs, embeddings, people)
-    choice = min(scores, key=lambda choice: mated_area(comparisons, scores[choice]))  # the first of equal ones
+    errors, weights = mated_errors(comparisons), person_weights(comparisons)
+    areas = {choice: mated_area(comparisons, errors, weights, scores[choice]) for choice in CHOICES}
+    choice = min(CHOICES, key=lambda choice: areas[choice])  # the first of equal ones
     kernels, biases = _fit(inputs, embeddings, people)
     described = f"{reference}, {len(people)} faces of {len(counts)} people"
     head = LearnedHead(
@@ -121,7 +123,7 @@ def fit_quality_head(
 
 
 def mate_targets(embeddings: Vectors, people: People) -> Float[np.ndarray, "faces targets"]:
-    """The ``TARGETS`` of each face, higher is better; NaN for faces whose person has no other.
+    """The ``TARGETS`` of each face, higher is better; NaN for the only face of a person.
 
     Args:
         embeddings: (faces, dim), of any length, of two people or more.
@@ -155,18 +157,39 @@ def folds_over_people(people: People) -> People:
     return fold[people]
 
 
-def mated_area(comparisons: Comparisons, scores: Float[np.ndarray, " faces"]) -> float:
-    """The pAUC of scores as a head is chosen by it: each person counts once; lower is better.
+def person_weights(comparisons: Comparisons) -> Int[np.ndarray, " mated"]:
+    """Whole numbers by which each person's mated comparisons together count as much as any other person's."""
+    people = comparisons.identities[comparisons.mated[:, 0]]
+    return np.maximum(1, COUNT // np.bincount(people)[people])
 
-    Errors are the mated comparisons below the threshold of a false match rate of 0.001, but at least the 1% of lowest
-    similarity.
+
+def mated_errors(comparisons: Comparisons) -> Bool[np.ndarray, " mated"]:
+    """The errors that a head is chosen by.
+
+    They are the mated comparisons below the threshold of a false match rate of 0.001, but at least the 1% of lowest
+    similarity, where each person counts once.
     """
-    people, similarity = comparisons.identities[comparisons.mated[:, 0]], comparisons.mated_similarity
-    weights = np.maximum(1, COUNT // np.bincount(people)[people])
+    similarity, weights = comparisons.mated_similarity, person_weights(comparisons)
     order = np.argsort(similarity, kind="stable")
     reached = np.cumsum(weights[order])
     last_error = similarity[order][np.searchsorted(reached, LEAST_ERRORS * reached[-1])]
-    errors = similarity <= max(last_error, threshold_at_fmr(comparisons))
+    return similarity <= max(last_error, threshold_at_fmr(comparisons))
+
+
+def mated_area(
+    comparisons: Comparisons,
+    errors: Bool[np.ndarray, " mated"],
+    weights: Int[np.ndarray, " mated"],
+    scores: Float[np.ndarray, " faces"],
+) -> float:
+    """The pAUC of scores; lower is better.
+
+    Args:
+        comparisons: of all pairs of faces.
+        errors: of its mated pairs.
+        weights: of its mated pairs.
+        scores: of the faces, higher is better.
+    """
     curve = error_versus_discard(errors, scores[comparisons.mated].min(1), weights)
     return normalized_partial_area(curve, DISCARD)
 
@@ -210,8 +233,8 @@ def _fit(
 ) -> tuple[Float[np.ndarray, "targets penalties inputs"], Float[np.ndarray, "targets penalties"]]:
     """Kernels and biases of the ridge regressions of standardised inputs, for each target and penalty.
 
-    The last input has no penalty, so it is taken out of the others and of the targets first (the theorem of Frisch,
-    Waugh and Lovell). One decomposition of the covariance serves all penalties.
+    The last input has no penalty. It is first projected out of the other inputs and of the targets (the theorem of
+    Frisch, Waugh and Lovell). One decomposition of the covariance serves all penalties.
     """
     targets = mate_targets(embeddings, people)
     known = np.isfinite(targets[:, 0])

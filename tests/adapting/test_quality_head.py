@@ -21,7 +21,15 @@ from pfiq_jax import (
     relative_norm,
 )
 from pfiq_jax.adapting import fit_quality_head, quality_head
-from pfiq_jax.adapting.quality_head import PENALTIES, TARGETS, folds_over_people, mate_targets, mated_area
+from pfiq_jax.adapting.quality_head import (
+    PENALTIES,
+    TARGETS,
+    folds_over_people,
+    mate_targets,
+    mated_area,
+    mated_errors,
+    person_weights,
+)
 from pfiq_jax.evaluation import compare_all_pairs
 from pfiq_jax.learned_head import LearnedHead
 from pfiq_jax.quality.learned import head_inputs
@@ -120,8 +128,10 @@ def test_area_by_hand():
     angles = np.deg2rad([0, 10, 60, 115, 116, 180, 181, 250, 251])
     comparisons = compare_all_pairs(np.stack([np.cos(angles), np.sin(angles)], 1), [0, 0, 0, 1, 1, 2, 2, 3, 3])
     helpful, harmful = (np.where(np.arange(9) == worst, 0.0, 1.0) for worst in (2, 1))
-    assert mated_area(comparisons, helpful) == pytest.approx((2 / 12) / 0.3, rel=1e-4)
-    assert mated_area(comparisons, harmful) == pytest.approx((2 / 12 + (0.3 - 2 / 12) * 1.2) / 0.3, rel=1e-4)
+    errors, weights = mated_errors(comparisons), person_weights(comparisons)
+    areas = [mated_area(comparisons, errors, weights, scores) for scores in (helpful, harmful)]
+    assert areas[0] == pytest.approx((2 / 12) / 0.3, rel=1e-4)
+    assert areas[1] == pytest.approx((2 / 12 + (0.3 - 2 / 12) * 1.2) / 0.3, rel=1e-4)
 
 
 def test_a_known_head_is_found(fitted, seen):
