@@ -20,7 +20,7 @@ import click
 import jax
 import numpy as np
 
-from benchmarks.verification import WEIGHTS, Pairs, accuracies, read_pairs, true_accept_rate
+from benchmarks.verification import Pairs, accuracies, read_pairs, sections, true_accept_rate
 from pfiq_jax import Forward, IResNet, MobileFaceNet, Recognizer, SFace, ser_fiq_closed_form
 from pfiq_jax.adapting import fit_dropout_head
 from pfiq_jax.cpu_memory import keep_freed_memory
@@ -31,8 +31,6 @@ from pfiq_jax.evaluation.scores.evaluate_scores import DISCARD
 from pfiq_jax.faces import People, people_in, read_image
 from pfiq_jax.faces.batches import in_batches
 from pfiq_jax.tables import markdown_table
-from weights_convert.convert import convert
-from weights_convert.readers import read
 
 TIMED = (MobileFaceNet(), SFace(), IResNet(50))
 TIMED_FACES = 5000
@@ -194,12 +192,9 @@ def main(data: Path | None, output: Path | None, one: int | None) -> None:
         return
     keep_freed_memory()
     assert data
-    sections = []
-    for name, file in reversed(WEIGHTS.items()):
-        sections.append(f"{name}. {measure(convert(read(data / 'weights' / file)), data)}")
-        click.echo(sections[-1])
-    sections.append(f"A fit to {TIMED_FACES} random units, without forward passes, on the CPU.\n\n{timings()}")
-    text = "\n\n".join([*sections, NOTE]) + "\n"
+    parts = sections(measure, data)
+    parts.append(f"A fit to {TIMED_FACES} random units, without forward passes, on the CPU.\n\n{timings()}")
+    text = "\n\n".join([*parts, NOTE]) + "\n"
     click.echo(text)
     if output:
         output.write_text(text)

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from benchmarks.verification import WEIGHTS
+from benchmarks.verification import sections
 from pfiq_jax import Forward, Recognizer, face_quality, relative_norm
 from pfiq_jax.adapting.quality_head import fit_quality_head, person_weights
 from pfiq_jax.cpu_memory import keep_freed_memory
@@ -32,8 +32,6 @@ from pfiq_jax.evaluation.scores.evaluate_scores import DISCARD
 from pfiq_jax.faces import people_in, read_image
 from pfiq_jax.faces.batches import in_batches
 from pfiq_jax.tables import markdown_table
-from weights_convert.convert import convert
-from weights_convert.readers import read
 
 FOLDS = 5
 SCORES = ("learned", "relative_norm", "random")
@@ -138,11 +136,7 @@ def measure(recognizer: Recognizer, data: Path) -> str:
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(data: Path, output: Path | None) -> None:
     keep_freed_memory()
-    sections = []
-    for name, file in reversed(WEIGHTS.items()):
-        sections.append(f"{name}. {measure(convert(read(data / 'weights' / file)), data)}")
-        click.echo(sections[-1])
-    text = "\n\n".join([*sections, NOTE]) + "\n"
+    text = "\n\n".join([*sections(measure, data), NOTE]) + "\n"
     click.echo(text)
     if output:
         output.write_text(text)

@@ -31,6 +31,16 @@ WEIGHTS = {
 FOLDS = 10
 BATCH = 32
 
+
+def sections(measure: Callable[[Recognizer, Path], str], data: Path) -> list[str]:
+    """What a function reports of each network, after the network's name; printed as soon as it is known."""
+    found = []
+    for name, file in reversed(WEIGHTS.items()):
+        found.append(f"{name}. {measure(convert(read(data / 'weights' / file)), data)}")
+        click.echo(found[-1])
+    return found
+
+
 Pairs = list[tuple[Path, Path, bool]]
 
 
