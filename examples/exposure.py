@@ -5,8 +5,8 @@
 The bundled face is spoiled in three ways. Adam then finds the settings that maximise its quality: the exposure alone,
 all of exposure, contrast and the gains of red and blue, or the exposure after grey world has chosen the gains. The loss
 is the quality alone, so a higher quality proves nothing. What is measured is the cosine to the embedding of the
-unspoiled face, which the loss does not contain. The baselines are no change, and grey world: gains that give every
-channel the mean 128, whatever the image shows.
+unspoiled face, which the loss does not contain. The baselines are the face as it is, and grey world, which
+scales every channel to the mean 128, whatever the image shows.
 
 The exposure by quality raises the cosine of the dark face from 0.63 to 0.97, grey world to 0.83. With all four settings
 free the quality is higher in all rows. The flat face gains (0.90 to 0.94), the dark one loses (0.97 to 0.89), and the

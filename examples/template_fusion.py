@@ -10,8 +10,8 @@ Measured is the share of mated comparisons below the threshold that one in a tho
 (FNMR at FMR 0.001, lower is better), with 95% intervals over people. The baselines are equal weights, and the
 qualities of each person's faces in a random order. The length of the embedding is a weight without any calibration.
 
-On faces of which half are disturbed, weights by quality lower the FNMR of two faces against three from 0.031 to 0.019,
-and so does the length. Of one face against four they change nothing: the single face decides.
+Half of the faces are disturbed. For two faces against three, weights by quality lower the FNMR from 0.031 to 0.019, and
+so does the length. For one face against four they change nothing, since the single face decides.
 """
 
 import itertools

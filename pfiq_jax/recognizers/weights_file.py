@@ -84,7 +84,7 @@ def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> Non
         header = header_of(recognizer)
     except PfiqError as error:
         raise PfiqError(f"{path}: {error}") from error
-    fitted = {name: getattr(recognizer, name) for name in FITTED}  # without one, there are no leaves
+    fitted = {name: getattr(recognizer, name) for name in FITTED}  # None has no leaves
     arrays |= {name: _narrow(np.asarray(leaf), "float16") for name, leaf in named_leaves(fitted)}
     write_weights(path, header, arrays)
 
