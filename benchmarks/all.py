@@ -4,8 +4,9 @@
     python -m benchmarks.all --data DATA --list
 
 Results whose command, code and data have not changed since they were made are left as they are, so the same command
-goes on after an interruption. ``benchmarks/results/manifest.json`` says what was measured when, on which device and
-commit. What needs data, packages or a device that are not here is left out and named at the end.
+goes on after an interruption. Comments, docstrings, help texts and messages of errors do not count as code.
+``benchmarks/results/manifest.json`` says what was measured when, on which device and commit. What needs data, packages
+or a device that are not here is left out and named at the end.
 """
 
 import hashlib
@@ -23,9 +24,10 @@ from pathlib import Path
 
 import click
 
-from benchmarks import manifest
-from benchmarks.manifest import MADE, RESULTS, ROOT, Code
+from benchmarks import manifest, source
+from benchmarks.manifest import MADE, RESULTS
 from benchmarks.records import MADE_RECORDS, RESULT_RECORDS, Record
+from benchmarks.source import ROOT, Source
 from pfiq_jax.tables import markdown_table
 
 PROGRAMS = {
@@ -58,11 +60,13 @@ def missing(record: Record, data: Path, device: str) -> str:
     return "; ".join(reasons)
 
 
-def key_of(record: Record, data: Path, code: Code) -> str:
+def key_of(record: Record, data: Path, code: Source) -> str:
     """Changes with the command, the code and the data of a record and of the intermediate files that it reads."""
     results = [ROOT / each for each in re.findall(r"benchmarks/results/[\w.]+", record.command)]
     contents = [path.read_text() for path in results if path.exists()]
-    parts = [record.command, code.content, manifest.digest(data / path for path in record.data), *contents]
+    scripts = source.digest(source.scripts_of(record.command))
+    sizes = manifest.digest_of_sizes(data / path for path in record.data)
+    parts = [record.command, code.library, scripts, sizes, *contents]
     parts += [key_of(maker, data, code) for maker in makers(record)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -80,7 +84,7 @@ def arguments_of(record: Record, data: Path, out: Path) -> list[str]:
     return PROGRAMS[first] + [re.sub(r"^(DATA|OUT|MADE)\b", lambda m: str(folders[m[1]]), each) for each in others]
 
 
-def make(record: Record, data: Path, device: str, code: Code, key: str) -> str:
+def make(record: Record, data: Path, device: str, code: Source, key: str) -> str:
     """Runs a command and keeps its files with their entry; returns why it failed, or nothing."""
     folder = folder_of(record)
     folder.mkdir(parents=True, exist_ok=True)
@@ -116,7 +120,7 @@ def chosen(only: tuple[str, ...]) -> list[Record]:
 
 
 def states(
-    records: list[Record], data: Path, device: str, code: Code, again: bool
+    records: list[Record], data: Path, device: str, code: Source, again: bool
 ) -> Iterator[tuple[Record, str, str]]:
     """Each record, why it cannot be made here, and its key if it is to be made."""
     for record in records:
@@ -124,7 +128,7 @@ def states(
         yield record, missing(record, data, device), "" if is_done(record, key) and not again else key
 
 
-def run(record: Record, data: Path, device: str, code: Code, key: str) -> str:
+def run(record: Record, data: Path, device: str, code: Source, key: str) -> str:
     """Makes a record, and before it the intermediate files that are missing; returns why it failed, or nothing."""
     for maker in makers(record):
         maker_key = key_of(maker, data, code)
@@ -140,7 +144,7 @@ def run(record: Record, data: Path, device: str, code: Code, key: str) -> str:
 @click.option("--list", "lists", is_flag=True, help="Show all results and what they need, and make none.")
 def main(data: Path, only: tuple[str, ...], again: bool, lists: bool) -> None:
     records = chosen(only)
-    code, device = manifest.code(), manifest.device()
+    code, device = source.current(), manifest.device()
     found = list(states(records, data, device, code, again))
     if lists:
         rows = [

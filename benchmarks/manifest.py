@@ -11,19 +11,14 @@ import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import click
-
+from benchmarks.source import ROOT
 from pfiq_jax.outputs import write_text
 
-ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
 MADE = ROOT / "build" / "evidence"
 NAME = "manifest.json"
-CODE = ("pfiq_jax", "weights_convert", "benchmarks/*.py", "benchmarks/accelerator")
-"""What a measurement depends on; results and documents are left out, so that storing them makes nothing stale."""
-
 VERSIONS = ("jax", "jaxlib", "flax", "numpy")
 
 Entry = Mapping[str, Any]
@@ -40,34 +35,7 @@ def note(folder: Path, names: Iterable[str], entry: Entry) -> None:
     write_text(folder / NAME, json.dumps(dict(sorted(entries.items())), indent=2) + "\n")
 
 
-class Code(NamedTuple):
-    """What the code is.
-
-    Attributes:
-        commit: the last one that changed it.
-        content: a short digest, which stays the same where a branch is moved.
-    """
-
-    commit: str
-    content: str
-
-
-def code() -> Code:
-    """The code that is checked out; an error if it differs from the commit."""
-    if changed := _git("status", "--porcelain", "--", *CODE):
-        raise click.ClickException(
-            f"the code has changes that are not committed; commit them, so that the manifest can name the code that "
-            f"was measured:\n{changed}"
-        )
-    content = hashlib.sha256(_git("ls-files", "--stage", "--", *CODE).encode()).hexdigest()[:16]
-    return Code(_git("log", "-1", "--format=%H", "--", *CODE), content)
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def digest(paths: Iterable[Path]) -> str:
+def digest_of_sizes(paths: Iterable[Path]) -> str:
     """The names and sizes of some files, and of all files in some folders, as one short text."""
     found = hashlib.sha256()
     for path in paths:

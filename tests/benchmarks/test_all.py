@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks import all as runner
-from benchmarks import manifest
+from benchmarks import manifest, source
 from benchmarks.records import Record
 
 WRITE = "python -c 'import sys; open(sys.argv[1], \"w\").write(sys.argv[2])'"
@@ -29,7 +29,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(module, "MADE", tmp_path / "made")
     monkeypatch.setattr(runner, "MADE_RECORDS", (made,))
     monkeypatch.setattr(runner, "RESULT_RECORDS", results)
-    monkeypatch.setattr(manifest, "code", lambda: manifest.Code("1234", "abcd"))
+    monkeypatch.setattr(source, "current", lambda: source.Source("1234", "abcd"))
     monkeypatch.setattr(manifest, "device", lambda: "cpu")
     (tmp_path / "data/faces").mkdir(parents=True)
     (tmp_path / "data/faces/a.txt").write_text("face")
@@ -70,9 +70,9 @@ def test_makes_again_only_what_has_changed(data, monkeypatch):
     (data.parent / "results/c.md").unlink()
     assert "c.md: python" in run(data, "--only", "c.md").output
     assert "c.md: python" in run(data, "--only", "c.md", "--again").output
-    monkeypatch.setattr(manifest, "code", lambda: manifest.Code("5678", "abcd"))
+    monkeypatch.setattr(source, "current", lambda: source.Source("5678", "abcd"))
     assert "a.md: up to date" in run(data, "--only", "a.md").output
-    monkeypatch.setattr(manifest, "code", lambda: manifest.Code("5678", "ef01"))
+    monkeypatch.setattr(source, "current", lambda: source.Source("5678", "ef01"))
     assert "a.md: python" in run(data, "--only", "a.md").output
 
 
