@@ -92,7 +92,8 @@ def main(folder: Path, faces: int, rounds: int, output: Path | None) -> None:
     table = markdown_table(["what", "faces per second", "x `embed`", "ms of processor time per face"], rows)
     text = (
         f"{len(jax.local_devices())} x {device}, {os.cpu_count()} cores, batch {default_batch_size()}; {len(paths)} "
-        f"files; jax {jax.__version__}; medians of {rounds} rounds; load average {os.getloadavg()[0]:.0f}.\n\n{table}\n"
+        f"files; jax {jax.__version__}; medians of {rounds} rounds; load average {os.getloadavg()[0]:.0f}. "
+        f"Ratios are medians of the ratios; decoding processes do not count as processor time.\n\n{table}\n"
     )
     click.echo(text)
     if output:

@@ -52,8 +52,8 @@ def main(folder: Path, output: Path | None) -> None:
     rows = [[name, f"{pauc.value:.4f} [{pauc.low:.3f}, {pauc.high:.3f}]"] for name, pauc in paucs.items()]
     rows.append([f"100 masks, mean of {len(SEEDS)} seeds", f"{mean:.4f}"])
     text = (
-        f"{len(identities)} faces of {folder.name}, all pairs, FMR {found.fmr:g}, FNMR {found.start.value:.4f}; in "
-        "brackets 95% intervals over people.\n\n" + markdown_table(["score", "pAUC to 30%"], rows) + "\n"
+        f"{len(identities)} faces of {folder.name}, all pairs, FMR {found.fmr:g}, FNMR {found.start.value:.4f}. In "
+        "brackets: 95% intervals over people.\n\n" + markdown_table(["score", "pAUC to 30%"], rows) + "\n"
     )
     click.echo(text)
     if output:

@@ -62,7 +62,7 @@ def main(output: Path | None) -> None:
             numbers = (f"{size / 1e6:.0f}", f"{seconds:.1f}", f"{peak / 1e6:.0f}", f"{peak / size:.1f}")
             rows.append((f"`{source.suffix}`", *numbers))
     table = markdown_table(["file", "MB", "seconds", "peak, MB", "peak / file"], rows)
-    text = f"Medians of {ROUNDS} conversions of an IResNet-100.\n\n{table}\n"
+    text = f"An IResNet-100: median time and greatest peak of {ROUNDS} conversions.\n\n{table}\n"
     click.echo(text)
     if output:
         output.write_text(text)

@@ -120,8 +120,11 @@ def main(folder: Path, model: Path, output: Path | None) -> None:
     text = f"{len(photos)} photographs, {jax.devices()[0].device_kind}, {os.cpu_count()} cores.\n\n"
     text += markdown_table([f"one photograph of {SIDE}x{SIDE} pixels", "ms, median", "ratio"], rows) + "\n\n"
     shares = [(name, f"{each:.1%}") for name, each in righted(detector, photos).items()]
-    text += markdown_table(["photographs turned by", "righted"], shares) + "\n\n"
-    header = ["photographs tilted by", "tilt after alignment", "quality", "quality by the upright landmarks"]
+    text += (
+        markdown_table(["photographs turned by", f"landmarks within {PIXELS} pixels of the upright ones"], shares)
+        + "\n\n"
+    )
+    header = ["photographs tilted by", "tilt after alignment, median", "quality, mean", "by the upright landmarks"]
     text += markdown_table(header, tilted(detector, photos)) + "\n"
     click.echo(text)
     if output:

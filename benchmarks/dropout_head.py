@@ -39,9 +39,10 @@ RATES = ("accuracy, %", "TAR at FMR 0.001, %")
 
 NOTE = (
     f"pAUC: mean FNMR while up to {DISCARD:.0%} of the mated pairs are discarded by SER-FIQ's closed form, over the "
-    'FNMR without discarding; lower is better. "Errors before" discards, by the score of each head, pairs of the head '
-    "before. In brackets: 95% intervals of a bootstrap over people, for the pairs over pairs. Differences are of the "
-    "same resamples."
+    'FNMR without discarding; lower is better. "Errors before": the pairs that fail are those of the head before, and '
+    "each head decides which pairs are discarded. TAR: share of mated pairs above the threshold of this FMR; higher is "
+    "better, as for the accuracy. In brackets: 95% intervals of a bootstrap over people, for the pairs over pairs. "
+    "Differences are of the same resamples."
 )
 
 Measured = dict[str, tuple[np.ndarray, np.ndarray]]  # embeddings and scores by head

@@ -118,10 +118,10 @@ def times(recognizer: Recognizer, images: np.ndarray, sessions: dict[str, onnxru
             [str(number), what, f"{np.median(each):.1f}", f"{np.median(each / first):.2f}"]
             for what, each in found.items()
         ]
-    threads = "on one thread (the library: on all)"
     table = markdown_table(["faces", "program", "milliseconds", "ratio"], rows)
     return (
-        f"Median processor time of {ROUNDS} calls in alternation, {threads}. The ratio is the median of the ratios."
+        f"Median processor time of {ROUNDS} calls in alternation, of all threads together; ONNX Runtime has one. The "
+        "ratio is the median of the ratios."
         f"\n\n{table}"
     )
 

@@ -79,7 +79,7 @@ def main(folder: Path, recognizer: Path | None, keep: Path | None, output: Path 
     }
     shares = [[name, cell(mean_estimates({0: hits.astype(float)})[0])] for name, hits in found.items()]
     text = (
-        f"{network}\n\nDeficits of {len(good)} good faces, one of each person, of people not fitted to:\n\n"
+        f"{network.network}. Deficits of {len(good)} good faces, one of each person, of people not fitted to:\n\n"
         + markdown_table(["deficit", "share of pixels at or below it"], [[str(s), cell(below[s])] for s in SHARES])
         + f"\n\nRegions of these faces with a median deficit of {MARKED} or more, clean and with drawn occlusions:\n\n"
         + markdown_table(["faces, regions", "share marked"], shares)

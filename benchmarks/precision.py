@@ -29,8 +29,7 @@ NOTES = """\
 Differences from float32, as mean / largest over faces, pairs of faces or pixels. "Cosine of pairs": the similarity of
 two faces. "Turned": one minus the cosine between a face's embeddings in both precisions. The raw score is that of
 `face_quality`, in standard deviations over the faces. The gradient of `pixel_quality` is compared by the length of the
-difference, relative to its own. "Time": of `embed` on this device, relative to float32 in the same rounds. A
-network that was never calibrated has no quality that means anything; its raw score is `ser_fiq_closed_form`."""
+difference, relative to its own. "Time": of `embed` on this device, relative to float32 in the same rounds."""
 
 
 def rounded(tree: Any) -> Any:

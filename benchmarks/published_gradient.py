@@ -65,7 +65,7 @@ def main(folder: Path, output: Path | None) -> None:
         for name, each in found.items()
     ]
     header = ["compared", "difference on the median face", "greatest", f"faces with more than {LIMIT:g}"]
-    about = f"SFace, {len(paths)} faces; lengths of differences, relative to the gradient."
+    about = f"SFace, {len(paths)} faces. Difference: its length, divided by that of the gradient."
     text = f"{about}\n\n{markdown_table(header, rows)}\n"
     click.echo(text)
     if output:

@@ -8,6 +8,7 @@ the head, since heads may differ in their targets.
 """
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -40,9 +41,8 @@ Faces = dict[str, tuple[Forward, np.ndarray]]  # forward passes and identities b
 NOTE = (
     f"pAUC: mean FNMR at FMR 0.001 while up to {DISCARD:.0%} of the mated pairs are discarded, over the FNMR without "
     "discarding; lower is better. In brackets: 95% intervals of a bootstrap over people; differences are of the same "
-    "resamples, and below 0 if the learned head is better. Of the 201,291 mated pairs of lfw_dev, 140,185 are of one "
-    "person. Where each person counts once, all pairs of a person together weigh as much as those of any other. No "
-    "head has seen a face of the people that it is measured on. The machine had two cores, which other programs shared."
+    "resamples, and below 0 if the learned head is better. Where each person counts once, all pairs of a person "
+    "together weigh as much as those of any other. No head was fitted to faces of the people that it is measured on."
 )
 
 
@@ -123,11 +123,15 @@ def measure(recognizer: Recognizer, data: Path) -> str:
             for equally in (False, True) if tested == "lfw_dev" else (False,):
                 group = f"{tested}, each person once" if equally else tested
                 rows.append([name, group, *areas(seen, identities, scores, equally=equally)])
-        choices.append(f"{name}: {'; '.join(chosen)}")
+        counts = [f"{what} ({count} of {FOLDS})" for what, count in Counter(chosen).items()]
+        choices.append(f"{name}: {'; '.join(counts)}")
+    pairs = np.unique(who, return_counts=True)[1]
+    pairs = pairs * (pairs - 1) // 2
     titles = ["fitted to", "measured on", *SCORES, *(f"learned - {name}" for name in SCORES[1:])]
     return (
         f"{len(who)} forward passes took {seconds:.0f} s, a fit to them {took:.0f} s ({busy:.0f} processor seconds). "
-        f"Chosen by cross-validation, {'. '.join(choices)}.\n\n{markdown_table(titles, rows)}"
+        f"Of the {pairs.sum():,} mated pairs of lfw_dev, {pairs.max():,} are of one person. Targets and penalties "
+        f"that the folds chose by cross-validation, {'. '.join(choices)}.\n\n{markdown_table(titles, rows)}"
     )
 
 

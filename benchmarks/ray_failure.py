@@ -1,4 +1,4 @@
-"""What Ray Data loses when one of two actors of FaceScorer is killed in the middle: nothing.
+"""Whether Ray Data loses or changes rows when one of two actors of FaceScorer is killed.
 
     pip install "pfiq-jax[ray]"
     python -m benchmarks.ray_failure FOLDER [--faces 2000] [-o benchmarks/results/ray_failure.md]
@@ -47,7 +47,7 @@ def main(folder: Path, faces: int, output: Path | None) -> None:
         "faces",
         "actors killed",
         "rows",
-        "different faces",
+        "distinct rows",
         "largest difference of raw scores",
         "faces per second",
     ]

@@ -225,7 +225,7 @@ RESULT_RECORDS = (
     Record(_same("h200.md"), "python -m benchmarks.accelerator -o OUT/h200.md", 8, (), ("torch",), "NVIDIA H200"),
     Record(
         _same("precision.md"),
-        f"python -m benchmarks.precision DATA/lfw_dev DATA/{DISTURBED}{Y1} -o OUT/precision.md",
+        f"python -m benchmarks.precision DATA/lfw_dev DATA/{DISTURBED}{CALIBRATED_Y1} -o OUT/precision.md",
         4,
         (LFW, DISTURBED),
         ("torch",),

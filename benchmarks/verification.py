@@ -115,7 +115,8 @@ def main(data: Path, output: Path | None) -> None:
             units = embeddings_of(images, embed)
             rows.append(row(f"{name}, {label}", np.sum(units[first] * units[second], axis=-1), mated))
     text = (
-        f"{mated.sum()} mated and {(~mated).sum()} non-mated pairs of LFW, {len(images)} faces, {FOLDS} folds.\n\n"
+        f"{mated.sum()} mated and {(~mated).sum()} non-mated pairs of LFW, {len(images)} faces, {FOLDS} folds. "
+        "Accuracy: mean and standard deviation over the folds.\n\n"
         + markdown_table(["network", "accuracy, %", f"TAR at FMR {FMR:g}, %"], rows)
         + "\n"
     )
