@@ -21,7 +21,7 @@ SUBCOMMANDS = {
 
 
 def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
-    """Prints the versions of the library and of JAX, and the devices, as an issue should name them."""
+    """Prints the versions of the library and of JAX, and the devices, as a bug report should state them."""
     if not value or ctx.resilient_parsing:
         return
     from importlib.metadata import version
@@ -30,7 +30,7 @@ def print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 
     try:
         devices = ", ".join(f"{device.platform}:{device.id} {device.device_kind}" for device in jax.devices())
-    except RuntimeError as error:  # JAX_PLATFORMS names a device that is not there
+    except RuntimeError as error:  # JAX_PLATFORMS names a device that does not exist
         devices = f"none ({error})"
     click.echo(f"pfiq {version('pfiq-jax')}\njax {version('jax')}\ndevices {devices}")
     ctx.exit()

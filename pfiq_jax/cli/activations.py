@@ -53,7 +53,7 @@ VARIATION_FILES = ("high.npz", "low.npz")
     "--quality",
     type=click.Choice(list(QUALITY_METHODS)),
     metavar="METHOD",
-    help="Score to split by; see below. [default: as pfiq score]",
+    help="Quality method to split by; see below. [default: as pfiq score]",
 )
 @click.option("--scores", "scores_file", type=FILE, metavar="CSV|PARQUET", help="Scores of another tool to split by.")
 @click.option("--column", metavar="NAME", help="Column of --scores, if it has several.")
@@ -65,7 +65,11 @@ VARIATION_FILES = ("high.npz", "low.npz")
     help="Share of the faces in either set.",
 )
 @click.option(
-    "--limit", type=click.IntRange(SMALLEST_SET), default=100, show_default=True, help="Most faces of each set to use."
+    "--limit",
+    type=click.IntRange(SMALLEST_SET),
+    default=100,
+    show_default=True,
+    help="Largest number of faces per set.",
 )
 @click.option(
     "--activation",
@@ -89,16 +93,16 @@ def activations(
     detection: Detection,
     recognizer_file: Path | None,
 ) -> None:
-    """Show where the recogniser looks in faces of high and of low quality, and how much that varies.
+    """Show where the recogniser looks in faces of high and of low quality, and how much this varies between faces.
 
     FOLDER contains aligned faces of the recogniser's size, or photographs. The largest face of each photograph is
-    used. By default the 10% of faces with the highest scores are compared with the 10% with the lowest. Written into
-    REPORT:
+    used. By default the 10% of faces with the highest scores are compared with the 10% with the lowest scores. The
+    folder REPORT gets these files:
 
     \b
-    report.html         the findings, with all pictures, on one page; also what
-                        the faces lack, if the recogniser is calibrated for it
-    report.json         the numbers
+    report.html         the findings, with all pictures, on one page; also the
+                        mean deficits, if the recogniser is calibrated for them
+    report.json         the values
     *.png               the pictures
     faces.csv           deviation and score of single faces
     high.npz, low.npz   statistics of the sets; pfiq explain --reference compares
@@ -107,12 +111,12 @@ def activations(
     Scores are those of this library or, with --scores, a column of a table with a column `path` (relative to FOLDER, to
     the table or to the current folder), for which higher must be better. Faces without a score are left out.
 
-    Files that cannot be read are listed at the end and make the exit code 1; all others are used.
+    Files that cannot be read are listed at the end, and the exit code is 1. All other files are used.
     """
     if quality and scores_file:
-        raise click.UsageError("--quality and --scores both name the score to split by; give one.")
+        raise click.UsageError("--quality and --scores: both choose the score to split by; give only one.")
     if column and not scores_file:
-        raise click.UsageError("--column names a column of --scores; give the table too.")
+        raise click.UsageError("--column: belongs to --scores, which is missing; give both.")
     note_left_out([folder])
     paths = expand_paths([folder])
     make_folder(output)
@@ -176,7 +180,7 @@ def split_faces(folder: Path, scores: np.ndarray, quantile: float, limit: int) -
 
 
 def only_errors(seen: Outcome) -> Callable[[Path, Face | PfiqError], None]:
-    """Notes the files that cannot be read, and no others."""
+    """A function that records only the files that cannot be read."""
 
     def note(path: Path, face: Face | PfiqError) -> None:
         if isinstance(face, PfiqError):

@@ -21,16 +21,16 @@ from pfiq_jax.faces.readers import Detection, reader_of
 from pfiq_jax.outputs import make_folder, write_atomically
 from pfiq_jax.tables import cell
 
-AT_ONCE = 16  # photographs
+AT_ONCE = 16  # photographs that are read ahead
 TABLE = "landmarks.csv"
 COLUMNS = ("path", "crop", "error", "warning", *PLACE_COLUMNS)
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="PATH...")
-@click.option("-o", "--output", type=FILE, required=True, metavar="FOLDER", help="Where to.")
+@click.option("-o", "--output", type=FILE, required=True, metavar="FOLDER", help="Folder to write to.")
 @option_detection()
-@click.option("--landmarks", type=FILE, metavar="CSV", help="Five points per image to align by instead.")
+@click.option("--landmarks", type=FILE, metavar="CSV", help="Five landmarks per image to align by.")
 @option_recognizer
 def align(
     images: tuple[str, ...],
@@ -39,15 +39,15 @@ def align(
     landmarks: Path | None,
     recognizer_file: Path | None,
 ) -> None:
-    """Write the aligned faces of photographs: files, folders with all below them, patterns.
+    """Write the aligned faces of photographs: files, folders (searched recursively), patterns.
 
-    Every face becomes a PNG file of the recogniser's size in FOLDER, in the same folders below it as the photographs,
-    so that people's folders stay. A photograph with several faces becomes NAME_face1.png and so on, the surest first;
-    `--detect largest` writes one face each.
+    Every face becomes a PNG file of the recogniser's size in FOLDER, in the same subfolders as the photographs, so that
+    the folders of people are kept. A photograph with several faces becomes NAME_face1.png and so on, in the order of
+    the detector's score, highest first. `--detect largest` writes one face per photograph.
 
     FOLDER/landmarks.csv has a row per face: path, crop, error, warning, and where it lies in the photograph, as
-    `pfiq score` writes it. A file without a face has the reason in the column error, is listed at the end, and makes
-    the exit code 1. The table of `--detect largest` can be given to --landmarks.
+    `pfiq score` writes it. A file without a face has the reason in the column error. It is listed at the end, and the
+    exit code is 1. The table of `--detect largest` can be given to --landmarks.
     """
     note_left_out(images)
     paths = expand_paths(images)
@@ -84,16 +84,16 @@ def check_elsewhere(output: Path, folders: list[str]) -> None:
     """Raises an OutputError for an output inside a folder that is read: the next run would read the crops."""
     for folder in folders:
         if Path(os.path.realpath(output)).is_relative_to(os.path.realpath(folder)):
-            raise OutputError(f"{output}: lies in {folder}, which is read; name a folder elsewhere.")
+            raise OutputError(f"{output}: lies in {folder}, which is read; choose a folder elsewhere.")
 
 
 def below(path: Path, folders: list[str]) -> Path:
-    """The place of a file below the folder that it was found in; the name of a file that was named itself."""
+    """The path of a file relative to the folder that it was found in; the name of a file that was given itself."""
     return next((path.relative_to(folder) for folder in folders if path.is_relative_to(folder)), Path(path.name))
 
 
 def unused(path: Path, number: str, taken: set[Path]) -> Path:
-    """The path of a crop, different for photographs whose names differ in their suffixes alone."""
+    """The path of a crop, also different for photographs whose names differ only in their suffixes."""
     repeats = itertools.chain([""], map("_{}".format, itertools.count(2)))
     names = (f"{path.stem}{repeat}{number}.png" for repeat in repeats)
     free = next(each for each in map(path.with_name, names) if each not in taken)

@@ -34,7 +34,7 @@ METHODS = {name: method for name, method in QUALITY_METHODS.items() if method.sc
 @click.command(epilog=method_list("--quality", METHODS))
 @click.argument("folder", type=FILE)
 @click.option(
-    "-o", "--output", type=FILE, required=True, metavar="FILE.safetensors", help="Where the calibrated weights go."
+    "-o", "--output", type=FILE, required=True, metavar="FILE.safetensors", help="File for the calibrated weights."
 )
 @click.option(
     "--quality",
@@ -42,9 +42,11 @@ METHODS = {name: method for name, method in QUALITY_METHODS.items() if method.sc
     multiple=True,
     type=click.Choice(list(METHODS)),
     metavar="METHOD",
-    help="What to calibrate; may be repeated. [default: all methods that take one pass]",
+    help="Method to calibrate; may be repeated. [default: all methods that take one forward and no backward pass]",
 )
-@click.option("--reference", metavar="TEXT", help="What the faces are, in words. [default: the folder's name]")
+@click.option(
+    "--reference", metavar="TEXT", help="Description of the faces, saved with the weights. [default: the folder's name]"
+)
 @option_detection(one_each=True)
 @option_recognizer
 def calibrate(
@@ -55,21 +57,21 @@ def calibrate(
     detection: Detection,
     recognizer_file: Path | None,
 ) -> None:
-    """Find out what the quality scores of a recogniser mean, and write it into its weights.
+    """Find out what the quality scores of a recogniser mean, and save it with the recogniser's weights.
 
-    FOLDER contains aligned faces of the recogniser's size, or photographs, good and bad as they come, a few hundred or
-    more. The largest face of each photograph is used. The scores of every method are put on a scale on which these
-    faces spread over 0 to 1, about half of them below 0.5, and their percentiles are kept. What the weights state about
-    other methods stays.
+    FOLDER contains a few hundred or more aligned faces of the recogniser's size, or photographs. They should be good
+    and bad, as in the data that the recogniser is used for. The largest face of each photograph is used. A scale is
+    fitted for every method. On it, the scores of these faces spread over 0 to 1, about half of them below 0.5. The
+    percentiles of the scores are saved too. Calibrations of other methods in the weights are kept.
 
-    If FOLDER contains a folder for each person, the probability that a comparison with another face of the person
-    fails is fitted too, at the threshold of a false match rate of 0.001. The person is the first folder below FOLDER;
-    faces that lie in FOLDER itself are scored, but not compared.
+    If FOLDER contains a folder for each person, the probability that a mated pair (two faces of one person) fails to
+    match is fitted too, at the threshold of a false match rate of 0.001. The person is the first folder below FOLDER.
+    Faces that lie in FOLDER itself are scored, but not compared.
 
-    What the better half of the faces show at each place is kept too, if they are 100 or more: `pfiq explain` shows what
-    a face lacks in comparison.
+    If there are 200 faces or more, the better half of them become the good faces, the reference for deficits:
+    `pfiq explain` then shows what a face lacks in comparison.
 
-    pfiq and pfiq_jax.load_recognizer use the result when the calibrated weights are named.
+    Give the calibrated weights as --recognizer, or to pfiq_jax.load_recognizer, to use them.
     """
     note_left_out([folder])
     people = people_in(folder)

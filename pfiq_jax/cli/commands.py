@@ -1,4 +1,4 @@
-"""A group of subcommands that are imported when they are run, and whose mistakes end in one sentence."""
+"""A group of subcommands that are imported when they are run, and whose errors are printed as one sentence."""
 
 import contextlib
 import errno
@@ -25,16 +25,16 @@ EXIT_CODES = (
 
 
 class Terminated(KeyboardInterrupt):
-    """Ends a run that SIGTERM asks to end, as one that is interrupted ends: with a summary, and with whole rows."""
+    """Ends a run after SIGTERM in the same way as an interrupted one: with a summary, and with whole rows."""
 
 
 class Commands(click.Group):
     """A group whose subcommands may be imported late, and whose help ends with the exit codes.
 
-    A PfiqError or OSError ends in one sentence.
+    A PfiqError or OSError is printed as one sentence, without a traceback.
 
     Args:
-        late: by the name of each subcommand, where it is, as ``package.module:attribute``, and its one-line help. The
+        late: by the name of each subcommand, its location as ``package.module:attribute``, and its one-line help. The
             help of the group lists these, in this order, without importing them.
     """
 
@@ -47,7 +47,7 @@ class Commands(click.Group):
         return [*self.late, *super().list_commands(ctx)]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand of a name, imported if need be."""
+        """The subcommand with this name, imported if necessary."""
         if cmd_name not in self.late:
             return super().get_command(ctx, cmd_name)
         module, _, attribute = self.late[cmd_name][0].partition(":")
@@ -97,14 +97,14 @@ def fail(ctx: click.Context, message: str, exit_code: int) -> NoReturn:
 
 
 def one_line(text: str) -> str:
-    """Text without line breaks and other control characters, which names of files may hold."""
+    """Text without line breaks and other control characters, which file names may contain."""
     return "".join(each if each.isprintable() or "\ud800" <= each <= "\udfff" else repr(each)[1:-1] for each in text)
 
 
 @contextlib.contextmanager
 def raising_terminated() -> Iterator[None]:
-    """Lets SIGTERM raise ``Terminated`` where it would kill the process, which a second one does."""
-    is_main = threading.current_thread() is threading.main_thread()  # others get no signals
+    """Makes SIGTERM raise ``Terminated`` where it would kill the process. A second SIGTERM kills it."""
+    is_main = threading.current_thread() is threading.main_thread()  # other threads get no signals
     if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
         return
@@ -121,7 +121,7 @@ def raising_terminated() -> Iterator[None]:
 
 
 def open_standard_streams() -> None:
-    """Opens what the caller closed, as daemons do, so that no output file gets the number of stderr and its messages.
+    """Opens standard streams that the caller closed, so that no output file gets the number of stderr and its messages.
 
     ``sys.stdout`` stays None if stdout was closed: nothing can be written there.
     """
@@ -138,6 +138,6 @@ def open_standard_streams() -> None:
 
 
 def leave_stdout() -> None:
-    """Sends what is left in the buffer of stdout nowhere, since Python would fail to write it at its end."""
+    """Discards the buffer of stdout, since Python would fail to write it when it exits."""
     with contextlib.suppress(OSError, AttributeError):  # stdout is not a file of the system
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

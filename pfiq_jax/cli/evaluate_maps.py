@@ -46,17 +46,17 @@ option_map = click.option(
     default=DEFAULT_MAP_METHOD,
     metavar="METHOD",
     show_default=True,
-    help="See below.",
+    help="Map method; see below.",
 )
 
 
 def experiment(about: str, measures: tuple[Measure, ...], note: str = "") -> Callable[[Callable[..., None]], Any]:
-    """A decorator: a subcommand with the options that all three have, whose help describes its measures.
+    """A decorator that makes a subcommand with the options that all three have. Its help describes its measures.
 
     Args:
         about: what the subcommand does, in one sentence.
         measures: of its report; the help describes those of the first table.
-        note: what the help says after the measures.
+        note: the end of the help, after the measures.
     """
 
     def decorate(function: Callable[..., None]) -> Any:
@@ -67,14 +67,14 @@ def experiment(about: str, measures: tuple[Measure, ...], note: str = "") -> Cal
             (
                 click.argument("folder", type=FILE),
                 click.option(
-                    "--limit", type=click.IntRange(2), default=100, show_default=True, help="Most people to use."
+                    "--limit", type=click.IntRange(2), default=100, show_default=True, help="Largest number of people."
                 ),
                 click.option(
                     "--json",
                     "json_file",
                     type=FILE,
                     metavar="FILE",
-                    help=f"Where the values go; - for stdout. [default: {name}.json]",
+                    help=f"File for the values; - for stdout. [default: {name}.json]",
                 ),
                 option_detection(one_each=True),
                 option_recognizer,
@@ -112,7 +112,7 @@ def prepare(
     type=click.Choice((*MAP_METHODS, *CONTROLS[1:])),
     metavar="METHOD",
     show_default=True,
-    help="See below; may be repeated.",
+    help="Map method; see below. May be repeated.",
 )
 def maps(
     folder: Path,

@@ -68,15 +68,16 @@ Files that cannot be read are listed at the end and make the exit code 1; all ot
     multiple=True,
     type=click.Choice((*QUALITY_METHODS, RANDOM)),
     metavar="METHOD",
-    help=f"See below, or {RANDOM}; may be repeated. [default: most that the recogniser supports]",
+    help=f"Method to evaluate, see below, or {RANDOM}; may be repeated. [default: all that the recogniser supports, "
+    "except those that the run lists as left out]",
 )
 @click.option(
     "--scores", "scores_file", type=FILE, metavar="CSV|PARQUET", help="Also evaluate the scores of other tools."
 )
 @click.option(
-    "--json", "json_file", type=FILE, metavar="FILE", help="Where the values go; - for stdout. [default: scores.json]"
+    "--json", "json_file", type=FILE, metavar="FILE", help="File for the values; - for stdout. [default: scores.json]"
 )
-@click.option("-o", "--output", type=FILE, metavar="FOLDER", help="Where the report goes. [default: next to the JSON]")
+@click.option("-o", "--output", type=FILE, metavar="FOLDER", help="Folder for the report. [default: next to the JSON]")
 @option_detection(one_each=True)
 @option_recognizer
 def scores(
@@ -121,14 +122,16 @@ def known_people(folder: Path) -> People:
     note_left_out([folder])
     people = people_in(folder)
     if not people.paths:
-        raise PfiqError(f"{folder}: contains no folders with faces; give one that contains a folder for each person.")
+        raise PfiqError(
+            f"{folder}: contains no folders with faces; give a folder that contains a folder for each person."
+        )
     if people.loose:
         click.echo(f"Warning: {len(people.loose)} faces lie in no person's folder and are left out.", err=True)
     return people
 
 
 def default_methods(recognizer: Recognizer) -> tuple[str, ...]:
-    """The methods to evaluate if none is named; reports on stderr which ones are left out and why."""
+    """The methods to evaluate if none is chosen; reports on stderr which ones are left out and why."""
     tried = [name for name in QUALITY_METHODS if not QUALITY_METHODS[name].on_request]
     supported = supported_methods(recognizer, tried)
     if unsupported := [name for name in tried if name not in supported]:
@@ -143,7 +146,7 @@ def default_methods(recognizer: Recognizer) -> tuple[str, ...]:
 def scores_of_others(
     scores_file: Path, paths: list[Path], folder: Path, read: ReadFaces, methods: tuple[str, ...]
 ) -> dict[str, np.ndarray]:
-    """The scores of other tools; faces that cannot be read may lack one."""
+    """The scores of other tools; faces that cannot be read may lack a score."""
 
     def is_unreadable(path: Path) -> bool:
         try:
@@ -157,7 +160,9 @@ def scores_of_others(
         scores_file, paths, folder, may_lack=is_unreadable, left_out=lambda sentence: warn(f"Warning: {sentence}")
     )
     if taken := [name for name in scores if name in methods]:
-        raise PfiqError(f"{scores_file}: column {taken[0]} has the name of a method of this library; rename it.")
+        raise PfiqError(
+            f"{scores_file}: column {taken[0]} has the name of a method of this library; rename the column."
+        )
     return scores
 
 

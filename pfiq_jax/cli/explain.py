@@ -57,18 +57,25 @@ class Explanation(NamedTuple):
 
 @click.command()
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")
-@click.option("-o", "--output", type=FILE, metavar="FOLDER|PNG", help="Where to. [default: the current folder]")
+@click.option(
+    "-o", "--output", type=FILE, metavar="FOLDER|PNG", help="Folder or file to write. [default: the current folder]"
+)
 @click.option("--json", "json_file", type=FILE, metavar="FILE", help="Also write scores and regions; - for stdout.")
 @click.option("--npz", type=FILE, metavar="FOLDER|NPZ", help="Also write image, quality, gradient, map and deficit.")
 @option_detection()
-@click.option("--landmarks", metavar="X1,Y1,...,X5,Y5|CSV", help="Five points to align by instead; see above.")
-@click.option("--reference", type=FILE, metavar="HIGH.npz", help="Good faces to compare with, from pfiq activations.")
+@click.option("--landmarks", metavar="X1,Y1,...,X5,Y5|CSV", help="Five landmarks per image to align by; see above.")
+@click.option(
+    "--reference",
+    type=FILE,
+    metavar="HIGH.npz",
+    help="Statistics of good faces to compare with: high.npz of `pfiq activations`.",
+)
 @click.option(
     "--colours",
     type=click.Choice([MAP_COLOURS, PUBLISHED_COLOURS]),
     default=MAP_COLOURS,
     show_default=True,
-    help="Of the map; RdYlGn, red to green, is what PLQ published.",
+    help="Colours of the map. RdYlGn, red to green, are those of the PLQ paper.",
 )
 @option_recognizer
 def explain(
@@ -82,23 +89,24 @@ def explain(
     colours: str,
     recognizer_file: Path | None,
 ) -> None:
-    """Draw which pixels make a face useful for recognition, and which parts of it contribute too little.
+    """Draw which pixels make a face useful for recognition, and which of its parts contribute unusually little.
 
     Writes NAME_quality.png for every IMAGE (a file, a folder or a pattern). Without IMAGE it explains a bundled demo
-    face. The first row of the picture shows the face, the quality of its pixels from 0 to 1 (strong influence), and
-    both in one. The second row shows the deficit of each pixel, the share of good faces that contribute more there. It
-    names and outlines parts that contribute unusually little; left and right are the person's. It needs a recogniser
-    that was calibrated for deficits. Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of
-    one recogniser only.
+    face. The first row of the picture shows the face, its map from 0 to 1 (how much each pixel contributes to
+    recognition), and the map drawn over the face. The second row shows the deficit of each pixel: the share of good
+    faces that lack less there. This row names and outlines the parts that contribute unusually little; left and right
+    are the person's. Deficits need a recogniser that was calibrated for them. Quality runs from 0 to 1; higher is more
+    useful for recognition. Compare scores of one recogniser only.
 
-    An image of the recogniser's size, 112x112 pixels for most, is taken for an aligned face (ArcFace template). In
-    others, faces are detected and aligned. If there are several, NAME_quality.png shows where they are, with their
-    qualities, and NAME_quality_face1.png and so on explain them, the surest first. If you know the landmarks, give
-    --landmarks, the person's right eye (left in the image), left eye, nose, right and left corner of the mouth: ten
-    numbers for one image, or a CSV file with the columns path,x1,y1,...,x5,y5.
+    An image of the recogniser's size, 112x112 pixels for most, is assumed to be an aligned face (ArcFace template). In
+    other images, faces are detected and aligned. If there are several, NAME_quality.png shows where they are, with
+    their qualities. NAME_quality_face1.png and so on explain them, in the order of the detector's score, highest first.
+    If you know the landmarks, give --landmarks: ten numbers for one image, or a CSV file with the columns
+    path,x1,y1,...,x5,y5. The landmarks are the person's right eye (left in the image), left eye, nose, right and left
+    corner of the mouth.
 
-    With --reference, it also shows the activation map, where the recogniser looks, and its deviation from what the
-    good faces of the reference show, 0 to 1; higher is worse.
+    With --reference, the picture also shows the activation map (where the recogniser looks) and its deviation from the
+    mean map of good faces, 0 to 1; higher is worse.
     """
     note_left_out(images)
     paths = expand_paths(images)
@@ -136,7 +144,7 @@ def explain(
 
 
 def file_of(explanation: Explanation, file: Path, faces: int) -> Path:
-    """The output of a face: the one of its photograph, or a numbered one if there are several faces."""
+    """The output file of a face: that of its photograph, with a number if there are several faces."""
     found = explanation.found
     return file.with_stem(f"{file.stem}_face{found.number}") if faces > 1 and found else file
 
@@ -144,7 +152,7 @@ def file_of(explanation: Explanation, file: Path, faces: int) -> Path:
 def explain_faces(
     path: Path, faces: Sequence[Face | PfiqError], seen: Outcome, good: Variation | None
 ) -> Iterator[Explanation]:
-    """Explains the faces in a file, one by one, and notes what became of them."""
+    """Explains the faces in a file, one by one, and records the result of each."""
     for face in faces:
         seen.note(path, face)
         if isinstance(face, Face):
@@ -164,13 +172,13 @@ def explain_face(recognizer: Recognizer, path: Path, face: Face, good: Variation
 
 
 def scale_of(recognizer: Recognizer) -> str | None:
-    """What the faces were on which the default score was put on its scale; None if it has none."""
+    """The faces, in words, that the scale of the default score was fitted to; None if it has no scale."""
     calibration = find_calibration(recognizer, default_quality_method(recognizer))
     return calibration.reference if calibration else None
 
 
 def save_group(path: Path, explained: Sequence[Explanation], picture: Path, seen: Outcome, *, err: bool) -> None:
-    """Draws a frame around each face that is explained, with its number and quality, and prints where."""
+    """Draws a frame around each explained face, with its number and quality, and prints the name of the picture."""
     try:
         photo = read_image(path)
     except PfiqError as error:  # it has changed since its faces were read
@@ -246,7 +254,7 @@ def write_json(records: list[dict[str, Any]], json_file: Path | None) -> None:
 
 
 def lines_about(recognizer: Recognizer, explanation: Explanation, picture: Path, good: Variation | None) -> str:
-    """What is printed about a face: its quality, what that means, where the picture is, what it lacks."""
+    """What is printed about a face: its quality and its meaning, the picture's name, and the regions it lacks."""
     quality = f"{name_of(explanation)}: quality {explanation.pixels.quality:.3f} of 1, higher is better"
     lines = [f"{quality}{meaning(recognizer, explanation.raw_quality)} -> {click.format_filename(picture)}"]
     if explanation.marked is not None:

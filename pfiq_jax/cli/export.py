@@ -16,13 +16,13 @@ from pfiq_jax.quality import QUALITY_METHODS
 
 
 @click.command(epilog=method_list("--quality", QUALITY_METHODS))
-@click.option("-o", "--output", type=FILE, required=True, metavar="NAME.export|NAME.onnx", help="Where to.")
+@click.option("-o", "--output", type=FILE, required=True, metavar="NAME.export|NAME.onnx", help="File to write.")
 @option_quality
-@click.option("--maps", is_flag=True, help="Compute the map and the deficit of each face, too.")
+@click.option("--maps", is_flag=True, help="Also compute the map and the deficit of each face.")
 @click.option(
     "--photographs",
     metavar="HEIGHTxWIDTH",
-    help="Take photographs of this size in pixels, and use the largest face of each. [default: aligned faces]",
+    help="Take photographs of this size in pixels, and score the largest face of each. [default: aligned faces]",
 )
 @click.option(
     "--detector",
@@ -36,7 +36,7 @@ from pfiq_jax.quality import QUALITY_METHODS
     type=click.Choice(["inside", "argument"]),
     default="inside",
     show_default=True,
-    help="Whether the weights are part of the program, or its first argument, so that others can take their place.",
+    help="Whether the weights are part of the program, or the program's first argument, so that they can be replaced.",
 )
 @option_recognizer
 def export(
@@ -50,8 +50,8 @@ def export(
 ) -> None:
     """Write scores and maps as a program that runs without this library.
 
-    NAME.export runs with JAX alone, on CPUs, NVIDIA GPUs and TPUs. JAX promises to read it for six months; write it
-    again from the weights before they have passed. NAME.onnx runs with an ONNX runtime alone.
+    NAME.export needs only JAX, and runs on CPUs, NVIDIA GPUs and TPUs. JAX promises to read it for six months. Write it
+    again from the weights before that. NAME.onnx needs only an ONNX runtime.
 
     The program takes uint8 RGB images (batch, height, width, 3) in batches of any size: aligned faces, or photographs.
     It returns raw_quality, quality if the method has a scale, and with --maps map and deficit.
@@ -76,5 +76,5 @@ def photograph_size(text: str | None) -> tuple[int, int] | None:
     if text is None:
         return None
     if not (found := re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", text)):
-        raise PfiqError(f"--photographs is {text!r}; give height and width in pixels, such as 480x640.")
+        raise PfiqError(f"--photographs: is {text!r}; give height and width in pixels, such as 480x640.")
     return int(found[1]), int(found[2])

@@ -29,7 +29,8 @@ option_quality: Callable[[Any], Any] = click.option(
     "--quality",
     type=click.Choice(list(QUALITY_METHODS)),
     metavar="METHOD",
-    help="See below. [default: relative_norm, or ser_fiq_closed_form if the recogniser has no scale for it]",
+    help="Quality method; see below. [default: relative_norm, or ser_fiq_closed_form if the recogniser has no scale "
+    "for it]",
 )
 
 option_precision: Callable[[Any], Any] = click.option(
@@ -37,7 +38,7 @@ option_precision: Callable[[Any], Any] = click.option(
     type=click.Choice(get_args(Precision)),
     default="float32",
     show_default=True,
-    help="Of the network's trunk. bfloat16 is faster on GPUs and TPUs, and changes quality by about 0.002.",
+    help="Precision of the network's trunk. bfloat16 is faster on GPUs and TPUs, and changes quality by about 0.002.",
 )
 
 
@@ -53,8 +54,8 @@ def option_detection(*, one_each: bool = False) -> Callable[[Any], Any]:
             default="auto",
             show_default=True,
             help=f"Which faces of a photograph to use: {every}the largest, or the one nearest to the centre. auto: "
-            f"{default}, and an image of the recogniser's size is taken for an aligned face. none: all images are, and "
-            "those of other sizes are resized.",
+            f"{default}, and an image of the recogniser's size is assumed to be an aligned face. none: all images are "
+            "assumed to be aligned faces, and images of other sizes are resized without alignment.",
         )
         @click.option(
             "--detector",

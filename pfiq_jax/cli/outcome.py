@@ -1,4 +1,4 @@
-"""What became of the files of a command: collected while it runs, summarised on stderr at its end."""
+"""The results of a command per file: collected while it runs, summarised on stderr at its end."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -25,13 +25,13 @@ SATURATED = 0.001  # nearer to 0 or 1 a scaled score hardly changes with the raw
 
 @contextmanager
 def outcome(recognizer: Recognizer, *, total: int) -> Iterator["Outcome"]:
-    """Collects what became of the files: ``with outcome(recognizer, total=9) as seen: ...``.
+    """Collects the result of each file: ``with outcome(recognizer, total=9) as seen: ...``.
 
     At its end, also after an exception, it prints on stderr what the scores mean, which ones are unreliable and why,
     and which files failed. The exit code is 1 if files failed.
 
     Args:
-        recognizer: its image size and its calibrations are named.
+        recognizer: the notes and warnings depend on its image size and calibrations.
         total: how many files the command was given.
     """
     seen = Outcome(recognizer, total)
@@ -45,10 +45,10 @@ def outcome(recognizer: Recognizer, *, total: int) -> Iterator["Outcome"]:
 
 
 class Outcome:
-    """What became of the files so far.
+    """The results of the files so far.
 
     Args:
-        recognizer: its image size and its calibrations are named.
+        recognizer: the notes and warnings depend on its image size and calibrations.
         total: how many files the command was given.
     """
 
@@ -61,7 +61,7 @@ class Outcome:
         self.failed, self.errors = 0, list[str]()  # the first ones
         self._scale_is_published = False
         self._lacks_deficits = False
-        self._lowest, self._highest = math.inf, -math.inf  # of the scaled scores; the other way round if there are none
+        self._lowest, self._highest = math.inf, -math.inf  # of the scaled scores; lowest > highest if there are none
 
     def note(self, source: Source, face: Face | PfiqError) -> None:
         """Records an image: its face, or the reason why it has none."""
@@ -79,7 +79,7 @@ class Outcome:
             self.warned.setdefault(warning, Files()).add(source)
 
     def note_qualities(self, method: str, qualities: Sequence[float] | np.ndarray) -> None:
-        """Notes scaled scores, in [0, 1], of a quality method of this recogniser, before they are drawn or written.
+        """Records scaled scores, in [0, 1], of a quality method of this recogniser, before they are drawn or written.
 
         Raises:
             PfiqError: if one is not finite.
@@ -91,7 +91,7 @@ class Outcome:
         self._scale_is_published |= find_calibration(self.recognizer, method) is PUBLISHED_SER_FIQ
 
     def note_deficits(self, deficits: object | None) -> None:
-        """Notes the deficits that a map method returned; None if the recogniser was not calibrated for them."""
+        """Records the deficits that a map method returned; None if the recogniser was not calibrated for them."""
         self._lacks_deficits |= deficits is None
 
     def summary(self) -> Iterator[str]:
@@ -143,7 +143,7 @@ def counted(number: int, what: str) -> str:
 
 
 class Files:
-    """Counts files, each once if it comes several times in a row, and names the first."""
+    """Counts files, each once if it is added several times in a row, and lists the first names."""
 
     def __init__(self) -> None:
         self.count = 0

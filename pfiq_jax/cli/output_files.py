@@ -34,18 +34,18 @@ def check_writable(outputs: Sequence[Path], inputs: Sequence[str | Path | None])
     for path in outputs:
         if path == STDOUT:
             if sys.stdout is None:  # closed when the program started
-                raise OutputError("stdout: is closed; name a file, as with -o.")
+                raise OutputError("stdout: is closed; give an output file, as with -o.")
             continue
         if _identity(path) in read:
-            raise OutputError(f"{path}: is an input and would be overwritten; name another output, as with -o.")
+            raise OutputError(f"{path}: is an input and would be overwritten; choose another output, as with -o.")
         if _identity(path) in written:
-            raise OutputError(f"{path}: is named for two outputs; name another file for one of them.")
+            raise OutputError(f"{path}: was given for two outputs; choose another file for one of them.")
         written.add(_identity(path))
         check_output(path)
 
 
 def _identity(path: str | Path) -> object:
-    """The same for all names of a file, such as links."""
+    """A value that is equal for all names of one file, such as links."""
     try:
         found = os.stat(path)
     except (OSError, ValueError):
@@ -55,9 +55,9 @@ def _identity(path: str | Path) -> object:
 
 @contextmanager
 def row_writer(output: Path, header: Sequence[str]) -> Iterator[Callable[[Sequence[Sequence[object]]], None]]:
-    """A function that writes rows of CSV to a file; whole rows only.
+    """A function that writes whole rows of CSV to a file.
 
-    An old file stays as it is until the first rows are written, with the header before them.
+    An existing file is kept until the first rows are written. The header is written before them.
     """
     pending: list[Sequence[object]] = [header]
     with RowsFile(output) as file:
@@ -70,7 +70,7 @@ def row_writer(output: Path, header: Sequence[str]) -> Iterator[Callable[[Sequen
 
 
 def write_to_stdout(text: str) -> None:
-    """Writes text to stdout, in whole; file names that are not text keep their bytes."""
+    """Writes the whole text to stdout; file names that are not valid UTF-8 keep their bytes."""
     sys.stdout.flush()
     try:
         descriptor = sys.stdout.fileno()
@@ -81,11 +81,11 @@ def write_to_stdout(text: str) -> None:
 
 
 def output_paths(inputs: Sequence[Path], output: Path, suffix: str) -> list[Path]:
-    """One output per input: the file that is named, or files in a folder, numbered if their stems are equal.
+    """One output per input: the given file, or files in a folder, numbered if their stems are equal.
 
     Args:
         inputs: the files that are read.
-        output: a file with the suffix, or a folder, which is made if need be.
+        output: a file with the suffix, or a folder, which is created if necessary.
         suffix: of the outputs, such as ".png".
 
     Raises:
@@ -94,13 +94,13 @@ def output_paths(inputs: Sequence[Path], output: Path, suffix: str) -> list[Path
     """
     if output.suffix.lower() == suffix:
         if len(inputs) > 1:
-            raise click.UsageError(f"{output} is one file, but there are {len(inputs)} images; name a folder.")
+            raise click.UsageError(f"{output}: is one file, but there are {len(inputs)} images; give a folder.")
         return [output]
     if output == STDOUT:
-        raise click.UsageError(f"- is stdout, which takes no {suffix} files; name a folder or a {suffix} file.")
+        raise click.UsageError(f"-: stdout cannot take {suffix} files; give a folder or a {suffix} file.")
     if output.suffix and not output.is_dir():  # more likely a file of another format than a new folder
         raise click.UsageError(
-            f"{output} is not a {suffix} file; name one, or a folder (if its name has a dot, make it first)."
+            f"{output}: is not a {suffix} file; give one, or a folder (if its name has a dot, create it first)."
         )
     make_folder(output)
     seen: Counter[str] = Counter()

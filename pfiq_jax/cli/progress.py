@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, a line every half minute in a log."""
+"""The progress of a run: a bar on a terminal, a line every half minute in a log."""
 
 import sys
 import time
@@ -33,7 +33,7 @@ class Progress:
         self._bar.close()
 
     def update(self, number: int) -> None:
-        """Counts images that are done."""
+        """Adds to the number of images that are done."""
         self._done += number
         self._bar.update(number)
         now = time.monotonic()

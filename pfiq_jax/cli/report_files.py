@@ -39,15 +39,15 @@ class ReportFiles(NamedTuple):
 def report_files(
     json_file: Path | None, name: str, inputs: Sequence[Path | None], *, folder: Path | None = None
 ) -> ReportFiles:
-    """The files NAME.json, NAME.png and NAME.md here, or next to the JSON file that is named, with its stem.
+    """The files NAME.json, NAME.png and NAME.md in the current folder, or next to a given JSON file, with its stem.
 
-    Folders are made. Nothing is written yet.
+    Folders are created. No file is written yet.
 
     Args:
-        json_file: where the JSON goes; - is stdout.
-        name: the stem of files that are not named.
+        json_file: file for the JSON; - is stdout. None for the default.
+        name: the stem of the default files.
         inputs: files that must not be overwritten; None for an option that was not given.
-        folder: for the picture and the table, in place of the JSON file's.
+        folder: folder for the picture and the table; by default that of the JSON file.
 
     Raises:
         OutputError: if one of the files cannot be written, or is an input.
@@ -59,7 +59,9 @@ def report_files(
         base = folder / base.name
     files = ReportFiles(json_file, base.with_suffix(".png"), base.with_suffix(".md"))
     if len(set(files)) < len(files):
-        raise OutputError(f"{json_file}: has the name of the picture or of the table of this report; call it .json.")
+        raise OutputError(
+            f"{json_file}: has the name of the report's picture or table; choose a name that ends in .json."
+        )
     for path in files:
         make_folder(path.parent)
     check_writable(files, inputs)

@@ -38,21 +38,21 @@ from pfiq_jax.recognizers.weights_file import recognizer_path
     metavar="OUTPUT",
     help="A .csv, .jsonl or .parquet file, or a folder for many images; see above. [default: CSV to stdout]",
 )
-@click.option("--resume", is_flag=True, help="Go on with a file that an interrupted run has left.")
+@click.option("--resume", is_flag=True, help="Continue the output file of an interrupted run.")
 @click.option("--force", is_flag=True, help="Replace an output that exists.")
-@click.option("--maps", is_flag=True, help="Write maps and deficits, too, as .npz files into the output folder.")
+@click.option("--maps", is_flag=True, help="Also write maps and deficits, as .npz files in the output folder.")
 @option_detection()
-@click.option("--landmarks", type=FILE, metavar="CSV", help="Five points per image to align by instead; see above.")
+@click.option("--landmarks", type=FILE, metavar="CSV", help="Five landmarks per image to align by; see above.")
 @option_quality
 @option_recognizer
 @option_precision
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
-    help="Faces that all devices compute at once. [default: 4 per CPU, 256 per accelerator]",
+    help="Faces in a batch, which all devices share. [default: 4 per CPU, 256 per accelerator]",
 )
-@click.option("--process-index", type=click.IntRange(0), help="Which of several processes this one is, from 0.")
-@click.option("--process-count", type=click.IntRange(1), help="How many processes share an output folder.")
+@click.option("--process-index", type=click.IntRange(0), help="Index of this process, from 0.")
+@click.option("--process-count", type=click.IntRange(1), help="Number of processes that share the output folder.")
 def score(
     images: tuple[str, ...],
     output: str,
@@ -70,29 +70,31 @@ def score(
 ) -> None:
     """Score faces: files, folders, patterns, lists, archives, addresses.
 
-    INPUT is an image, a folder with all below it, or a pattern; a list with a name per line (.txt, or - for stdin); a
-    table with a column path or filename (.csv, .tsv, .parquet), and landmarks x1,y1,...,x5,y5 or boxes
-    left,top,width,height if it has them; an archive of images (.tar, .array_record); or an address of one of these,
-    such as gs://bucket/faces, which needs the package fsspec.
+    INPUT is an image, a folder (searched recursively), or a pattern; a list with a name per line (.txt, or - for
+    stdin); a table with a column path or filename, and optionally landmarks x1,y1,...,x5,y5 or boxes
+    left,top,width,height (.csv, .tsv, .parquet); an archive of images (.tar, .array_record); or an address of one of
+    these, such as gs://bucket/faces, which needs the package fsspec.
 
-    OUTPUT gets one row per face, in the order of the input: path, quality, raw_quality, status, error, warning. What
-    cannot be scored has the reason in the column error, is listed at the end, and makes the exit code 1. Rows of .csv
-    and .jsonl are written as they are computed, so an interrupted run keeps its results, and --resume goes on.
+    OUTPUT gets one row per face, in the order of the input: path, quality, raw_quality, status, error, warning. An
+    input that cannot be scored gets a row with the reason in the column error. It is listed at the end, and the exit
+    code is 1. Rows of .csv and .jsonl are written as they are computed, so an interrupted run keeps its results, and
+    --resume continues it.
 
-    For many images name a folder. It gets a Parquet file per shard, of about 2,048 images. The same command again goes
-    on with the shards that are missing. Several processes can share the work: give each --process-index and
-    --process-count; TPU slices and SLURM say both in the environment, Kubernetes' indexed jobs the index. In the end
-    `pfiq merge` writes one file.
+    For many images, give a folder as OUTPUT: a name without a suffix, or with a / at the end. It gets one Parquet file
+    per shard, which is a part of about 2,048 images. Run the same command again to score the missing shards. Several
+    processes can share the work: give each --process-index and --process-count. TPU slices and SLURM set both in the
+    environment, Kubernetes' indexed jobs only the index. In the end `pfiq merge` writes one file.
 
-    Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only. Raw quality
-    is the score before it was put on the scale that `pfiq calibrate` fitted. If a method has no scale for the
-    recogniser, quality stays empty.
+    Quality runs from 0 to 1; higher is more useful for recognition. Compare scores of one recogniser only. The column
+    raw_quality is the raw score, before the scale that `pfiq calibrate` fitted is applied. If a method has no scale for
+    the recogniser, quality stays empty.
 
-    An image of the recogniser's size, 112x112 pixels for most, is taken for an aligned face (ArcFace template). In
-    others, faces are detected and aligned. Their rows have more: the face's number in the photograph, the detector's
-    score from 0 to 1 (higher is surer), the box, the distance between the eyes, and five landmarks x1,y1,...,x5,y5, in
-    pixels of the photograph: the person's right eye (left in the image), left eye, nose, right and left corner of the
-    mouth. If you know the landmarks, give --landmarks, a CSV file with the columns path,x1,y1,...,x5,y5.
+    An image of the recogniser's size, 112x112 pixels for most, is assumed to be an aligned face (ArcFace template). In
+    other images, faces are detected and aligned. Their rows have more columns: the face's number in the photograph, the
+    detector's score from 0 to 1 (higher is more certain), the box, the distance between the eyes, and five landmarks
+    x1,y1,...,x5,y5, in pixels of the photograph. The landmarks are the person's right eye (left in the image), left
+    eye, nose, right and left corner of the mouth. If you know them, give --landmarks, a CSV file with the columns
+    path,x1,y1,...,x5,y5.
     """
     note_left_out(images)
     process = this_process(process_index, process_count)
@@ -135,7 +137,7 @@ def score(
 def options_of(
     detection: Detection, landmarks: dict[str, Points] | None, precision: Precision, *, maps: bool
 ) -> dict[str, str]:
-    """The settings, besides recogniser and method, that decide about the rows."""
+    """The settings, other than recogniser and method, that the rows depend on."""
     options = {"detect": detection.detect, "maps": str(maps), "precision": precision}
     if detection.detector_file is not None:
         options["detector"] = sha256_of(detection.detector_file)
@@ -145,12 +147,12 @@ def options_of(
 
 
 def note_halved(size: int) -> None:
-    """Says that batches were too large for the device."""
+    """Notes on stderr that batches were too large for the device."""
     click.echo(f"Note: batches do not fit into the device's memory; going on with {size} faces each.", err=True)
 
 
 def warn_without_scale(method: str, *, has_scale: bool) -> None:
-    """Warns on stderr if a method has no scale, so that there are raw scores alone."""
+    """Warns on stderr if a method has no scale, so that there are only raw scores."""
     if not has_scale:
         click.echo(
             f"Warning: {method} has no scale on this recogniser, so the column quality stays empty; fit one with "

@@ -15,16 +15,16 @@ from pfiq_jax.cli.output_files import STDOUT, check_writable, write_to_stdout
 from pfiq_jax.errors import OutputError
 from pfiq_jax.outputs import RowsFile
 
-PARTS = ".parts"  # after the name of a Parquet file: the folder of its shards while it is made
+PARTS = ".parts"  # added to the name of a Parquet file: the folder of its shards while they are computed
 
 
 class Target(NamedTuple):
-    """What the options say about the output.
+    """The output that the options choose.
 
     Attributes:
         output: as it was given.
-        kind: what it is.
-        resume: whether to go on with a file that exists.
+        kind: of the output.
+        resume: whether to continue a file that exists.
         force: whether to replace what exists.
     """
 
@@ -41,7 +41,7 @@ class Run(NamedTuple):
         inputs: all images.
         method: the quality method.
         weights: SHA-256 of the file of weights.
-        options: what else decides about the rows.
+        options: further settings that the rows depend on.
         process: which of several processes this is.
     """
 
@@ -53,7 +53,7 @@ class Run(NamedTuple):
 
 
 def target_of(output: str, *, resume: bool, force: bool, maps: bool, process: Process) -> Target:
-    """The target that options name.
+    """The target that the options choose.
 
     Raises:
         click.UsageError: for a name with a suffix of another format, and for options that need a folder.
@@ -69,18 +69,20 @@ def target_of(output: str, *, resume: bool, force: bool, maps: bool, process: Pr
     elif suffix == ".parquet":
         target = Target(output, "parquet", resume, force)
     elif Path(output).exists():  # whatever it is, it stays
-        raise OutputError(f"{output}: exists, and is no file of scores; name a .csv, .jsonl or .parquet file.")
+        raise OutputError(f"{output}: exists and is not a file of scores; give a .csv, .jsonl or .parquet file.")
     else:
         raise click.UsageError(
-            f"{output}: has no suffix that is known; name a .csv, .jsonl or .parquet file, or a folder (if its name "
-            "has a dot, make it first)."
+            f"{output}: has no known suffix; give a .csv, .jsonl or .parquet file, or a folder (if its name has a "
+            "dot, create it first)."
         )
     if target.kind != "folder" and maps:
-        raise click.UsageError("--maps are written into a folder; name one, as with -o scores/.")
+        raise click.UsageError("--maps: needs a folder as output; give one, as with -o scores/.")
     if target.kind != "folder" and process.source.startswith("--"):
-        raise click.UsageError("Several processes write into a folder; name one, as with -o scores/.")
+        raise click.UsageError(
+            f"{process.source}: needs a folder as output, which the processes share; give one, as with -o scores/."
+        )
     if resume and force:
-        raise click.UsageError("--resume keeps what --force replaces; give one of them.")
+        raise click.UsageError("--resume and --force: exclude each other; give one of them.")
     if target.kind in ("parquet", "folder"):
         check_pyarrow(output)
     return target
@@ -91,8 +93,8 @@ def check_target(target: Target, inputs: Inputs, others: Sequence[str | Path | N
 
     Args:
         target: the output.
-        inputs: none of which is overwritten.
-        others: further files that are read.
+        inputs: the images, which must not be overwritten.
+        others: further files that are read; None for an option that was not given.
 
     Raises:
         OutputError: for an output that is an input, cannot be written, or exists.
@@ -115,14 +117,14 @@ def check_target(target: Target, inputs: Inputs, others: Sequence[str | Path | N
         if target.kind == "parquet":
             raise OutputError(f"{path}: exists and is complete; give {remedy}.")
         if not target.resume:
-            raise OutputError(f"{path}: exists; give --resume to go on with it, {remedy}.")
+            raise OutputError(f"{path}: exists; give --resume to continue it, {remedy}.")
     if target.kind == "parquet" and parts.exists() and not target.resume:
-        raise OutputError(f"{parts}: is left from an interrupted run; give --resume to go on with it, {remedy}.")
+        raise OutputError(f"{parts}: is left from an interrupted run; give --resume to continue it, {remedy}.")
 
 
 @contextlib.contextmanager
 def opened(target: Target, run: Run) -> Iterator[ScoreTable | ScoreFolder]:
-    """What scores are written to. It is complete when the block ends without an exception.
+    """The table or folder that scores are written to. It is complete when the block ends without an exception.
 
     Raises:
         OutputError: if it holds other scores, another process writes it, or it cannot be written.
@@ -165,7 +167,7 @@ def _folder(store: Store, target: Target, run: Run) -> ScoreFolder:
 
 
 def _about(folder: ScoreFolder) -> str:
-    """How many shards are there, and what to do next."""
+    """A sentence on how many shards exist, and what to do next."""
     process, missing, shards = folder.process, len(folder.missing()), folder.manifest.shards
     name = folder.store.name
     who = f"Process {process.index} of {process.count} ({process.source}): " if process.count > 1 else ""

@@ -26,22 +26,23 @@ NAME_LENGTH = 14  # of the name above a face, so that it does not run into the n
 
 @click.command()
 @click.argument("folder", type=FILE)
-@click.option("-o", "--output", type=FILE, default="sheet.png", metavar="PNG", show_default=True, help="Where to.")
+@click.option("-o", "--output", type=FILE, default="sheet.png", metavar="PNG", show_default=True, help="File to write.")
 @option_detection(one_each=True)
 @option_recognizer
 def sheet(folder: Path, output: Path, detection: Detection, recognizer_file: Path | None) -> None:
-    """Draw all faces of a folder in one picture, each with its quality and, below it, its map and its deficit.
+    """Draw all faces of a folder in one picture: each face with its quality, its map and its deficit.
 
-    Faces are sorted by name, so that those of one person under several conditions (as in ICAO's requirements for
-    passports: headgear, glasses, pose, light) are next to each other. The first 60 are drawn.
+    Faces are sorted by name, so that the faces of one person under several conditions (as in ICAO's requirements for
+    passports: headgear, glasses, pose, light) are next to each other. If there are more than 60 faces, only the first
+    60 are drawn.
 
-    Images of the recogniser's size, 112x112 pixels for most, are aligned faces (ArcFace template). Of others the
-    largest face is detected and aligned.
+    An image of the recogniser's size, 112x112 pixels for most, is assumed to be an aligned face (ArcFace template). In
+    other images, the largest face is detected and aligned.
     """
     note_left_out([folder])
     paths = expand_paths([folder])
     if output.suffix.lower() != ".png":
-        raise click.UsageError(f"{output} is not a .png file; name one.")
+        raise click.UsageError(f"{output}: is not a .png file; give one.")
     check_writable([output], [*paths, detection.detector_file, recognizer_file])
     new_figure(1, 1)  # fails before the work if matplotlib is not installed
     recognizer = start(recognizer_file)

@@ -1,4 +1,4 @@
-"""The start of a command: the process is prepared, and the recogniser is loaded."""
+"""The start of a command: prepares the process and loads the recogniser."""
 
 import os
 import warnings
@@ -14,8 +14,8 @@ from pfiq_jax.recognizers import Precision, Recognizer, load_recognizer
 def start(recognizer_file: Path | None, precision: Precision = "float32") -> Recognizer:
     """Prepares the process to run a recogniser in a precision, and loads it; the bundled one if no file is given."""
     keep_freed_memory()
-    warnings.filterwarnings("ignore", module=r"PIL\.")  # of odd metadata in images that can be read
-    warnings.filterwarnings("ignore", message="Glyph .* missing")  # of file names that matplotlib has no font for
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # about odd metadata in images that can be read
+    warnings.filterwarnings("ignore", message="Glyph .* missing")  # in file names that matplotlib has no font for
     # A damaged entry costs a compilation, and JAX does not replace it: it would warn in every run.
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation cache")
     cache = user_cache_path("pfiq_jax")
@@ -28,7 +28,7 @@ def start(recognizer_file: Path | None, precision: Precision = "float32") -> Rec
 
 
 def is_usable_folder(folder: Path) -> bool:
-    """Whether the folder is there, or can be made, and can be written to."""
+    """Whether the folder exists or can be created, and can be written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

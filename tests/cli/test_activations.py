@@ -124,6 +124,6 @@ def test_a_reference_of_another_recogniser_is_refused(run, report, tmp_path, mon
 def test_options_that_exclude_each_other(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     both = run("activations", DEMO_FACE.parent, "--quality", "magface", "--scores", "x.csv", exit_code=2)
-    assert "give one" in both.stderr
-    assert "give the table too" in run("activations", DEMO_FACE.parent, "--column", "x", exit_code=2).stderr
+    assert "give only one" in both.stderr
+    assert "--column: belongs to --scores" in run("activations", DEMO_FACE.parent, "--column", "x", exit_code=2).stderr
     assert "too few" in run("activations", DEMO_FACE.parent, "-o", "out", exit_code=1).stderr

@@ -126,7 +126,7 @@ def test_sheet_draws_all_faces(run, people):
     with Image.open("sheet.png") as picture:
         assert picture.format == "PNG"
     run("sheet", people / "ann", "-o", "ann.png")
-    assert "is not a .png file" in run("sheet", people, "-o", "ann.jpg", exit_code=2).stderr
+    assert "ann.jpg: is not a .png file" in run("sheet", people, "-o", "ann.jpg", exit_code=2).stderr
 
 
 def test_sheet_says_how_many_faces_are_left_out(run, people, monkeypatch):
@@ -189,7 +189,7 @@ def test_finds_out_first_what_cannot_be_written(run, people, subcommand, monkeyp
     for json_file, reason in (
         ("file/figures.json", "file"),
         ("people", "people"),
-        ("figures.png", "call it .json"),
+        ("figures.png", "choose a name that ends in .json"),
         ("people/ann/1.json", "is an input and would be overwritten"),
     ):
         assert reason in run("evaluate", subcommand, people, "--json", json_file, exit_code=3).stderr

@@ -129,7 +129,7 @@ def test_refuses_what_is_not_a_folder_of_folders(evaluate):
     assert "flat: contains no folders with faces" in evaluate("flat", exit_code=1).stderr
     write_people(Path("faces"))
     assert "is an input" in evaluate("faces", "--scores", "x.json", "--json", "x.json", exit_code=3).stderr
-    assert "has the name of the picture" in evaluate("faces", "--json", "x.png", exit_code=3).stderr
+    assert "has the name of the report's picture" in evaluate("faces", "--json", "x.png", exit_code=3).stderr
 
 
 def test_finds_out_first_that_matplotlib_is_missing(evaluate, monkeypatch):

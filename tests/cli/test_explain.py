@@ -67,7 +67,7 @@ def test_explain_to_named_files(run, photos):
 
 
 @pytest.mark.parametrize("option", ["-o", "--npz"])
-@pytest.mark.parametrize(("name", "reason"), [("-", "- is stdout, which takes no"), ("out/x.jpg", "x.jpg is not a .")])
+@pytest.mark.parametrize(("name", "reason"), [("-", "-: stdout cannot take"), ("out/x.jpg", "x.jpg: is not a .")])
 def test_explain_makes_no_folder_of_what_was_meant_as_a_file(run, option, name, reason):
     assert reason in run("explain", DEMO_FACE, option, name, exit_code=2).stderr
     assert os.listdir() == []

@@ -88,7 +88,7 @@ def test_no_input_is_overwritten(run, monkeypatch, photos, command, output, opti
     for name in ("input", "./photos/../input", "link"):
         stderr = run(command, photos[0], option, "input", output, name, exit_code=3).stderr
         assert stderr.startswith("Error: ")
-        assert "is an input and would be overwritten; name another output" in stderr
+        assert "is an input and would be overwritten; choose another output" in stderr
         assert "-o" in stderr
     assert Path("input").read_text() == HEADER
 

@@ -107,4 +107,4 @@ def test_bad_landmark_numbers(run, photos, numbers):
 
 
 def test_landmark_numbers_are_of_one_image(run, photos):
-    assert "are of one image" in run("explain", *photos[:2], "--landmarks", POINTS, exit_code=2).stderr
+    assert "has the points of one image" in run("explain", *photos[:2], "--landmarks", POINTS, exit_code=2).stderr

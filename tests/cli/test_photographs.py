@@ -168,7 +168,7 @@ def test_align_never_writes_among_its_inputs(run):
     photograph("photos/a.png", LARGE)
     for output in ("photos", "photos/faces"):
         stderr = run("align", "photos", "-o", output, exit_code=3).stderr
-        assert f"{output}: lies in photos, which is read; name a folder elsewhere." in stderr
+        assert f"{output}: lies in photos, which is read; choose a folder elsewhere." in stderr
     assert os.listdir("photos") == ["a.png"]
 
 

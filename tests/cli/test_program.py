@@ -83,7 +83,7 @@ def test_a_closed_stderr_loses_no_row(tmp_path):
 def test_a_closed_stdout_is_noticed_before_the_work(tmp_path):
     result = closing(">&-", "score", "none.png")
     assert result.returncode == 3
-    assert result.stderr == "Error: stdout: is closed; name a file, as with -o.\n"
+    assert result.stderr == "Error: stdout: is closed; give an output file, as with -o.\n"
     assert closing(">&-", "score", "none.png", "-o", "scores.csv").returncode == 1
     assert Path("scores.csv").exists()
 

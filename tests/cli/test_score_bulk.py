@@ -104,10 +104,10 @@ def test_maps_of_a_folder(run, photos):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("-o", "a.txt"), "a.txt: has no suffix that is known; name a .csv, .jsonl or .parquet file, or a folder"),
-        (("-o", "a.csv", "--maps"), "maps are written into a folder"),
-        (("-o", "a.csv", "--process-index", 0, "--process-count", 2), "Several processes write into a folder"),
-        (("-o", "a.csv", "--resume", "--force"), "--resume keeps what --force replaces"),
+        (("-o", "a.txt"), "a.txt: has no known suffix; give a .csv, .jsonl or .parquet file, or a folder"),
+        (("-o", "a.csv", "--maps"), "--maps: needs a folder as output"),
+        (("-o", "a.csv", "--process-index", 0, "--process-count", 2), "--process-index: needs a folder as output"),
+        (("-o", "a.csv", "--resume", "--force"), "--resume and --force: exclude each other"),
     ],
 )
 def test_options_that_do_not_fit(run, arguments, message):
