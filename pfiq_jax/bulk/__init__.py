@@ -1,4 +1,4 @@
-"""Millions of faces: inputs of every kind, shards that are resumed and shared by processes, one table of them all."""
+"""Scores of millions of faces: inputs of every kind, shards that processes share and resume, and one merged table."""
 
 from pfiq_jax.bulk.face_scorer import FaceScorer
 from pfiq_jax.bulk.inputs import read_inputs

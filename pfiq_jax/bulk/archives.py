@@ -22,16 +22,16 @@ ARRAY_RECORD_SUFFIXES = (".array_record", ".arrayrecord")
 
 
 class Member(NamedTuple):
-    """Where an image lies in an archive: its first byte, and how many it has."""
+    """The position of an image in an archive: its first byte, and its number of bytes."""
 
     offset: int
     size: int
 
 
 def tar_members(archive: str) -> Listing:
-    """The images in a tar file, by their suffixes; their names begin with that of the archive.
+    """The files in a tar file that have the suffix of an image. Their names begin with that of the archive.
 
-    Only the headers are read now. Images are read where they lie, in any order.
+    Only the headers are read now. Images are read directly from their positions, in any order.
 
     Args:
         archive: a file or an address, not compressed.
@@ -50,15 +50,15 @@ def tar_members(archive: str) -> Listing:
                     if member.isreg() and os.path.splitext(member.name)[1].lower() in SUFFIXES:
                         names.append(f"{archive}/{member.name}")
                         members.append(Member(member.offset_data, member.size))
-                    tar.members = []  # type: ignore[attr-defined]  # which would keep all headers
+                    tar.members = []  # type: ignore[attr-defined]  # otherwise it would keep all headers
     except PfiqError:
         raise
     except Exception as error:  # for damaged archives tarfile raises exceptions of several classes
         if isinstance(error, OSError) and error.errno:
             raise PfiqError(f"{archive}: cannot be read ({error.strerror or error}); give a tar file.") from error
-        raise PfiqError(f"{archive}: is damaged, or not an uncompressed tar file; pack it again.") from error
+        raise PfiqError(f"{archive}: is damaged or not an uncompressed tar file; create it again.") from error
     if not names:
-        raise PfiqError(f"{archive}: contains no images; give a tar file with images, as WebDataset packs them.")
+        raise PfiqError(f"{archive}: contains no images; give a tar file of images, as in WebDataset.")
     if members[-1].offset + members[-1].size > size:
         raise PfiqError(f"{archive}: is truncated, its last image ends after {size:,} bytes; copy it again.")
 
@@ -82,7 +82,7 @@ def _open_member(archive: str, member: Member, size: int) -> Any:
 
 
 def array_records(archive: Path) -> Listing:
-    """The records of an ArrayRecord file, each the bytes of an image file; they are called archive[0], archive[1], ...
+    """The records of an ArrayRecord file, each the bytes of an image file, named archive[0], archive[1], ...
 
     Raises:
         PfiqError: for a file that cannot be read, and if Grain is not installed.
@@ -95,6 +95,6 @@ def array_records(archive: Path) -> Listing:
         records = ArrayRecordDataSource(str(archive))
         count = len(records)
     except Exception as error:  # of any class, from C++
-        raise PfiqError(f"{archive}: is not an ArrayRecord file, or damaged; write it again.") from error
+        raise PfiqError(f"{archive}: is damaged or not an ArrayRecord file; create it again.") from error
     names = [f"{archive}[{number}]" for number in range(count)]
     return Listing(names, lambda number: lambda: io.BytesIO(records[number]))

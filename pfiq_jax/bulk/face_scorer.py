@@ -1,4 +1,4 @@
-"""Scores of batches of images as columns: one picklable callable for the engines that work through large data."""
+"""Scores of batches of images as columns: one picklable callable for engines that process large data sets."""
 
 import functools
 import os
@@ -21,11 +21,11 @@ AnyPath = str | os.PathLike[str]
 
 
 class FaceScorer:
-    """Scores batches of images, given and returned as columns. For Ray Data, Hugging Face Datasets, Spark and others.
+    """A callable that adds scores to a batch, a dictionary of columns with one row per image.
 
-    It holds settings only, so that it can be pickled. Each process loads the weights and compiles when it is first
-    called. All local devices share every batch, and every batch is filled up to one size, so that nothing is compiled
-    twice.
+    It is meant for Ray Data, Hugging Face Datasets, Spark and similar engines. It holds only settings, so that it can
+    be pickled. Each process loads the weights and compiles in its first call. All local devices share every batch.
+    Batches are padded to one size, so that nothing is compiled twice.
 
     Example:
         >>> scorer = pfiq_jax.FaceScorer(batch_size=2)
@@ -46,7 +46,7 @@ class FaceScorer:
         batch_size: int | None = None,
         column: str = "image",
     ) -> None:
-        """Checks the settings and loads nothing.
+        """Checks the settings, without loading weights.
 
         Args:
             recognizer: weights that ``weights-convert`` wrote, on a path that every worker can read; None for the
@@ -55,12 +55,14 @@ class FaceScorer:
                 has no scale for it.
             detector: weights of a face detector; None for the bundled one.
             detect: which face of a photograph is scored: the "largest", or the one nearest to the "centre". With "auto"
-                an image of the recogniser's size is an aligned face, and of others the largest is scored. With "none"
-                all images are aligned faces; those of other sizes are resized.
+                an image of the recogniser's size is assumed to be an aligned face, and in other images the largest face
+                is scored. With "none" all images are assumed to be aligned faces; those of other sizes are resized
+                without alignment.
             maps: whether to return maps and deficits, which take a backward pass.
             precision: of the trunk, as for ``Recognizer.with_precision``.
-            batch_size: how many faces all local devices together compute at once; None for a size that suits them.
-            column: where batches have their images.
+            batch_size: number of faces that all local devices together compute at once; None for a size that suits
+                them.
+            column: name of the column with the images.
 
         Raises:
             PfiqError: for an unknown quality method, way to detect or precision.
@@ -74,19 +76,19 @@ class FaceScorer:
         self.detection = Detection(detect, None if detector is None else Path(detector), one_each=True)
 
     def __call__(self, batch: Mapping[str, Sequence[Any] | np.ndarray]) -> dict[str, Sequence[Any] | np.ndarray]:
-        """Scores the images of a batch, one row per row.
+        """Scores the images of a batch, row by row.
 
         Args:
-            batch: columns with equally many rows, any number. Each image is the bytes of a file, the path of one, a
-                dictionary with "bytes" or "path" as Hugging Face Datasets has it, or uint8 pixels (height, width, 3) in
-                RGB. Their sizes may differ.
+            batch: columns of equal length. Each image is the bytes of a file, its path, a dictionary with "bytes" or
+                "path" as in Hugging Face Datasets, or uint8 pixels (height, width, 3) in RGB. The sizes of the images
+                may differ.
 
         Returns:
-            The columns of the batch as they are, and
+            The columns of the batch, unchanged, and
 
             - ``quality``: (rows,) float32, in (0, 1), higher is better. NaN if there is no score, and for a method
               without a scale.
-            - ``raw_quality``: (rows,) float32, the score before scaling, higher is better. NaN if there is none.
+            - ``raw_quality``: (rows,) float32, the raw score, higher is better. NaN if there is none.
             - ``status``: "scored" or "failed".
             - ``error``: why there is no score; otherwise empty.
             - ``warning``: why the score may be unreliable; otherwise empty.
@@ -119,7 +121,7 @@ class FaceScorer:
         return {name: value for name, value in vars(self).items() if name != "_loaded"}
 
     def _record(self, row: int, content: Any) -> Record:
-        """An image. What cannot be one is a record whose reading raises the reason."""
+        """The record of an image. For a value that is not an image, reading the record raises the reason."""
         if isinstance(content, Mapping):
             content = content.get("bytes") or content.get("path")
         if isinstance(content, str | os.PathLike):
@@ -134,7 +136,7 @@ def _refuse(kind: str) -> NoReturn:
 
 
 def _columns(scores: Sequence[Score]) -> dict[str, np.ndarray]:
-    """What every score has, as columns that have one type, whether or not some faces have no score."""
+    """The fields that every score has, as columns. Their types do not depend on whether some faces have no score."""
     return {
         "quality": np.array([score.quality for score in scores], np.float32),
         "raw_quality": np.array([score.raw_quality for score in scores], np.float32),

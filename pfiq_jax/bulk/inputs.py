@@ -1,4 +1,4 @@
-"""What the arguments of a command mean: files, folders, patterns, lists, archives and addresses."""
+"""From the arguments of a command to images: files, folders, patterns, lists, archives and addresses."""
 
 import glob
 import itertools
@@ -24,23 +24,23 @@ OPENED_SUFFIXES = (*TEXT_SUFFIXES, *TABLE_SUFFIXES, *TAR_SUFFIXES, *ARRAY_RECORD
 
 
 def read_inputs(arguments: Sequence[str]) -> Inputs:
-    """All images that the arguments of a command name, in this order.
+    """All images that the arguments of a command contain, in this order.
 
     An argument is a file, a folder or a pattern, as ``expand_paths`` takes them; a list of names (.txt, .lst, or - for
     stdin) or a table of them (.csv, .tsv, .parquet); an archive (.tar, .array_record); or an address that fsspec knows,
     such as gs://bucket/faces or ``s3://bucket/faces/*.jpg``, of any of these.
 
     Raises:
-        PfiqError: for a list or an archive that cannot be read, and if nothing is given.
+        PfiqError: for a list or an archive that cannot be read, and if there are no images.
     """
     inputs = Inputs([listing for argument in _groups(arguments) for listing in _listings(argument)])
     if not inputs:
-        raise PfiqError(f"{', '.join(arguments)[:200]}: names no images; give some.")
+        raise PfiqError(f"{', '.join(arguments)[:200]}: has no images; give images, folders, lists or archives.")
     return inputs
 
 
 def _groups(arguments: Sequence[str]) -> Iterator[list[str]]:
-    """Neighbouring arguments that are files, folders and patterns in one list, others each in one."""
+    """Neighbouring arguments that are files, folders or patterns as one list, every other argument as a list of one."""
     for is_local, group in itertools.groupby(arguments, lambda each: each != STDIN and not is_address(each)):
         together = list(group)
         yield from [together] if is_local else [[each] for each in together]
@@ -60,7 +60,7 @@ def _listings(arguments: list[str]) -> Iterator[Listing]:
 
 
 def _is_opened(path: Path) -> bool:
-    """Whether a file is not an image but holds or names some, by its suffix."""
+    """Whether a file, by its suffix, is a list or an archive of images."""
     return _ends(str(path), OPENED_SUFFIXES)
 
 

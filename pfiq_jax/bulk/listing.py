@@ -1,4 +1,4 @@
-"""A sequence of records that costs little memory, whatever they come from."""
+"""A sequence of records that takes little memory, whatever the source of the records."""
 
 import hashlib
 import itertools
@@ -15,7 +15,7 @@ BLOCK = 10_000  # records whose names are put into a fingerprint at a time
 
 
 def nothing(number: int) -> None:
-    """Of every record, that something is not known."""
+    """The function for a field that is not known of any record."""
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class Listing:
     """Images of one kind of input, such as a list or an archive.
 
     Attributes:
-        names: by which tables call them.
-        content: what a record holds, by its number here.
+        names: the names of the images in tables.
+        content: function from a record's number in this listing to its content.
         landmarks: the same for its landmarks.
-        box: the same for the box of the face that is meant.
-        described: what else makes these inputs the same ones, such as sizes in an archive.
+        box: the same for the box of the face to score.
+        described: what identifies the inputs in addition to their names, such as sizes in an archive.
     """
 
     names: Sequence[str]
@@ -38,10 +38,10 @@ class Listing:
 
 
 class Inputs(Sequence[Record]):
-    """All records of a run, in order. They are made when they are asked for.
+    """All records of a run, in order. Each is made when it is accessed.
 
     Args:
-        listings: one after the other.
+        listings: in the order of the records.
     """
 
     def __init__(self, listings: Sequence[Listing]) -> None:
@@ -68,11 +68,11 @@ class Inputs(Sequence[Record]):
         return Record(listing.names[local], listing.content(local), landmarks, box, number)
 
     def names(self) -> Iterator[str]:
-        """Of all records, in order."""
+        """The names of all records, in order."""
         return itertools.chain.from_iterable(listing.names for listing in self.listings)
 
     def fingerprint(self) -> str:
-        """The SHA-256 of the names, in order, and of what else describes the inputs; not of the images themselves."""
+        """The SHA-256 of the names, in order, and of the descriptions of the listings; not of the images themselves."""
         found = hashlib.sha256()
         for listing in self.listings:
             found.update(listing.described)

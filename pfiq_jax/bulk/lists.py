@@ -20,15 +20,15 @@ TEXT_SUFFIXES = (".txt", ".lst", ".list")
 TABLE_SUFFIXES = (".csv", ".tsv", ".parquet", ".pq")
 BOX_COLUMNS = ("left", "top", "width", "height")
 SPACES = b" \t\r\v\f"
-BLOCK = 2**24  # bytes of a text in which line breaks are looked for at a time
-TRIED = 10  # names of a list that decide which folder they are relative to
+BLOCK = 2**24  # bytes of a text that are searched for line breaks at a time
+TRIED = 10  # first names of a list, by which the folder that they are relative to is chosen
 
 
 class Lines(Sequence[str]):
-    """The lines of a text that are not empty, without the spaces around them. They cost their bytes, and eight more.
+    """The lines of a text that are not empty, without the spaces around them. Each takes its bytes and eight more.
 
     Args:
-        text: in UTF-8; other bytes, which names of files may hold, are kept.
+        text: in UTF-8; other bytes, which file names may contain, are kept.
     """
 
     def __init__(self, text: bytes) -> None:
@@ -61,8 +61,8 @@ def named_files(names: Sequence[str], folder: Path | None) -> Listing:
     """Files, and addresses such as gs://bucket/face.jpg, by their names.
 
     Args:
-        names: of the images.
-        folder: of the list, from which relative names count if they name nothing in the current folder.
+        names: names of the images.
+        folder: the folder of the list. Relative names refer to it if they are not files in the current folder.
     """
     base = _base(names, folder)
 
@@ -74,17 +74,17 @@ def named_files(names: Sequence[str], folder: Path | None) -> Listing:
 
 
 def _base(names: Sequence[str], folder: Path | None) -> Path:
-    """The current folder, or that of the list if more of the first names are files in it."""
+    """The current folder, or the folder of the list if more of the first names are files in it."""
     tried = [name for name in itertools.islice(names, TRIED) if not is_address(name)]
     folders = (Path(), *([folder] if folder else []))
     return max(folders, key=lambda each: sum(os.path.lexists(each / name) for name in tried))
 
 
 def table_list(path: Path) -> Listing:
-    """The images that a CSV or Parquet file names in its column ``path`` or ``filename``.
+    """The images whose names are in the column ``path`` or ``filename`` of a CSV or Parquet file.
 
-    Columns x1, y1, ..., x5, y5 are landmarks, and left, top, width, height the box of the face that is meant, as
-    ``pfiq score`` writes them. Rows without these numbers are taken as photographs.
+    Columns x1, y1, ..., x5, y5 are landmarks, and left, top, width, height the box of the face to score, as
+    ``pfiq score`` writes them. Rows without these numbers are photographs.
 
     Raises:
         PfiqError: for a file that cannot be read, lacks such a column, or has cells that are not numbers.
@@ -126,6 +126,6 @@ def _numbers(table: Table, columns: Sequence[str]) -> np.ndarray | None:
         values = numbers_in(cells, table.decimal_comma)
         if None in values:
             row = values.index(None)
-            raise PfiqError(f"{table.place(row)}: {name} is {cells[row]!r}, which is no number; fix this cell.")
+            raise PfiqError(f"{table.place(row)}: {name} is {cells[row]!r}, which is not a number; fix this cell.")
         found[:, place] = values
     return found

@@ -1,4 +1,4 @@
-"""What a folder of scores holds: of which images, by which settings, in how many shards."""
+"""The description of a folder of scores: its images, its settings, and its number of shards."""
 
 import hashlib
 import importlib.metadata
@@ -14,22 +14,22 @@ MANIFEST = "manifest.json"
 FORMAT_VERSION = 1
 RECORDS_PER_SHARD = 2048  # less than a minute's work, also on two cores with the bundled network
 MOST_SHARDS = 16_384
-DIGITS = 12  # of a SHA-256, where it is shown
-SHARDS_PER_PROCESS = 8  # at least, so that processes of different speed end at about the same time
+DIGITS = 12  # of a SHA-256 in messages
+SHARDS_PER_PROCESS = 8  # at least, so that processes of different speeds end at about the same time
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The settings of a folder of scores. Equal ones give the same rows.
 
     Attributes:
-        format_version: of the folder.
+        format_version: format of the folder.
         records: number of images.
         inputs: ``Inputs.fingerprint``.
         method: the quality method.
         weights: SHA-256 of the file of weights.
-        options: what else decides about the rows, as text.
-        versions: of the library and of JAX.
-        shards: into how many files the rows are divided.
+        options: further settings that the rows depend on, as text.
+        versions: versions of the library and of JAX.
+        shards: number of files that the rows are divided into.
     """
 
     format_version: int
@@ -42,7 +42,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shards: int
 
     def digest(self) -> str:
-        """A SHA-256 that every shard bears."""
+        """A SHA-256 that is saved in every shard."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
     def shard_of(self, number: int) -> int:
@@ -61,15 +61,15 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def new_manifest(
     inputs: str, records: int, *, method: str, weights: str, options: Mapping[str, str], processes: int
 ) -> Manifest:
-    """The manifest of a run that begins.
+    """The manifest of a new run.
 
     Args:
         inputs: ``Inputs.fingerprint``.
         records: number of images.
         method: the quality method.
         weights: SHA-256 of the file of weights.
-        options: what else decides about the rows.
-        processes: how many share the work.
+        options: further settings that the rows depend on.
+        processes: number of processes that share the work.
     """
     wanted = max(math.ceil(records / RECORDS_PER_SHARD), SHARDS_PER_PROCESS * processes if processes > 1 else 1)
     versions = {name: importlib.metadata.version(name) for name in ("pfiq-jax", "jax")}
@@ -81,7 +81,7 @@ def read_manifest(store: Store) -> Manifest | None:
     """The manifest in a folder of scores; None if there is none.
 
     Raises:
-        OutputError: for a file that is no manifest, or one of another version.
+        OutputError: for a file that is not a manifest, or that another version wrote.
     """
     content = store.read(MANIFEST)
     if not content:
@@ -90,17 +90,17 @@ def read_manifest(store: Store) -> Manifest | None:
         return msgspec.json.decode(content, type=Manifest)
     except msgspec.DecodeError as error:
         raise OutputError(
-            f"{store.name}/{MANIFEST}: is damaged, or from another release; name another folder."
+            f"{store.name}/{MANIFEST}: is damaged or from another release; choose another folder."
         ) from error
 
 
 def agree(store: Store, wanted: Manifest) -> Manifest:
-    """The manifest of a folder in which a run begins or goes on; it is written if there is none.
+    """The manifest of a folder in which a run begins or continues; it is written if there is none.
 
-    The number of shards is that of the folder, so that a run can go on with another number of processes.
+    The number of shards is that of the folder, so that a run can continue with another number of processes.
 
     Raises:
-        OutputError: if the folder holds the scores of other images or settings; it names what differs.
+        OutputError: if the folder holds the scores of other images or settings; the message lists the differences.
     """
     if read_manifest(store) is None:
         store.write(MANIFEST, msgspec.json.format(msgspec.json.encode(wanted)))
@@ -113,8 +113,8 @@ def agree(store: Store, wanted: Manifest) -> Manifest:
     ]
     if differing:
         raise OutputError(
-            f"{store.name}: holds scores of other inputs or settings ({'; '.join(differing)}); name another folder, or "
-            "give --force to replace them."
+            f"{store.name}: holds scores of other inputs or settings ({'; '.join(differing)}); choose another folder, "
+            "or give --force to replace them."
         )
     return found
 

@@ -11,8 +11,9 @@ from pfiq_jax.scoring import Score
 def maps_bytes(scores: Sequence[Score]) -> bytes:
     """The maps of the faces that have one, as an .npz file.
 
-    It holds ``row``, the rows of these faces in the shard's table, from 0; ``map``, and ``deficit`` if the recogniser
-    is calibrated for it: (faces, height, width), 0 to 1, in float16, whose steps are below 0.0005.
+    It contains ``row``, the rows of these faces in the shard's table, from 0; ``map``; and ``deficit`` if the
+    recogniser is calibrated for it. Maps and deficits are (faces, height, width), 0 to 1, in float16, whose steps are
+    below 0.0005.
     """
     found = [(row, score.map, score.deficit) for row, score in enumerate(scores) if score.map is not None]
     arrays = {"row": np.array([row for row, *_ in found], np.int32)}

@@ -9,7 +9,7 @@ from pfiq_jax.errors import OutputError, PfiqError
 from pfiq_jax.outputs import write_atomically
 
 AGAIN = "remove it, and run the command that scores again"
-NAMED = 5  # shards that a message names
+NAMED = 5  # shards that a message lists
 
 
 def merge(store: Store, output: Path) -> int:
@@ -23,8 +23,8 @@ def merge(store: Store, output: Path) -> int:
         The number of rows.
 
     Raises:
-        PfiqError: for a folder without scores, shards that are missing, damaged or of another run, and a shard with
-            more or fewer images than it should have.
+        PfiqError: for a folder without scores, for shards that are missing, damaged or of another run, and for a shard
+            with the wrong number of images.
         OutputError: if the file cannot be written.
     """
     manifest = read_manifest(store)
@@ -35,7 +35,7 @@ def merge(store: Store, output: Path) -> int:
         named = ", ".join(missing[:NAMED]) + (f" and {len(missing) - NAMED} more" if len(missing) > NAMED else "")
         raise PfiqError(
             f"{store.name}: lacks {len(missing)} of {manifest.shards} shards ({named}); run the command that scores "
-            "again, it goes on with these."
+            "again, which adds them."
         )
     return write_atomically(output, lambda partial: _write_all(store, manifest, partial, output.suffix.lower()))
 
@@ -75,7 +75,7 @@ def rows_of_shard(store: Store, manifest: Manifest, shard: int) -> list[Row]:
     except Exception as error:  # for damaged files pyarrow raises exceptions of many classes
         raise PfiqError(f"{place}: is damaged; {AGAIN}.") from error
     if metadata.get("settings") != manifest.digest():
-        raise PfiqError(f"{place}: is of a run with other settings; {AGAIN}.")
+        raise PfiqError(f"{place}: comes from a run with other settings; {AGAIN}.")
     wanted, found = len(manifest.numbers_in(shard)), sum(1 for _ in records_in(rows))
     if found != wanted:
         raise PfiqError(f"{place}: has {found:,} images, not {wanted:,}; {AGAIN}.")

@@ -1,4 +1,4 @@
-"""Which part of the work is that of this process."""
+"""The part of the work that this process does."""
 
 import os
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from pfiq_jax.errors import PfiqError
 
 @dataclass(frozen=True)
 class Process:
-    """One of several processes that do the same work with other shards.
+    """One of several processes, each of which scores its own shards.
 
     Attributes:
-        index: from 0.
-        count: of processes.
-        source: what said so; "" if nothing did.
+        index: index of this process, from 0.
+        count: number of processes.
+        source: the option or environment variable with the index; "" if there is none.
     """
 
     index: int = 0
@@ -22,20 +22,20 @@ class Process:
     source: str = ""
 
     def has(self, shard: int) -> bool:
-        """Whether a shard is this process's."""
+        """Whether this process scores a shard."""
         return shard % self.count == self.index
 
 
 def this_process(index: int | None, count: int | None, environment: Mapping[str, str] = os.environ) -> Process:
-    """Which process this one is: by options, or else by what a cluster sets in the environment.
+    """Index and number of processes, from options or otherwise from variables that a cluster sets in the environment.
 
-    These are TPU_WORKER_ID and TPU_WORKER_HOSTNAMES of TPU slices, SLURM_PROCID and SLURM_NTASKS, and
-    JOB_COMPLETION_INDEX of Kubernetes' indexed jobs, which does not say how many there are.
+    The variables are TPU_WORKER_ID and TPU_WORKER_HOSTNAMES of TPU slices, SLURM_PROCID and SLURM_NTASKS, and
+    JOB_COMPLETION_INDEX of Kubernetes' indexed jobs, which do not state the number of processes.
 
     Args:
-        index: what --process-index says; from 0.
-        count: what --process-count says.
-        environment: of the process.
+        index: value of --process-index, from 0.
+        count: value of --process-count.
+        environment: environment variables of the process.
 
     Raises:
         PfiqError: for an index without a count, or one that is not below it.
@@ -46,9 +46,11 @@ def this_process(index: int | None, count: int | None, environment: Mapping[str,
         index = found if found is not None else 0 if count in (None, 1) else None
         count = count if count is not None else counted if source else 1
     if count is None:
-        raise PfiqError(f"{source}: is {index}, but of how many processes is not known; give --process-count.")
+        raise PfiqError(f"{source}: is {index}, but the number of processes is not known; give --process-count.")
     if index is None:
-        raise PfiqError(f"--process-count: is {count}, but which of them this is is not known; give --process-index.")
+        raise PfiqError(
+            f"--process-count: is {count}, but the index of this process is not known; give --process-index."
+        )
     if not 0 <= index < count:
         raise PfiqError(f"{source}: is {index}, but there are {count} processes; count from 0 to {count - 1}.")
     return Process(index, count, source)

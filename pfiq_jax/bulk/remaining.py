@@ -1,4 +1,4 @@
-"""The records of a run that are still to be scored."""
+"""The records of a run that have not been scored yet."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -8,11 +8,11 @@ from pfiq_jax.faces.records import Record
 
 
 class Remaining:
-    """Records that are still to be scored: those of some ranges of numbers. It can be counted and gone through once.
+    """Records that have not been scored yet. It has a length and can be iterated over.
 
     Args:
-        inputs: of the whole run.
-        ranges: of numbers of records.
+        inputs: all records of the run.
+        ranges: the numbers of the records to score.
     """
 
     def __init__(self, inputs: Inputs, ranges: Sequence[range]) -> None:

@@ -1,4 +1,4 @@
-"""The rows of a table of scores, and how they stand in CSV, in JSON lines and in Parquet."""
+"""The rows of a table of scores, and their form in CSV, in JSON lines and in Parquet."""
 
 import io
 import json
@@ -18,28 +18,28 @@ FACE = COLUMNS.index("face")
 NO_PYARROW = "needs pyarrow; `pip install pfiq-jax[parquet]`, or name a .csv or .jsonl file."
 
 Row = tuple[Any, ...]
-"""The values of a face, by ``COLUMNS``; None for what there is not."""
+"""The values of a face, in the order of ``COLUMNS``; None for a value that does not exist."""
 
 
 def row_of(score: Score, method: str, weights: str) -> Row:
     """The row of a score.
 
     Args:
-        score: of one face, or why an image has none.
+        score: the score of a face, or the reason why an image has none.
         method: the quality method.
-        weights: SHA-256 of the file of weights, of which the row gets the first digits.
+        weights: SHA-256 of the file of weights; the row gets its first digits.
     """
     values = (score.quality, score.raw_quality, score.status, score.error, score.warning)
     return (str(score.path), *values, *place_of(score.found).values(), method, shown_weights(weights))
 
 
 def shown_weights(weights: str) -> str:
-    """How a row names weights by their SHA-256: a text that no program takes for a number."""
+    """The SHA-256 of weights as rows state it: a text that no program reads as a number."""
     return f"sha256:{weights[:DIGITS]}"
 
 
 def records_in(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
-    """The rows of each image. One with several faces has several rows, whose faces have rising numbers."""
+    """The rows of each image. An image with several faces has several rows with increasing numbers of faces."""
     group: list[Sequence[Any]] = []
     for row in rows:
         if group and not (row[0] == group[-1][0] and int(row[FACE] or 0) > int(group[-1][FACE] or 0) > 0):
@@ -51,12 +51,12 @@ def records_in(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
 
 
 def csv_rows(rows: Iterable[Row], *, header: bool) -> str:
-    """Rows as CSV, numbers with six digits; after the header if it is wanted."""
+    """Rows as CSV, numbers with six digits; after the header if requested."""
     return csv_text([COLUMNS] * header) + csv_text([cell(value) for value in row] for row in rows)
 
 
 def json_rows(rows: Iterable[Row], *, header: bool) -> str:
-    """Rows as JSON lines, numbers with six digits; what is not there is null. There is never a header."""
+    """Rows as JSON lines, numbers with six digits, null for a value that does not exist. There is never a header."""
 
     def rounded(value: Any) -> Any:
         return float(f"{value:.6g}") if isinstance(value, float) else value
@@ -73,7 +73,7 @@ def arrow_table(rows: Sequence[Row], metadata: Mapping[str, str]) -> Any:
         values = [row[place] for row in rows]
         if name in TEXTS:
             texts = [None if value is None else os.fsencode(value) for value in values]
-            columns[name] = pyarrow.array(texts, pyarrow.binary()).view(pyarrow.string())  # bytes that are no text, too
+            columns[name] = pyarrow.array(texts, pyarrow.binary()).view(pyarrow.string())  # also if not text
         else:
             columns[name] = pyarrow.array(values, pyarrow.int32() if name == "face" else pyarrow.float32())
     return pyarrow.table(columns, metadata=dict(metadata))
@@ -115,10 +115,10 @@ def check_pyarrow(output: str) -> None:
 
 
 class AsText(Protocol):
-    """Rows as they stand in a text file."""
+    """A function that writes rows as the text of a file."""
 
     def __call__(self, rows: Iterable[Row], *, header: bool) -> str: ...
 
 
 TEXT_FORMATS: dict[str, AsText] = {".csv": csv_rows, ".jsonl": json_rows}
-"""By the suffix of the file."""
+"""The function for each suffix of a file."""

@@ -1,4 +1,4 @@
-"""Scores in a folder of shards, which is resumed by shards and shared by processes."""
+"""Scores in a folder of shards, which several processes can share and which can be resumed."""
 
 import contextlib
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from pfiq_jax.scoring import Score
 class ScoreFolder:
     """A folder of scores that a process adds its shards to. A context manager.
 
-    A shard is written when all its images are scored. Its file then is there in whole, and is never written again: a
-    run that is interrupted goes on with the shards that are missing.
+    A shard is written in one step when all its images are scored, and never written again. An interrupted run resumes
+    with the missing shards.
 
     Args:
-        store: where to.
+        store: the store to write to.
         wanted: the settings of this run.
-        process: which of the shards are those of this process.
-        force: whether to remove what other settings, or an earlier run, have left.
+        process: this process, which scores its share of the shards.
+        force: whether to remove the files of earlier runs or other settings.
 
     Raises:
         OutputError: if the folder holds scores of other settings, or another process writes these shards.
@@ -51,7 +51,7 @@ class ScoreFolder:
                 self._finish_shard()
 
     def missing(self) -> list[int]:
-        """The shards of all processes that are not there."""
+        """The missing shards of all processes."""
         there = self.store.names()
         return [shard for shard in range(self.manifest.shards) if self.manifest.name_of(shard) not in there]
 
@@ -61,11 +61,11 @@ class ScoreFolder:
         return Remaining(inputs, [self.manifest.numbers_in(shard) for shard in mine])
 
     def together(self, record: Record) -> int:
-        """What scores of one batch must have in common: the shard."""
+        """The value that is equal for all records of a batch: the shard."""
         return self.manifest.shard_of(record.number)
 
     def write(self, scores: Sequence[Score]) -> None:
-        """Takes scores, in order; the shards that are finished are written.
+        """Takes scores, in order, and writes the shards that are complete.
 
         Raises:
             OutputError: if a shard cannot be written.

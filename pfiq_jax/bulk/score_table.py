@@ -23,11 +23,11 @@ class ScoreTable:
     """Writes scores as text.
 
     Args:
-        append: adds text to the output.
+        append: function that adds text to the output.
         suffix: .csv or .jsonl.
         method: the quality method.
         weights: SHA-256 of the file of weights.
-        done: how many images the output already has.
+        done: number of images that the output already has.
     """
 
     def __init__(self, append: Callable[[str], object], suffix: str, method: str, weights: str, done: int = 0) -> None:
@@ -36,11 +36,11 @@ class ScoreTable:
         self._done, self._has_header = done, done > 0
 
     def remaining(self, inputs: Inputs) -> Remaining:
-        """The records that are still to be scored."""
+        """The records that have not been scored yet."""
         return Remaining(inputs, [range(self._done, len(inputs))])
 
     def together(self, record: Record) -> None:
-        """What scores of one batch must have in common: nothing."""
+        """The value that is equal for all records of a batch: a batch may have any records."""
 
     def write(self, scores: Sequence[Score]) -> None:
         """Adds the rows of scores.
@@ -54,17 +54,17 @@ class ScoreTable:
 
 
 def resume(file: RowsFile, path: Path, inputs: Inputs, method: str, weights: str) -> int:
-    """Keeps the rows of a file up to the last image that certainly has all of its rows.
+    """Keeps the rows of a file up to the last image whose rows are certainly complete.
 
     Args:
         file: the output, open.
-        path: of the output.
-        inputs: of this run.
+        path: path of the output.
+        inputs: all records of this run.
         method: the quality method.
         weights: SHA-256 of the file of weights.
 
     Returns:
-        How many images the file has.
+        The number of images in the file.
 
     Raises:
         OutputError: for rows of other images, another method or other weights, and for a file of other columns.
@@ -82,7 +82,7 @@ def resume(file: RowsFile, path: Path, inputs: Inputs, method: str, weights: str
             for name, value in expected.items():
                 if found[name] != value:
                     raise OutputError(
-                        f"{path}: image {number + 1} has the {name} {found[name]}, in this run {value}; {REMEDY}"
+                        f"{path}: image {number + 1} has the {name} {found[name]}, but this run has {value}; {REMEDY}"
                     )
         groups = groups[:-1]  # the last photograph may lack faces
         done = len(groups)
@@ -94,9 +94,9 @@ def resume(file: RowsFile, path: Path, inputs: Inputs, method: str, weights: str
 
 
 def _csv_rows(path: Path, text: str) -> tuple[list[list[str]], list[str]]:
-    """The rows that are there in whole, and their text."""
+    """The complete rows, and their text."""
     rows: list[list[str]] = []
-    with contextlib.suppress(csv.Error):  # within the last row
+    with contextlib.suppress(csv.Error):  # in an incomplete last row
         rows.extend(csv.reader(io.StringIO(text, newline=""), strict=True))
     if rows and rows[0] != list(COLUMNS):
         raise OutputError(f"{path}: has other columns than this release writes; {REMEDY}")

@@ -1,4 +1,4 @@
-"""Where shards are written and images are read from: a folder, or an object store that fsspec knows."""
+"""Where shards are written to and images are read from: a folder, or an object store that fsspec supports."""
 
 import abc
 import contextlib
@@ -23,7 +23,7 @@ def is_address(name: str) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """What an exception of the package for a kind of address says, on one line."""
+    """The message of an exception from the package for a kind of address, on one line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
@@ -56,21 +56,21 @@ def filesystem_of(address: str) -> tuple[Any, str]:
 
 
 class Store(abc.ABC):
-    """A folder of small files, each of which is there in whole or not at all."""
+    """A folder of small files, each of which exists as a whole or not at all."""
 
     name: str
 
     @abc.abstractmethod
     def names(self) -> set[str]:
-        """Of the files that are there."""
+        """The names of the files that exist."""
 
     @abc.abstractmethod
     def read(self, name: str) -> bytes:
-        """The content of a file; b"" if it is not there."""
+        """The content of a file; b"" if it does not exist."""
 
     @abc.abstractmethod
     def write(self, name: str, content: bytes) -> None:
-        """Writes a file, or replaces it; raises an OutputError if it cannot."""
+        """Writes or replaces a file; raises an OutputError if that fails."""
 
     @abc.abstractmethod
     def remove(self, name: str) -> None:
@@ -78,20 +78,20 @@ class Store(abc.ABC):
 
     @abc.abstractmethod
     def claim(self, name: str) -> AbstractContextManager[object]:
-        """Keeps other processes from claiming this name, where the store can; they get an OutputError."""
+        """Makes other processes that claim this name raise an OutputError, if the store supports it."""
 
 
 class Folder(Store):
     """A folder of the system. A file is on the disk when ``write`` returns.
 
     Args:
-        path: it is made if need be.
+        path: the folder; it is created if necessary.
     """
 
     def __init__(self, path: Path) -> None:
         self.path, self.name = path, str(path)
         if path.exists() and not path.is_dir():
-            raise OutputError(f"{path}: is not a folder; name a folder, or a .csv, .jsonl or .parquet file.")
+            raise OutputError(f"{path}: is not a folder; give a folder, or a .csv, .jsonl or .parquet file.")
         make_folder(path)
 
     def names(self) -> set[str]:
@@ -146,7 +146,7 @@ class ObjectStore(Store):
     """What is below an address, such as gs://bucket/scores. A file is uploaded in one step.
 
     Args:
-        address: of the folder.
+        address: address of the folder.
     """
 
     def __init__(self, address: str) -> None:
@@ -177,7 +177,7 @@ class ObjectStore(Store):
             self._files.rm_file(self._path(name))
 
     def claim(self, name: str) -> AbstractContextManager[object]:
-        return contextlib.nullcontext()  # shards are written in one step, so two writers cost time alone
+        return contextlib.nullcontext()  # shards are written in one step, so two writers only waste time
 
     def _path(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
@@ -192,5 +192,5 @@ class ObjectStore(Store):
 
 
 def store_of(output: str) -> Store:
-    """The store at an address, or the folder of this name."""
+    """The object store at an address, or the folder with this name."""
     return ObjectStore(output) if is_address(output) else Folder(Path(output))

@@ -121,13 +121,13 @@ def test_a_tar_in_the_layout_of_webdataset():
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("a.tar", b"no archive" * 100, "is damaged, or not an uncompressed tar file"),
-        ("a.tar", b"", "is damaged, or not an uncompressed tar file"),
+        ("a.tar", b"no archive" * 100, "is damaged or not an uncompressed tar file"),
+        ("a.tar", b"", "is damaged or not an uncompressed tar file"),
         ("a.tar.gz", b"x", "is compressed, so its images cannot be read in any order"),
         ("a.csv", b"path,x\n,1\n", "line 2: names no file; fill in its path"),
         ("a.csv", b"name\nfaces/a.png\n", "lacks the columns path"),
-        ("a.csv", b"path,left,top,width,height\nfaces/a.png,1,2,x,4\n", "line 2: width is 'x', which is no number"),
-        ("a.txt", b"\n\n", "names no images; give some"),
+        ("a.csv", b"path,left,top,width,height\nfaces/a.png,1,2,x,4\n", "line 2: width is 'x', which is not a number"),
+        ("a.txt", b"\n\n", "has no images; give images, folders"),
     ],
 )
 def test_what_is_no_list_and_no_archive_is_one_sentence(name, content, reason):
@@ -177,7 +177,7 @@ def test_array_records():
     assert names(inputs) == ["a.array_record[0]", "a.array_record[1]", "a.array_record[2]"]
     assert shades(inputs) == [0, 10, 20]
     Path("b.array_record").write_bytes(b"no records" * 1000)
-    with pytest.raises(PfiqError, match=r"b.array_record: is not an ArrayRecord file, or damaged; write it again\."):
+    with pytest.raises(PfiqError, match=r"b.array_record: is damaged or not an ArrayRecord file; create it again\."):
         read_inputs(["b.array_record"])
 
 

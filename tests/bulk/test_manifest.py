@@ -41,11 +41,13 @@ def test_a_folder_goes_on_with_the_same_settings_and_refuses_others(tmp_path):
         ({"options": {"detect": "none"}}, "options detect=auto, now detect=none"),
         ({"records": 11}, "records 10, now 11"),
     ):
-        with pytest.raises(OutputError, match=rf"scores of other inputs or settings \({named}\); name another folder"):
+        with pytest.raises(
+            OutputError, match=rf"scores of other inputs or settings \({named}\); choose another folder"
+        ):
             agree(store, manifest(**changes))
     assert read_manifest(store) == first
     store.write("manifest.json", b"{}")
-    with pytest.raises(OutputError, match=r"scores/manifest.json: is damaged, or from another release; name another"):
+    with pytest.raises(OutputError, match=r"scores/manifest.json: is damaged or from another release; choose another"):
         read_manifest(store)
 
 
@@ -67,10 +69,10 @@ def test_which_process_this_is(index, count, environment, wanted):
 @pytest.mark.parametrize(
     ("index", "count", "environment", "message"),
     [
-        (1, None, {}, r"--process-index: is 1, but of how many processes is not known; give --process-count\."),
-        (None, 2, {}, r"--process-count: is 2, but which of them this is is not known; give --process-index\."),
+        (1, None, {}, r"--process-index: is 1, but the number of processes is not known; give --process-count\."),
+        (None, 2, {}, r"--process-count: is 2, but the index of this process is not known; give --process-index\."),
         (2, 2, {}, r"--process-index: is 2, but there are 2 processes; count from 0 to 1\."),
-        (None, None, {"JOB_COMPLETION_INDEX": "0"}, r"JOB_COMPLETION_INDEX: is 0, but of how many processes is not"),
+        (None, None, {"JOB_COMPLETION_INDEX": "0"}, r"JOB_COMPLETION_INDEX: is 0, but the number of processes is not"),
         (None, 3, {"TPU_WORKER_ID": "5"}, r"TPU_WORKER_ID: is 5, but there are 3 processes; count from 0 to 2\."),
     ],
 )

@@ -156,7 +156,7 @@ def test_force_replaces_what_a_folder_holds(tmp_path):
     ("content", "reason"),
     [
         (lambda: b"PAR1", "is damaged; remove it, and run the command that scores again"),
-        (lambda: parquet_bytes(all_rows()[:2], {}), "is of a run with other settings"),
+        (lambda: parquet_bytes(all_rows()[:2], {}), "comes from a run with other settings"),
         (lambda: parquet_bytes(all_rows()[:2], {"settings": manifest().digest()}), "has 2 images, not 3; remove it"),
     ],
 )
@@ -208,9 +208,9 @@ def test_a_table_of_other_scores_is_refused(tmp_path, suffix):
     before = path.read_bytes()
     other = Inputs([Listing(["x.png"], lambda number: b"")])
     for inputs, method, weights, message in (
-        (other, "m", WEIGHTS, "image 1 has the path 0.png, in this run x.png; name another output"),
-        (INPUTS, "n", WEIGHTS, "image 1 has the method m, in this run n"),
-        (INPUTS, "m", "f" * 64, "image 1 has the weights sha256:0123456789ab, in this run sha256:ffffffffffff"),
+        (other, "m", WEIGHTS, "image 1 has the path 0.png, but this run has x.png; name another output"),
+        (INPUTS, "n", WEIGHTS, "image 1 has the method m, but this run has n"),
+        (INPUTS, "m", "f" * 64, "image 1 has the weights sha256:0123456789ab, but this run has sha256:ffffffffffff"),
     ):
         with RowsFile(path) as file, pytest.raises(OutputError, match=message):
             resume(file, path, inputs, method, weights)

@@ -58,7 +58,7 @@ def test_an_output_that_exists_is_neither_lost_nor_mixed(run, photos):
         run("score", photos[1], "-o", name, "--force")
         assert Path(name).read_bytes() != before
     other = run("score", photos[0], "-o", "a.csv", "--resume", exit_code=3).stderr
-    assert f"a.csv: image 1 has the path {photos[1]}, in this run {photos[0]}; name another output" in other
+    assert f"a.csv: image 1 has the path {photos[1]}, but this run has {photos[0]}; name another output" in other
     run("score", photos[0], "-o", "scores")
     other = run("score", photos[1], "-o", "scores", exit_code=3).stderr
     assert "holds scores of other inputs or settings (inputs" in other

@@ -99,5 +99,5 @@ def test_headers_that_nest(folder):
     block[148:156] = b"%06o\0 " % sum(block)
     (folder / "deep.tar").write_bytes(bytes(block) * 3000)
     assert os.path.getsize(folder / "deep.tar") == 3000 * 512
-    with pytest.raises(PfiqError, match=r"deep.tar: is damaged, or not an uncompressed tar file; pack it again"):
+    with pytest.raises(PfiqError, match=r"deep.tar: is damaged or not an uncompressed tar file; create it again"):
         read_inputs([str(folder / "deep.tar")])
