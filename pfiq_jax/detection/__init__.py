@@ -1,4 +1,4 @@
-"""Photographs to faces with landmarks."""
+"""Face detection: from photographs to boxes and landmarks."""
 
 from pfiq_jax.detection import serialization
 from pfiq_jax.detection.detect import detect

@@ -15,7 +15,7 @@ from pfiq_jax.errors import PfiqError, check_share
 from pfiq_jax.images import check_images
 
 THRESHOLD = 0.6
-"""Score that a face exceeds by default, as in OpenCV's programs for these weights."""
+"""Default of the score that a face must exceed, as in OpenCV's code for these weights."""
 LONGEST = 640
 """Length of the longer side, in pixels, to which larger photographs are shrunk."""
 
@@ -24,15 +24,16 @@ def detect(detector: Detector, photos: ArrayLike, *, threshold: float = THRESHOL
     """The faces in one photograph or a batch of equal size, with five landmarks each, best score first.
 
     Photographs with a side of more than 640 pixels are shrunk first, since YuNet was trained on faces of about 10 to
-    300 pixels. Others are computed as they are, with zeros added on the right and below, as OpenCV does. Each size
-    and batch size compiles once. ``find_faces`` takes photographs of many sizes and compiles twice in all.
+    300 pixels. Smaller photographs are not resized. They are padded with zeros on the right and at the bottom, as in
+    OpenCV. The function is compiled once per size and batch size. ``find_faces`` takes photographs of many sizes and
+    compiles only two programs.
 
-    Gradients are 0: neither pixels nor parameters get any. Under ``jax.jit`` the range of the pixels is not checked.
+    All gradients are 0, both by pixels and by parameters. Under ``jax.jit`` the range of the pixels is not checked.
 
     Args:
         detector: from ``load_detector``.
         photos: RGB, 0..255, uint8 or float, (height, width, 3) or (batch, height, width, 3).
-        threshold: score in (0, 1) that a face exceeds.
+        threshold: score in (0, 1) that a face must exceed.
 
     Returns:
         ``Faces`` with ``boxes`` (batch, 64, 4), ``landmarks`` (batch, 64, 5, 2), ``scores`` (batch, 64) and ``valid``
@@ -49,7 +50,7 @@ def detect(detector: Detector, photos: ArrayLike, *, threshold: float = THRESHOL
         (1, [62.0, 63.0, 75.0, 90.0])
     """
     if not isinstance(detector, Detector):
-        raise PfiqError(f"{type(detector).__name__} is in the place of the detector; give (detector, photos).")
+        raise PfiqError(f"detector: is of type {type(detector).__name__}; give (detector, photos), in this order.")
     images = jnp.asarray(check_images(photos, None))
     least = jnp.float32(check_share("threshold", threshold))
     if images.ndim == 4:
@@ -83,7 +84,7 @@ def detect_in_squares(
         detector: from ``load_detector``.
         squares: RGB, 0..255; the side is a multiple of 32.
         sizes: height and width of each photograph, rounded up to multiples of 32.
-        threshold: score in (0, 1) that a face exceeds.
+        threshold: score in (0, 1) that a face must exceed.
     """
     return _faces_in(detector, squares.astype(jnp.float32), threshold, sizes)
 
@@ -106,12 +107,12 @@ def fitted(size: tuple[int, int], longest: int = LONGEST) -> tuple[int, int]:
 
 
 def enlarged(faces: Faces, across: float, down: float) -> Faces:
-    """Faces in a shrunk photograph, in pixels of the photograph. Works on arrays of JAX and of NumPy.
+    """Faces in a shrunk photograph, in pixels of the original photograph. Works on arrays of JAX and of NumPy.
 
     Args:
         faces: in pixels of the shrunk photograph.
-        across: width of the photograph, divided by that of the shrunk one.
-        down: the same of the heights.
+        across: width of the original photograph, divided by that of the shrunk one.
+        down: the same for the heights.
     """
     scale = np.array([across, down], np.float32)
     shift = (scale - 1) / 2  # the centre of the first pixel is (0, 0)

@@ -44,11 +44,11 @@ class Detector:
     def outputs(
         self, images: Float[Array, "batch height width 3"], sizes: Int[Array, "batch 2"] | None = None
     ) -> RawOutputs:
-        """What the network computes; see ``YuNet.outputs``."""
+        """The raw outputs of the network; see ``YuNet.outputs``."""
         return _outputs(self, images, sizes)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a ``.safetensors`` file that ``load_detector`` reads back, bit for bit, as float32 values.
+        """Writes a ``.safetensors`` file, from which ``load_detector`` reads float32 values that are equal to the bit.
 
         Raises:
             PfiqError: for parameters that ``load_detector`` would refuse, and for a file that cannot be written.
@@ -77,7 +77,7 @@ class Header(Strict):
 
 
 def header_of(detector: Detector) -> dict[str, Any]:
-    """The static fields and the descriptions of a detector, as JSON holds them."""
+    """The static fields and the descriptions of a detector, in types that JSON can represent."""
     return {
         "kind": "detector",
         "architecture": "yunet",

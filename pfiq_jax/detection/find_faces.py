@@ -1,4 +1,4 @@
-"""Faces in photographs of any sizes, each shrunk, padded and turned as the detector needs it."""
+"""Faces in photographs of any size, each shrunk, padded and turned as the detector requires."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,30 +17,31 @@ from pfiq_jax.errors import PfiqError, check_share
 from pfiq_jax.images import check_images
 
 SIDES = (LONGEST // 2, LONGEST)
-"""Of the squares, in pixels, into which photographs are put: each compiles once."""
+"""Sides, in pixels, of the squares that photographs are put into. Each size compiles once."""
 DOUBTFUL = 0.92
-"""Best score of a photograph, below which it is turned. YuNet finds half of all faces that lie on their side, and
-nearly all that are upside down, with scores of 0.6 to 0.91 and landmarks in wrong places. Of upright faces in good
-photographs, 17% have less than 0.92."""
+"""A photograph whose best score is below this is also tried in other orientations. YuNet finds half of all faces that
+lie on their side, and nearly all that are upside down, with scores of 0.6 to 0.91 and landmarks in wrong places. Of
+upright faces in good photographs, 17% have less than 0.92."""
 GAIN = 0.02
-"""By which the best score of a turned photograph exceeds that of the upright one."""
+"""By how much the best score of a turned photograph must exceed that of the original orientation."""
 ACCELERATOR_BATCH_SIZE = 16
 
 
 def find_faces(detector: Detector, photos: Sequence[np.ndarray], *, threshold: float = THRESHOLD) -> Faces:
-    """The faces in photographs of any sizes, also in those that lie on a side, best score first.
+    """The faces in photographs of any size, also in those that lie on a side, best score first.
 
-    A photograph with a side of more than 640 pixels is shrunk, by averages of its pixels. It is put into a square of
-    320 or 640 pixels, so that two programs are compiled in all. What is found does not depend on the square. If the
-    best score is below 0.92, the three quarter turns of the photograph are tried. The best is taken if it gains 0.02.
-    Positions are those in the photograph as it was given.
+    A photograph with a side of more than 640 pixels is shrunk, by averages of its pixels. Every photograph is put into
+    a square of 320 or 640 pixels, so that only two programs are compiled. The result does not depend on the size of the
+    square. If the best score is below 0.92, the photograph is also tried in the three other orientations. The best of
+    them is used if its score is higher by more than 0.02. Positions refer to the photograph as it was given.
 
-    YuNet underestimates how far a head is tilted: of 20 degrees, 15 are left after alignment by its landmarks.
+    YuNet underestimates how far a head is tilted: most of a tilt of 20 degrees is left after alignment by its landmarks
+    (``benchmarks/results/detection.md``).
 
     Args:
         detector: from ``load_detector``.
-        photos: RGB, uint8, each (height, width, 3), of any sizes. Each takes 1.2 MB of memory in addition.
-        threshold: score in (0, 1) that a face exceeds.
+        photos: RGB, uint8, each (height, width, 3), of any size. Each takes 1.2 MB of memory in addition.
+        threshold: score in (0, 1) that a face must exceed.
 
     Returns:
         ``Faces`` as NumPy arrays: ``boxes`` (photos, 64, 4), ``landmarks`` (photos, 64, 5, 2), ``scores`` (photos, 64)
@@ -89,7 +90,7 @@ def _shrunk(photo: np.ndarray) -> UInt8[np.ndarray, "rows columns 3"]:
 
 
 def _detect_all(detector: Detector, photos: Sequence[np.ndarray], threshold: float) -> Faces:
-    """Faces in photographs of at most 640 pixels, as arrays that can be written to."""
+    """Faces in photographs whose sides are at most 640 pixels, as arrays that can be written to."""
     number = len(photos)
     found = Faces(
         np.zeros((number, MAX_FACES, 4), np.float32),
@@ -97,7 +98,7 @@ def _detect_all(detector: Detector, photos: Sequence[np.ndarray], threshold: flo
         np.zeros((number, MAX_FACES), np.float32),
         np.zeros((number, MAX_FACES), bool),
     )
-    size = 1 if jax.default_backend() == "cpu" else ACCELERATOR_BATCH_SIZE  # larger ones are no faster on CPUs
+    size = 1 if jax.default_backend() == "cpu" else ACCELERATOR_BATCH_SIZE  # larger batches are not faster on CPUs
     sides = np.array([next(side for side in SIDES if max(photo.shape) <= side) for photo in photos])
     for side in SIDES:
         members = np.flatnonzero(sides == side)
@@ -124,12 +125,12 @@ def _set_row(faces: Faces, index: int | np.integer, row: Faces) -> None:
 
 
 def _turned_back(faces: Faces, turns: int, size: tuple[int, ...]) -> Faces:
-    """Faces in a photograph that was turned by ``np.rot90``, in pixels of the photograph before.
+    """Faces in a photograph that was turned by ``np.rot90``, in pixels of the original photograph.
 
     Args:
-        faces: of the turned photograph.
+        faces: faces of the turned photograph.
         turns: number of quarter turns to the left.
-        size: height and width before.
+        size: height and width of the original photograph.
     """
     last = np.array(size[::-1], np.float32) - 1  # the centre of the last pixel
 

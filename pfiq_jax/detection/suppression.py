@@ -1,4 +1,4 @@
-"""From what the network computes at each place to boxes with landmarks, and from these to one box per face."""
+"""From the network's outputs at each place to boxes with landmarks, and from boxes to one box per face."""
 
 from typing import NamedTuple
 
@@ -12,20 +12,20 @@ from pfiq_jax.detection.yunet import STRIDES, RawOutputs
 
 MAX_FACES = 64
 MAX_OVERLAP = 0.3
-"""Intersection over union, above which the box with the lower score is dropped."""
+"""Intersection over union above which the box with the lower score is dropped."""
 
 
 class Faces(NamedTuple):
-    """Faces that a detector found, best score first. Those of one photograph fill the first of its 64 places.
+    """Faces that a detector found, best score first. The faces of a photograph are the first of its 64 entries.
 
-    Of a single photograph, the arrays lack the axis ``batch``. Positions are in pixels of the photograph, with (0, 0)
+    For a single photograph, the arrays lack the axis ``batch``. Positions are in pixels of the photograph, with (0, 0)
     the centre of the first pixel, as ``align`` takes them. Boxes and landmarks may lie partly outside the photograph.
 
     Attributes:
         boxes: left, top, width and height; 0 where there is no face.
         landmarks: (x, y) of the person's right eye (left in the image), left eye, tip of the nose, right and left
             corner of the mouth; 0 where there is no face.
-        scores: the detector's confidence in [0, 1], higher is better; 0 where there is no face.
+        scores: the detector's scores in [0, 1], higher is better; 0 where there is no face.
         valid: whether there is a face.
     """
 
@@ -36,10 +36,10 @@ class Faces(NamedTuple):
 
 
 class Candidates(NamedTuple):
-    """What each place shows.
+    """The possible face at each place.
 
     Attributes:
-        scores: 0..1.
+        scores: 0..1; higher is better.
         numbers: left, top, width and height of the box, then (x, y) of five landmarks, in pixels.
     """
 
@@ -66,11 +66,11 @@ def decode(outputs: RawOutputs, size: tuple[int, int]) -> Candidates:
 
 
 def suppress(candidates: Candidates, threshold: float | Float[Array, ""]) -> Faces:
-    """One box per face: takes the best of the candidates and drops all that overlap it, until none is left.
+    """One box per face (non-maximum suppression): takes the best candidate and drops all that overlap it, repeatedly.
 
     Args:
-        candidates: of any number.
-        threshold: score that a face exceeds.
+        candidates: the candidates, any number.
+        threshold: score that a face must exceed.
     """
     batch, places = candidates.scores.shape
     boxes = candidates.numbers[..., :4]
@@ -96,13 +96,13 @@ def suppress(candidates: Candidates, threshold: float | Float[Array, ""]) -> Fac
 
 
 class State(NamedTuple):
-    """What is known after some faces were found in each photograph.
+    """The state of the suppression after some faces were found in each photograph.
 
     Attributes:
-        found: how many.
+        found: number of faces found.
         left: scores of the candidates; 0 for those that were taken or dropped.
-        numbers: of the faces.
-        scores: of the faces.
+        numbers: boxes and landmarks of the faces.
+        scores: scores of the faces.
     """
 
     found: Int[Array, ""]

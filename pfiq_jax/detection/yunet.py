@@ -20,18 +20,18 @@ STRIDES = (8, 16, 32)
 """Pixels from one place to the next, on the three levels of the output."""
 MULTIPLE = STRIDES[-1]
 """Height and width of the input are multiples of this."""
-WIDTH = 64  # of the features
+WIDTH = 64  # channels of the features
 OUTPUTS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}  # numbers per place
 
 
 class RawOutputs(NamedTuple):
-    """What the network computes at each place: row by row on a grid of stride 8, then of stride 16, then of 32.
+    """The network's outputs at each place: row by row on a grid of stride 8, then of stride 16, then of 32.
 
     Attributes:
         cls: probability that the place shows a face.
-        obj: the overlap with the true box that the network expects, 0..1.
-        bbox: centre (x, y), from the place, in strides; logarithms of width and height in strides.
-        kps: (x, y) of five landmarks, from the place, in strides.
+        obj: the predicted overlap of the box with the true box, 0..1.
+        bbox: centre (x, y), relative to the place, in strides; logarithms of width and height in strides.
+        kps: (x, y) of five landmarks, relative to the place, in strides.
     """
 
     cls: Float[Array, "batch places"]
@@ -58,13 +58,14 @@ class YuNet(Modules):
         images: Float[Array, "batch height width 3"],
         sizes: Int[Array, "batch 2"] | None = None,
     ) -> RawOutputs:
-        """What the network computes, before decoding and suppression.
+        """The outputs of the network, before decoding and suppression.
 
         Args:
-            parameters: of the network.
+            parameters: parameters of the network.
             images: RGB, 0..255.
-            sizes: height and width of the part of each image that counts, multiples of 32; the rest is 0. The outputs
-                at its places are those of this part alone, and all others have the probability 0. By default all of it.
+            sizes: height and width of the part of each image that holds the photograph, multiples of 32; the rest must
+                be 0. Outputs at places in this part equal those of this part alone. All other places get the
+                probability 0. By default the whole image.
         """
         share = None if sizes is None else sizes.astype(jnp.float32) / jnp.asarray(images.shape[1:3], jnp.float32)[None]
         with jax.default_matmul_precision("highest"):
@@ -79,11 +80,11 @@ class YuNet(Modules):
 
 
 Share = Float[Array, "batch 2"] | None
-"""Of the height and the width of a layer, what counts; None for all of it."""
+"""The part of a layer's height and width that holds the photograph; None for all of it."""
 
 
 class Unit(nnx.Module):
-    """1x1 convolution, depthwise 3x3 convolution, ReLU?"""
+    """1x1 convolution, depthwise 3x3 convolution and, with ``activation``, a ReLU."""
 
     def __init__(self, channels: int, width: int, *, activation: bool = True, rngs: nnx.Rngs):
         self.pointwise = nnx.Linear(channels, width, rngs=rngs)
@@ -120,7 +121,7 @@ class Trunk(nnx.Module):
 
 
 class Neck(nnx.Module):
-    """Adds what is seen on a coarser level to each finer one."""
+    """Adds the features of each coarser level to the next finer one."""
 
     def __init__(self, *, rngs: nnx.Rngs):
         self.units = nnx.List([Unit(WIDTH, WIDTH, rngs=rngs) for _ in STRIDES])
@@ -147,9 +148,9 @@ class Heads(nnx.Module):
 
 
 def inside(x: Float[Array, "batch height width channels"], share: Share) -> Float[Array, "batch height width channels"]:
-    """The part of a layer that counts, and 0 beyond it, as a convolution of this part alone is padded.
+    """The part of a layer that holds the photograph, and 0 beyond it, as if this part alone had been padded.
 
-    All other layers see single places, or squares that lie on one side of a border at a multiple of 32 pixels.
+    All other layers take single places, or squares that lie on one side of a border at a multiple of 32 pixels.
     """
     if share is None:
         return x

@@ -134,7 +134,7 @@ def test_what_is_no_photograph(detector, photos, problem):
 
 
 def test_wrong_order_and_wrong_threshold(detector, some):
-    with pytest.raises(PfiqError, match=r"ndarray is in the place of the detector; give \(detector, photos\)"):
+    with pytest.raises(PfiqError, match=r"^detector: is of type ndarray; give \(detector, photos\)"):
         inspect.unwrap(detect)(some, detector)
     with pytest.raises(PfiqError, match=r"threshold is 60\.0; give a number between 0 and 1"):
         detect(detector, some, threshold=60.0)
