@@ -114,7 +114,7 @@ def new_figure(width: float | int, height: float | int) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise PfiqError("plots need matplotlib; install it with `pip install pfiq-jax[plot]`.") from error
+        raise PfiqError("plots need matplotlib; install it with `pip install 'pfiq-jax[plot]'`.") from error
     figure: Any = Figure(figsize=(width, height), dpi=150, layout="constrained")
     figure._repr_png_ = functools.partial(png_of, figure)  # notebooks draw only figures of pyplot by themselves
     return figure

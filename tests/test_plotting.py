@@ -44,7 +44,7 @@ def test_takes_any_title_literally():
 
 def test_names_the_extra_that_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(PfiqError, match=r"pip install pfiq-jax\[plot\]"):
+    with pytest.raises(PfiqError, match=r"pip install 'pfiq-jax\[plot\]'"):
         plot_pixel_quality(IMAGE, 0.75, MAP)
 
 

@@ -179,7 +179,9 @@ def run_source(
         fit = _fit(source, recognizer)
         return "torch", torch_runtime.run(source, pixels, fit, network_of(recognizer), layers=layers)
     except ImportError as error:
-        raise PfiqError(f"{source.path}: running it requires {error.name}; pip install 'pfiq-jax[verify]'.") from error
+        raise PfiqError(
+            f"{source.path}: running it requires {error.name}; install it with `pip install 'pfiq-jax[verify]'`."
+        ) from error
 
 
 def sample_images(size: tuple[int, int], folder: str | os.PathLike[str] | None = None) -> np.ndarray:

@@ -35,7 +35,9 @@ def verify_detector(source: Source, detector: Detector, images: np.ndarray) -> D
     try:
         expected, _ = onnx_runtime.run_graph(source, pixels[..., ::-1].transpose(0, 3, 1, 2))
     except ImportError as error:
-        raise PfiqError(f"{source.path}: running it requires {error.name}; pip install 'pfiq-jax[verify]'.") from error
+        raise PfiqError(
+            f"{source.path}: running it requires {error.name}; install it with `pip install 'pfiq-jax[verify]'`."
+        ) from error
     names = [f"{name}_{stride}" for name in OUTPUTS for stride in STRIDES]
     if len(expected) != len(names):
         raise PfiqError(f"{source.path}: has {len(expected)} outputs instead of {len(names)}; use the published file.")

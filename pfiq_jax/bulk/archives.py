@@ -90,7 +90,9 @@ def array_records(archive: Path) -> Listing:
     try:
         from grain.sources import ArrayRecordDataSource
     except ImportError as error:
-        raise PfiqError(f"{archive}: ArrayRecord files need grain; `pip install pfiq-jax[grain]`.") from error
+        raise PfiqError(
+            f"{archive}: ArrayRecord files need grain; install it with `pip install 'pfiq-jax[grain]'`."
+        ) from error
     try:
         records = ArrayRecordDataSource(str(archive))
         count = len(records)

@@ -1,4 +1,4 @@
-"""From files and folders to batches of faces: image files, landmarks, alignment, batches."""
+"""From files and folders to batches of aligned faces: image files, landmarks, alignment and batches."""
 
 from pfiq_jax.faces.alignment import align
 from pfiq_jax.faces.batches import over_files

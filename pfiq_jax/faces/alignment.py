@@ -1,4 +1,4 @@
-"""From five landmarks to an aligned crop, as face recognition networks are trained on."""
+"""From five landmarks to an aligned crop, the input that face recognition networks are trained on."""
 
 import functools
 from collections.abc import Sequence
@@ -33,16 +33,17 @@ def align(
 ) -> Float[Array, "*faces rows columns 3"]:
     """Faces, rotated, scaled and shifted so that their landmarks lie on a template. Differentiable, finite gradients.
 
-    This applies the least-squares similarity (Umeyama 1991, without reflection) with bilinear interpolation. Outside a
-    photograph everything is black. A face that is shrunk more than twofold is sampled from means of 2x2, 4x4, 8x8, ...
-    pixels, the smallest that leave at most twofold. Otherwise its crop would show aliasing.
+    This applies the least-squares similarity (Umeyama 1991, without reflection) with bilinear interpolation. Pixels
+    outside a photograph are black. A face that is shrunk more than twofold is sampled from a photograph that was
+    averaged over blocks of 2x2, 4x4, 8x8, ... pixels first, since its crop would show aliasing otherwise. The blocks
+    are the smallest that leave a shrinkage of at most twofold.
 
     The networks were trained on the output of ``cv2.warpAffine``. It gives the same crops of faces that are shrunk at
     most twofold, except that it rounds coordinates to 1/32 pixel. It does not average larger faces.
 
-    Crops jump where the width of the means changes, at a shrinkage of 2, 4, 8, and so on; elsewhere they are continuous
-    in the landmarks. The function is compiled once per shape. Photographs of several sizes fit in one batch if they are
-    padded with black on the right and at the bottom. This does not change their crops.
+    The crops are continuous in the landmarks, except at shrinkages of 2, 4, 8, and so on, where the size of the blocks
+    changes. The function is compiled once per shape. Photographs of several sizes fit in one batch if they are padded
+    with black on the right and at the bottom. This does not change their crops.
 
     Args:
         photos: RGB, (height, width, 3) or (batch, height, width, 3), integer or float, on any scale.
@@ -129,7 +130,7 @@ def align_on_host(
     matrix: Float[np.ndarray, "2 3"],
     size: tuple[int, int],
 ) -> UInt8[np.ndarray, "rows columns 3"]:
-    """What ``align`` returns for one face, rounded, without compiling: for many photographs of many sizes.
+    """The crop that ``align`` returns for one face, rounded, without compiling: for many photographs of many sizes.
 
     Only the part of the photograph that the crop shows is averaged, so that little memory is needed.
 
@@ -148,7 +149,7 @@ def align_on_host(
 
 
 def _boxes_around(places: Float[np.ndarray, "rows columns"], factor: int, side: int) -> tuple[int, int]:
-    """Where the boxes begin and end, along one side of a photograph, from which a crop is sampled."""
+    """Start and end (exclusive), along one side of a photograph, of the blocks that a crop is sampled from."""
     first, last = np.clip([places.min() // factor - 1, places.max() // factor + 1], 0, (side - 1) // factor)
     return int(first) * factor, (int(last) + 1) * factor
 

@@ -1,4 +1,4 @@
-"""Many faces, from arrays or from files, in batches of one shape, so that nothing is compiled twice."""
+"""Many faces, from arrays or from files, in batches of equal shape, so that nothing is compiled twice."""
 
 import contextlib
 import functools
@@ -19,24 +19,24 @@ from pfiq_jax.faces.records import Source
 
 AnySource = TypeVar("AnySource", bound=Source)
 
-CPU_BATCH_SIZE = 4  # larger ones are hardly faster, and it takes longer until their results are there
+CPU_BATCH_SIZE = 4  # larger batches are hardly faster, and their results arrive later
 ACCELERATOR_BATCH_SIZE = 256
-MOST_ENTRIES = 8  # per place of a batch: bounds what is kept of sources without faces
+MOST_ENTRIES = 8  # per face of a batch: bounds the number of sources without faces that are kept
 
 
 def default_batch_size() -> int:
-    """How many faces the default device computes best at once."""
+    """The number of faces that suits the default device best."""
     return CPU_BATCH_SIZE if jax.default_backend() == "cpu" else ACCELERATOR_BATCH_SIZE
 
 
 def batches(count: int, size: int | None = None) -> Iterator[tuple[np.ndarray, int]]:
-    """The indices of the faces of each batch, and how many of them count.
+    """The indices of the faces of each batch, and its number of faces without the padding.
 
-    All batches have the same size: the last one is filled up with the last face.
+    All batches have the same size: the last batch is padded with copies of the last face.
 
     Args:
         count: number of faces.
-        size: of each batch. By default at most ``default_batch_size()``, and such that little is filled up.
+        size: size of each batch. By default at most ``default_batch_size()``, chosen so that there is little padding.
     """
     if size is None:
         size = math.ceil(count / math.ceil(count / default_batch_size())) if count else 1
@@ -48,8 +48,8 @@ def in_batches(function: Callable[..., Any], *arrays: np.ndarray) -> Any:
     """Applies a function of batches to all rows of arrays.
 
     Args:
-        function: of as many arrays as there are, preferably jitted; returns a pytree of arrays with one row per face.
-        arrays: with equally many rows, at least one.
+        function: takes a batch of each array; returns a pytree of arrays with one row per face. Preferably jitted.
+        arrays: arrays with equal numbers of rows, at least one.
 
     Returns:
         The pytree, with one row per face, as NumPy arrays on the host.
@@ -73,18 +73,18 @@ def over_files(
 ) -> Iterator[list[tuple[AnySource, Face | PfiqError, Any]]]:
     """Applies a function of a batch of faces to many sources, in order.
 
-    Some sources are read, one batch is computed and the results of another are used, all at the same time. What is kept
-    does not grow with the number of sources. Batches are full, whatever the number of faces in a source.
+    Some sources are read, one batch is computed and the results of another are used, all at the same time. Memory does
+    not grow with the number of sources. Batches are full, whatever the number of faces in a source.
 
     Args:
-        compute: of images (batch_size, height, width, 3); returns a pytree of arrays with one row per face. Preferably
-            jitted: it always gets the same shape, and returns before the results are there.
+        compute: takes images (batch_size, height, width, 3); returns a pytree of arrays with one row per face.
+            Preferably jitted: it always gets the same shape, and returns before the results are computed.
         sources: files or records. They are taken as they are needed.
         read: returns the faces in a source.
-        batch_size: of the first batches. None for ``default_batch_size()``.
+        batch_size: size of the first batches. None for ``default_batch_size()``.
         multiple: batch sizes are multiples of it.
-        together: a batch ends where the value of this function changes. What is computed for a face then depends on
-            the faces with the same value alone.
+        together: a batch ends where the value of this function of a source changes. The results of a face then depend
+            only on faces with the same value.
         halved: called with the new size if batches do not fit into the device's memory and are halved.
 
     Yields:
@@ -114,10 +114,10 @@ def read_ahead(
     Args:
         sources: files or records. They are taken as they are needed.
         read: returns the faces in a source.
-        ahead: how many sources are read ahead.
+        ahead: number of sources that are read ahead.
 
     Yields:
-        Each source with its faces, or with the only reason why it has none.
+        Each source with its faces, or with one error that states why it has none.
     """
     attempt = functools.partial(faces_or_error, read=read)
     reading: deque[tuple[AnySource, Future[Sequence[Face | PfiqError]]]] = deque()
@@ -140,7 +140,7 @@ def _full(
     batches: FittingBatches,
     together: Callable[[AnySource], object],
 ) -> Iterator[list[tuple[AnySource, Face | PfiqError]]]:
-    """Groups with as many faces as a batch has at the time."""
+    """Groups of as many faces as fit into a batch at that time."""
     entries: list[tuple[AnySource, Face | PfiqError]] = []
     count, kind = 0, None
     for source, faces in found:

@@ -21,7 +21,7 @@ from pfiq_jax.images import white_of
 
 # Formats that Pillow reads by itself, unlike EPS, which it passes to another program, and that faces are stored in.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
-BLOCK = 2**20  # pixels that are converted at a time, so that copies of a large image are small
+BLOCK = 2**20  # pixels that are converted at a time, so that a large image is not copied as a whole
 ORIENTATION, PLANAR, BITS = 274, 284, 258  # tags of EXIF and TIFF
 TURNS: dict[int, Callable[[np.ndarray], np.ndarray]] = {
     2: np.fliplr,
@@ -38,19 +38,19 @@ LOW_BYTES = {
     for channels in ("RGB", "RGBX", "RGBA", "CMYK")
     for order, other in OTHER_BYTE.items()
 } | {"LA;16B": "RGBA"}
-"""What Pillow reads the lower bytes of 16-bit channels as, by what it reads the upper ones as."""
+"""Pillow's mode for the lower bytes of 16-bit channels, by its mode for the upper bytes."""
 
 Rows = Callable[[int, int], np.ndarray]
-"""Returns the pixels of the rows from the first to before the last, (rows, width) or (rows, width, channels)."""
+"""Returns the pixels of the rows from the first to the last, exclusive: (rows, width) or (rows, width, channels)."""
 FRAMES = ("GIF", "WEBP", "TIFF", "AVIF")
-"""Formats of animations and of several pages, besides PNG. The further images in a JPEG are previews and depths."""
+"""Formats with animations or several pages, other than PNG. Further images in a JPEG are previews and depth maps."""
 
 
 class Picture(NamedTuple):
-    """What an image file holds.
+    """The content of an image file.
 
     Attributes:
-        pixels: of the first frame.
+        pixels: pixels of the first frame.
         has_more: whether there are further frames or pages.
     """
 
@@ -66,8 +66,8 @@ def decode(data: bytes, reserve: Callable[[int], object]) -> Picture:
         reserve: called with the number of pixels before they are decoded; may wait.
 
     Raises:
-        PfiqError: for pixels that end early, or in a range that cannot be meant, and beyond the limits. Its text is
-            the reason alone.
+        PfiqError: for pixels that end early or have an ambiguous range, and for files beyond the limits. Its text is
+            only the reason, without the file.
         Exception: of any class, from Pillow, for a damaged file.
     """
     if netpbm := read_netpbm(data):
@@ -84,7 +84,7 @@ def _decode_by_pillow(data: bytes, reserve: Callable[[int], object]) -> tuple[Pi
     is_animated_png = data.startswith(SIGNATURE) and has_frames(data)
     if data.startswith(SIGNATURE):
         data = without_metadata(data)
-    with contextlib.ExitStack() as opened:  # whose end frees the memory of its images
+    with contextlib.ExitStack() as opened:  # its end frees the memory of the images
         image = opened.enter_context(contextlib.closing(_open(data)))
         limits.check_pixels(*image.size)
         _check_duration(image, data)
@@ -116,13 +116,13 @@ def is_image(path: str | os.PathLike[str]) -> bool:
         with _TimedFile(path) as file, Image.open(file, formats=FORMATS):
             return True
     except (PfiqError, Image.DecompressionBombError, Image.DecompressionBombWarning):
-        return True  # whoever reads it gets the reason
+        return True  # reading it raises the reason
     except Exception:  # for other files Pillow raises exceptions of almost any class
         return False
 
 
 class _TimedFile(io.FileIO):
-    """A file that ends the work of whoever reads it for too long."""
+    """A file that raises an error if it is read for too long."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(os.fspath(path))
@@ -134,7 +134,7 @@ class _TimedFile(io.FileIO):
 
 
 class _TimedBytes(io.BytesIO):
-    """The same of a file in memory."""
+    """The same for a file in memory."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -161,13 +161,13 @@ def _open(data: bytes) -> ImageFile.ImageFile:
 
 
 def _check_duration(image: ImageFile.ImageFile, data: bytes) -> None:
-    """Raises a PfiqError for files whose decoding takes long, in one step of a library in C."""
+    """Raises a PfiqError for files whose decoding takes long in a single step of a C library."""
     if data.startswith(jpeg.START):
         scans = jpeg.count_scans(data)
         if scans * image.width * image.height > limits.MAX_SCANNED_PIXELS:
             raise PfiqError(
-                f"has {scans} scans of {image.width * image.height:,} pixels, which take long; save it as a baseline "
-                "JPEG."
+                f"has {scans} scans of {image.width * image.height:,} pixels, which are slow to decode; save it as a "
+                "baseline JPEG."
             )
     if image.format == "JPEG2000" and len(data) > limits.MAX_JPEG2000_BYTES:
         raise PfiqError(
@@ -176,13 +176,13 @@ def _check_duration(image: ImageFile.ImageFile, data: bytes) -> None:
 
 
 def _is_grey_at_the_end(image: Image.Image) -> bool:
-    """Whether the last pixels are middle grey, which JPEG decoders put where data are missing."""
+    """Whether the last pixels are middle grey, with which JPEG decoders fill missing data."""
     corner = np.asarray(image.crop((max(0, image.width - 4), max(0, image.height - 4), *image.size)))
     return bool(np.isin(corner, (127, 128)).all())
 
 
 def _check_jpeg_end(image: ImageFile.ImageFile, data: bytes) -> None:
-    """Raises a PfiqError for JPEG files whose pixels end early, but whose end marker is there."""
+    """Raises a PfiqError for JPEG files whose pixels end early, although they have an end marker."""
     with contextlib.closing(_open(jpeg.with_more_data(data))) as more:
         if ImageChops.difference(image, more).getbbox():
             raise PfiqError(limits.TRUNCATED)
@@ -230,10 +230,10 @@ def _wide_colour(image: Image.Image, low_bytes: Image.Image, stored: set[str]) -
 
 
 def _to_8_bits(rows: Rows, height: int, width: int, white: int | None) -> Rows:
-    """Rows of pixels with another range as 8 bits; ``white`` is that of integers, None for floating point."""
+    """Rows of pixels with another range as 8 bits; ``white`` is the value of white in integers, None for floats."""
     blocks = _blocks(height, width)
     spans = [(block.min(), block.max()) for block in itertools.starmap(rows, blocks)]
-    low, high = float(np.min(spans)), float(np.max(spans))  # of any NaN among them
+    low, high = float(np.min(spans)), float(np.max(spans))  # NaN if a pixel is NaN
 
     def is_whole() -> bool:
         return all(_is_whole(block, white) for block in itertools.starmap(rows, blocks))
@@ -283,8 +283,8 @@ def _has_more(image: ImageFile.ImageFile) -> bool:
 
 
 def _orientation_of(image: Image.Image) -> int:
-    """The EXIF tag Orientation alone; 1, as the pixels are stored, if it cannot be read."""
-    if image.format == "TIFF":  # every version of Pillow has turned it already, but some leave the tag
+    """The EXIF tag Orientation; 1 (not turned) if it cannot be read."""
+    if image.format == "TIFF":  # every version of Pillow has turned it already, but some keep the tag
         return 1
     try:
         return int(image.getexif().get(ORIENTATION, 1))

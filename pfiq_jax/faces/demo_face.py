@@ -1,4 +1,4 @@
-"""The face that comes with the library."""
+"""The face that is bundled with the library."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ DEMO_FACE = Path(__file__).parents[1] / "bundled" / "demo_face.png"
 
 
 def demo_face() -> UInt8[np.ndarray, "112 112 3"]:
-    """The bundled demo face, RGB, 0..255, aligned for the bundled network; for examples and first tries.
+    """The bundled demo face, RGB, 0..255, aligned for the bundled network; for examples and first experiments.
 
     It shows the astronaut Eileen Collins, by NASA, and is in the public domain.
 

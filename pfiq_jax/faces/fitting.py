@@ -1,4 +1,4 @@
-"""Batches that fit into the memory of a device: those that do not are halved."""
+"""Batches that fit into the memory of a device: larger batches are halved."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,9 +14,9 @@ class Started(NamedTuple):
     """A batch whose computation was started.
 
     Attributes:
-        images: those that count; the batch was filled up with the last one.
-        size: of the batch.
-        fits: False if it is known already that the batch did not fit.
+        images: the images before the padding, which consists of copies of the last one.
+        size: size of the batch.
+        fits: False if the batch did not fit when it was started.
         results: a pytree of arrays on the device.
     """
 
@@ -30,10 +30,10 @@ class FittingBatches:
     """Computes batches of one size, and of half the size as soon as one does not fit into the device's memory.
 
     Args:
-        compute: of images (size, height, width, 3); returns a pytree of arrays with one row per face.
-        size: of the first batches.
+        compute: takes images (size, height, width, 3); returns a pytree of arrays with one row per face.
+        size: size of the first batches.
         multiple: sizes are multiples of it.
-        halved: called with the new size, once it has proved to fit.
+        halved: called with the new size after a batch of this size has fitted.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class FittingBatches:
 
     def _halve(self) -> None:
         if self.size == self._multiple:
-            raise PfiqError(f"a batch of {self.size} does not fit into the device's memory; use another device.")
+            raise PfiqError(f"batch of {self.size}: does not fit into the device's memory; use another device.")
         self.size = max(self.size // 2 // self._multiple, 1) * self._multiple
 
 

@@ -15,7 +15,7 @@ SUFFIXES = frozenset((
     ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx", ".avif", ".avifs",
 ))
 # fmt: on
-"""Of files that are taken for images. Of other files in a folder, the content decides."""
+"""Suffixes of files that are assumed to be images. Other files in a folder are images if their content is one."""
 
 # fmt: off
 UNREAD_SUFFIXES = frozenset((
@@ -24,17 +24,17 @@ UNREAD_SUFFIXES = frozenset((
     ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw",
 ))
 # fmt: on
-"""Of pictures in formats that are not read."""
+"""Suffixes of images in formats that are not read."""
 
 
 def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Expands files, folders and patterns to a list of files, each once, in the order given.
 
-    A folder is replaced by the images in it and below it, sorted, without hidden files: those with one of ``SUFFIXES``,
-    and others whose content is an image. Links to folders are followed, each real folder once, after all folders that
-    are not links. A pattern is a path with ``*``, ``?`` or ``[`` that is not itself a file; some shells leave patterns
-    to the program. All other paths stay as they are, whether or not the file exists, as do patterns and folders in
-    which nothing is found and folders that may not be read. For each such path ``read_image`` raises the reason.
+    A folder is replaced by the images in it and its subfolders, sorted, without hidden files. Images are files with one
+    of ``SUFFIXES``, and other files whose content is an image. Links to folders are followed, each real folder once,
+    after all folders that are not links. A pattern is a path with ``*``, ``?`` or ``[`` that is not itself a file; some
+    shells do not expand patterns. All other paths are kept, whether or not the file exists. Patterns and folders
+    without images and folders that cannot be read are kept too. For each such path ``read_image`` raises the reason.
     """
     real_folder = functools.cache(os.path.realpath)
     found: dict[tuple[str, str], Path] = {}
@@ -46,7 +46,7 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def left_out(paths: Iterable[str | os.PathLike[str]]) -> Counter[str]:
-    """Pictures that ``expand_paths`` leaves out of folders, since their formats are not read: how many, by suffix."""
+    """The number of images, by suffix, that ``expand_paths`` omits from folders because their formats are not read."""
     files = (file for match in _matches(paths) if os.path.isdir(match) for file, _ in _files_below(match))
     return Counter(suffix for file in files if (suffix := _suffix(file)) in UNREAD_SUFFIXES)
 
@@ -57,7 +57,7 @@ def list_of(suffixes: Counter[str]) -> str:
 
 
 def images_below(folder: str) -> Iterator[str]:
-    """The images in a folder and below it, then the folders that may not be read."""
+    """The images in a folder and its subfolders, then the folders that cannot be read."""
     for path, is_folder in _files_below(folder):
         if is_folder or _suffix(path) in SUFFIXES or (_suffix(path) not in UNREAD_SUFFIXES and is_image(path)):
             yield path
@@ -74,7 +74,7 @@ def _suffix(path: str) -> str:
 
 
 def _files_below(folder: str) -> Iterator[tuple[str, bool]]:
-    """The files that are not hidden, then the folders that may not be read; and whether it is such a folder."""
+    """The files that are not hidden, then the folders that cannot be read; each with whether it is such a folder."""
     unreadable: list[str] = []
     seen: set[str] = set()
     links = [folder]

@@ -20,35 +20,35 @@ Result = TypeVar("Result")
 
 
 def read_image(path: str | os.PathLike[str]) -> RGB:
-    """Reads an image file as RGB, turned upright by its EXIF orientation; of an animation the first frame.
+    """Reads an image file as RGB, turned upright by its EXIF orientation; the first frame of an animation.
 
     An alpha channel is dropped and not blended with a background, as for the images that networks were trained on.
     16-bit channels are divided by 257. Floating-point images are read as 0..1 if no value is above 1, otherwise as
-    0..255. A range that cannot be meant, such as 10 bits in a 16-bit file, is refused; see ``images.white_of``. Colour
-    profiles are ignored, and so is EXIF that cannot be read.
+    0..255. An ambiguous range, such as 10 bits in a 16-bit file, is refused; see ``images.white_of``. Colour profiles
+    are ignored, and so is EXIF that cannot be read.
 
     Raises:
-        PfiqError: for a file that cannot be read as an image, for pixels that end early or have a range that cannot be
-            meant, and beyond the limits: ``MAX_BYTES``, ``MAX_PIXELS`` and the others of ``faces.limits``.
+        PfiqError: for a file that cannot be read as an image, for pixels that end early or have an ambiguous range, and
+            for files beyond the limits: ``MAX_BYTES``, ``MAX_PIXELS`` and the others of ``faces.limits``.
     """
     return with_image(path, lambda picture: picture.pixels)
 
 
 def with_image(source: Source, use: Callable[[Picture], Result]) -> Result:
-    """A function of the image in a file or a record, whose pixels are as ``read_image`` returns them.
+    """Applies a function to the image in a file or a record. Its pixels are as ``read_image`` returns them.
 
-    Until the function returns, the image counts as in flight: other threads wait before they decode more than
-    ``limits.MAX_PIXELS`` in all.
+    Until the function returns, the pixels of the image count towards ``limits.MAX_PIXELS``, the number that all threads
+    together may decode at once. Other threads wait.
 
     Raises:
-        PfiqError: as ``read_image``, and what ``use`` raises.
+        PfiqError: as ``read_image``; also any error that ``use`` raises.
     """
     with contextlib.ExitStack() as taken:
         return use(_read(source, taken))
 
 
 def _read(source: Source, taken: contextlib.ExitStack) -> Picture:
-    """Reads an image; what it takes of the budgets is given back with ``taken``."""
+    """Reads an image; closing ``taken`` returns its share of the budgets."""
     content = source.content if isinstance(source, Record) else Path(source)
     data = b""
     try:
@@ -79,7 +79,7 @@ def _bytes_of(content: Path | bytes | Open, taken: contextlib.ExitStack) -> byte
 
 
 def _check_size(size: int) -> None:
-    """Raises a PfiqError, whose text is the reason alone, for a file of no bytes or too many."""
+    """Raises a PfiqError, whose text is only the reason, for a file that is empty or too large."""
     if size == 0:
         raise PfiqError(f"is empty; give a {', '.join(FORMATS)} file.")
     if size > limits.MAX_BYTES:
@@ -87,7 +87,7 @@ def _check_size(size: int) -> None:
 
 
 def _checked(pixels: np.ndarray) -> RGB:
-    """Pixels that a record brings, of which nothing but 8-bit RGB has one meaning."""
+    """The pixels of a record, which must be 8-bit RGB: other types are ambiguous."""
     if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise PfiqError(f"is an array of {pixels.dtype} {pixels.shape}; give uint8 pixels (height, width, 3) in RGB.")
     limits.check_pixels(pixels.shape[1], pixels.shape[0])
@@ -95,7 +95,7 @@ def _checked(pixels: np.ndarray) -> RGB:
 
 
 def _reason(error: Exception, data: bytes) -> str:
-    """Why a file, of which these bytes were read, could not be used, and what to do."""
+    """The reason why a file with these bytes cannot be used, and how to fix it."""
     if isinstance(error, PfiqError):
         return str(error)
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):

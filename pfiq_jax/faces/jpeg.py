@@ -1,4 +1,4 @@
-"""JPEG files: how many scans they have, and whether their pixels end early."""
+"""JPEG files: their number of scans, and whether their pixels end early."""
 
 import re
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ def count_scans(data: bytes) -> int:
 
 
 def with_more_data(data: bytes) -> bytes:
-    """The file with more compressed data before its end. They change no pixel, unless the data had ended early."""
+    """The file with more compressed data before its end. This changes pixels only if the data ended early."""
     end = next((at for kind, at in _markers(data) if kind == END), len(data))
     return data[:end] + MORE + data[end:]
 
 
 def _markers(data: bytes) -> Iterator[tuple[int, int]]:
-    """The kind and the place of each marker of the first image."""
+    """The kind and the position of each marker of the first image."""
     at = len(START)
     while found := MARKER.search(data, at):
         kind, at = found[1][0], found.end()

@@ -1,4 +1,4 @@
-"""Five landmarks per image: the one check of their order, unit and position, and where they are read."""
+"""Five landmarks per image: the check of their order, unit and position, and the reader of landmark tables."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,8 +13,8 @@ from pfiq_jax.recognizers.preprocessing import ARCFACE_TEMPLATE, Points
 
 LANDMARK_COLUMNS = tuple(f"{axis}{point}" for point in range(1, 6) for axis in "xy")  # x1, y1, ..., x5, y5
 ORDER = "the person's right eye (left in the image), left eye, nose, right and left corner of the mouth"
-MIN_FIT = 0.5  # of landmarks to the template: at least 0.87 for faces of photographs, 0.78 in profile
-CLEARLY_BETTER = 0.02  # by how much another order must fit better than the one that was given
+MIN_FIT = 0.5  # of landmarks to the template: faces in photographs have at least 0.87, in profile 0.78
+CLEARLY_BETTER = 0.02  # by how much another order must fit better than the given order
 
 Five = Float[np.ndarray, "5 2"]
 
@@ -23,8 +23,8 @@ class Layout(NamedTuple):
     """An order of ten numbers that other programs write.
 
     Attributes:
-        name: in words.
-        in_order: puts them into the order of this library.
+        name: the name in words.
+        in_order: puts the numbers into the order of this library.
     """
 
     name: str
@@ -58,7 +58,7 @@ def check_landmarks(landmarks: Sequence[Sequence[float]] | np.ndarray, size: tup
 
     Raises:
         PfiqError: for landmarks that are not five finite points, that lie within one pixel, whose mean lies outside the
-            image, and that are not placed like those of a face. It names the likely cause.
+            image, or that are not placed like those of a face. The message states the likely cause.
     """
     points = np.asarray(landmarks, np.float64)
     if points.shape != (5, 2) or not np.isfinite(points).all():
@@ -75,8 +75,8 @@ def check_landmarks(landmarks: Sequence[Sequence[float]] | np.ndarray, size: tup
     middle = points.mean(0)
     if (middle < -0.5).any() or (middle > np.array((width, height)) - 0.5).any():
         raise PfiqError(
-            f"landmarks lie outside the image ({width}x{height} pixels), as if they were of a larger copy; give pixels "
-            "of this image."
+            f"landmarks lie outside the image ({width}x{height} pixels) and may belong to a larger copy of it; give "
+            "pixels of this image."
         )
     return points
 
@@ -89,12 +89,12 @@ def _better_layout(points: Five, fit: complex) -> Layout | None:
 
 
 def _fit(points: Five) -> complex:
-    """The correlation with the template, as complex numbers; 0 for what cannot be a face.
+    """The correlation with the template, as complex numbers; 0 for points that cannot be a face.
 
-    Its absolute value, 0 to 1, holds for the best similarity. Its angle is that by which the face is turned.
+    Its absolute value, 0 to 1, is that of the best similarity transform. Its angle is the rotation of the face.
 
-    Three signs decide whether it can: eyes and mouth run in the same direction, from the eyes one turns right to the
-    mouth, and the nose lies between eyes and mouth along the axis of the face.
+    Points can be a face if three conditions hold: eyes and mouth have the same direction, from the eyes one turns right
+    to the mouth, and the nose lies between eyes and mouth along the axis of the face.
     """
     source = np.clip(points, -1e9, 1e9) @ (1, 1j)
     right_eye, left_eye, nose, right_mouth, left_mouth = source
@@ -112,20 +112,20 @@ def _fit(points: Five) -> complex:
 
 
 def read_landmarks(path: Path, images: Sequence[Path], folders: Sequence[Path] = ()) -> dict[str, Points]:
-    """Landmarks of images, from a table with the columns path, x1, y1, ..., x5, y5 and any others.
+    """Landmarks of images, from a table with the columns path, x1, y1, ..., x5, y5 and any other columns.
 
     Coordinates are pixels of the upright image, in the order of ``ARCFACE_TEMPLATE``.
 
     Args:
         path: a CSV or Parquet file.
-        images: to find landmarks for; rows of other images are ignored.
-        folders: which relative paths in the table may count from, as well as from the current folder and the table's.
+        images: the images to find landmarks for; rows of other images are ignored.
+        folders: folders that paths in the table may be relative to, as well as the current folder and the table's.
 
     Returns:
         Five points by absolute path. They are NaN in a row without numbers, in which no face was detected.
 
     Raises:
-        PfiqError: for a file that cannot be read, lacks a column, names an image twice, or contains cells that are
+        PfiqError: for a file that cannot be read, lacks a column, lists an image twice, or contains cells that are
             not numbers.
     """
     table = read_table(path, "landmarks", wanted=lambda name: name.lower() in LANDMARK_COLUMNS)
@@ -143,7 +143,7 @@ def parse_landmarks(numbers: Sequence[str], source: str, decimal_comma: bool = F
 
     Args:
         numbers: x1, y1, ..., x5, y5.
-        source: where they come from, for error messages.
+        source: origin of the numbers, for error messages.
         decimal_comma: whether 0,5 is a number.
 
     Raises:
@@ -151,6 +151,6 @@ def parse_landmarks(numbers: Sequence[str], source: str, decimal_comma: bool = F
     """
     values = numbers_in(numbers, decimal_comma)
     if len(values) != 10 or None in values:
-        raise PfiqError(f"{source}: {shown(','.join(numbers))} are not ten numbers; give {','.join(LANDMARK_COLUMNS)}.")
+        raise PfiqError(f"{source}: {shown(','.join(numbers))} is not ten numbers; give {','.join(LANDMARK_COLUMNS)}.")
     array = np.array(values, np.float64).reshape(5, 2)
     return tuple((float(x), float(y)) for x, y in array)

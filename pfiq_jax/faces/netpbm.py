@@ -1,6 +1,6 @@
 """Netpbm files of grey levels or colours (PGM, PPM), in text or binary, and of black and white (PBM) in text.
 
-Pillow takes seconds per megabyte for those in text or with another largest value than 255, and forgets that value.
+Pillow takes seconds per megabyte for files in text or with a largest value other than 255, and does not return it.
 """
 
 import re
@@ -28,7 +28,7 @@ def read_netpbm(data: bytes) -> tuple[np.ndarray, int] | None:
         (height, width) or (height, width, 3), and white, as the file states it.
 
     Raises:
-        PfiqError: for a file that is damaged, truncated or too large. Its text is the reason alone.
+        PfiqError: for a file that is damaged, truncated or too large. Its text is only the reason.
     """
     header = HEADER.match(data) or HEADER_OF_BITS.match(data)
     if not header:

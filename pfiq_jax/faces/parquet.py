@@ -12,14 +12,14 @@ MAX_ROWS = 20_000_000
 
 
 def parquet_columns(path: Path, is_wanted: Callable[[str], bool]) -> tuple[list[str], dict[str, list[str]]]:
-    """The columns of numbers and of text that are wanted; no other column is read.
+    """Chosen columns of numbers and of text. No other column is read.
 
     Args:
         path: the file.
-        is_wanted: by the name of a column.
+        is_wanted: from the name of a column to whether to read it.
 
     Returns:
-        The names of all columns, and the cells of the wanted ones by name; "" for an empty one.
+        The names of all columns, and the cells of the chosen columns by name; "" for an empty cell.
 
     Raises:
         OSError: for a file that cannot be opened.
@@ -29,7 +29,7 @@ def parquet_columns(path: Path, is_wanted: Callable[[str], bool]) -> tuple[list[
         from pyarrow import parquet
     except ImportError as error:
         raise PfiqError(
-            f"{path}: Parquet files need pyarrow; `pip install pfiq-jax[parquet]`, or give a CSV file."
+            f"{path}: Parquet files need pyarrow; install it with `pip install 'pfiq-jax[parquet]'`, or give a CSV file."
         ) from error
     try:
         with parquet.ParquetFile(path) as file:
@@ -73,7 +73,7 @@ def _as_text(column: Any) -> list[str]:
     if pyarrow.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pyarrow.types.is_string(column.type) or pyarrow.types.is_large_string(column.type):
-        column = column.cast(pyarrow.large_binary())  # broken UTF-8 is kept, as in CSV files
+        column = column.cast(pyarrow.large_binary())  # invalid UTF-8 is kept, as in CSV files
     return [_cell(value) for value in column.to_pylist()]
 
 

@@ -1,4 +1,4 @@
-"""Whose faces a folder contains: the person of a face is the first folder below the folder that was given."""
+"""The people in a folder: the person of a face is the first folder below the given folder."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,8 +12,8 @@ class People(NamedTuple):
 
     Attributes:
         paths: files of known people, sorted by person.
-        identities: the person of each path, by the name of the first folder below the given one.
-        loose: files that lie in no person's folder. They can be scored, but not compared.
+        identities: the person of each path: the name of the first folder below the given folder.
+        loose: files that are not in a person's folder. They can be scored, but not compared.
     """
 
     paths: list[Path]
@@ -31,17 +31,17 @@ class People(NamedTuple):
 def people_in(folder: Path) -> People:
     """Finds the image files below a folder and the person of each.
 
-    ``people/ann/2019/a.jpg`` shows ann, whatever the folders below ``people/ann`` are called.
+    ``people/ann/2019/a.jpg`` shows ann; the names of the folders below ``people/ann`` are ignored.
 
     Args:
         folder: contains one folder of faces per person.
 
     Raises:
-        PfiqError: if ``folder`` is not a folder, or if there are no images in it or below it.
+        PfiqError: if ``folder`` is not a folder, or if neither it nor its subfolders contain images.
     """
     if not folder.is_dir():
-        raise PfiqError(f"{folder}: is not a folder; give one that contains a folder of faces for each person.")
-    files = [path for path in expand_paths([folder]) if path != folder]  # which stands for itself if nothing is found
+        raise PfiqError(f"{folder}: is not a folder; give a folder that contains a folder of faces for each person.")
+    files = [path for path in expand_paths([folder]) if path != folder]  # it is returned itself if it has no images
     if not files:
         raise PfiqError(f"{folder}: contains no images; give a folder that contains a folder of faces for each person.")
     persons = [path.relative_to(folder).parts[:-1] for path in files]
@@ -53,13 +53,13 @@ def people_in(folder: Path) -> People:
 
 
 def one_face_each(people: People, limit: int) -> list[Path]:
-    """The first face of each person, of people that are evenly spaced over the sorted names.
+    """The first face of each of some people, who are evenly spaced over the sorted names.
 
-    A loose face counts as the only one of its person.
+    A loose face counts as the only face of its person.
 
     Args:
         people: at least one face, as ``people_in`` returns it.
-        limit: the largest number of faces to take, at least 1.
+        limit: the largest number of faces, at least 1.
     """
     first = {path.name: path for path in people.loose} | {name: paths[0] for name, paths in people.by_person().items()}
     faces = [first[name] for name in sorted(first)]

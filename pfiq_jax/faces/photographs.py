@@ -1,4 +1,4 @@
-"""From a photograph to the aligned faces in it, where a detector found them."""
+"""From a photograph to the aligned faces that a detector finds in it."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -17,7 +17,7 @@ from pfiq_jax.recognizers.preprocessing import Points
 SMALLEST_EYE_DISTANCE = 40
 NO_FACE = "no face was found; if it shows one, align it by its landmarks (`pfiq align --landmarks`)."
 NO_FACE_IN_BOX = "no face was found where its box is; check that left,top,width,height are pixels of this image."
-LEAST_OVERLAP = 0.3  # of the box of a face with the box that is meant: intersection over union
+LEAST_OVERLAP = 0.3  # of a face's box with the given box: intersection over union
 SMALL = f"fewer than {SMALLEST_EYE_DISTANCE} pixels between the eyes"
 
 PLACE_COLUMNS = (
@@ -26,8 +26,8 @@ PLACE_COLUMNS = (
 )
 
 Which = Literal["all", "largest", "centre"] | Box
-"""Which faces of a photograph: all; the one with the largest box; the one nearest to the centre; or the one that
-overlaps most with a box."""
+"""Which faces of a photograph to use: all; the one with the largest box; the one nearest to the centre; or the one that
+overlaps most with a given box."""
 
 FindFaces = Callable[[RGB], list[Found]]
 """Returns the faces in a photograph of any size, best score first."""
@@ -42,15 +42,15 @@ def read_photograph(
     crops: bool,
     template: Points | None = None,
 ) -> list[Face | PfiqError]:
-    """The faces in a photograph, aligned. A face that cannot be aligned is the reason why.
+    """The faces in a photograph, aligned. A face that cannot be aligned is replaced by an error with the reason.
 
     Args:
         source: the photograph.
         find: the detector.
         size: height and width of the results.
-        which: of its faces; all have the best score first.
-        crops: whether an image of this size is a face that is aligned already.
-        template: where the landmarks lie in the results; see ``align``.
+        which: which of its faces to return; "all" are in the order of their scores, best first.
+        crops: whether an image of this size is assumed to be an aligned face.
+        template: positions of the landmarks in the results; see ``align``.
 
     Raises:
         PfiqError: for an image that cannot be read, and one without a face.
@@ -80,7 +80,7 @@ def found_by(detector: Detector, photo: RGB) -> list[Found]:
 
 
 def place_of(found: Found | None) -> dict[str, float | int | None]:
-    """Where a face lies in its photograph, by ``PLACE_COLUMNS``, in pixels; ``face`` is its number.
+    """The position of a face in its photograph, by ``PLACE_COLUMNS``, in pixels; ``face`` is its number.
 
     All are None if no detector looked for the face.
     """
@@ -92,10 +92,10 @@ def place_of(found: Found | None) -> dict[str, float | int | None]:
 
 
 def chosen(found: list[Found], shape: tuple[int, ...], which: Which) -> list[Found]:
-    """All of the faces, or the one that is wanted; none if there are none.
+    """All faces, or the chosen one. Empty if there is none.
 
     Args:
-        found: in a photograph.
+        found: the faces in a photograph.
         shape: height and width of the photograph.
         which: as for ``read_photograph``.
     """

@@ -1,4 +1,4 @@
-"""PNG files: their pixels without the metadata, after a check that there are enough."""
+"""PNG files: their pixels without the metadata, after a check that all pixels exist."""
 
 import zlib
 from collections.abc import Iterable
@@ -16,15 +16,16 @@ STEP = 2**20  # bytes that are inflated at a time
 
 
 def without_metadata(data: bytes) -> bytes:
-    """A PNG file without colour profiles, texts and further frames, for whose size Pillow would refuse the file.
+    """A PNG file without colour profiles, texts and further frames. If these are large, Pillow refuses a file.
 
-    Pillow does not notice if the compressed pixels end early, and leaves the rest black.
+    The pixels are checked here, because Pillow does not report compressed pixels that end early: it fills the rest with
+    black.
 
     Args:
         data: the file.
 
     Raises:
-        PfiqError: if there are too many pixels or chunks, or if they end early. Its text is the reason alone.
+        PfiqError: if there are too many pixels or chunks, or if they end early. Its text is only the reason.
     """
     kept, pixels, header = [data[:8]], [], b""
     at, count = 8, 0
@@ -57,7 +58,7 @@ def has_frames(data: bytes) -> bool:
 
 
 def _pixel_bytes(header: bytes) -> int:
-    """How many bytes the pixels take before compression; 0 for a header that Pillow refuses."""
+    """The number of bytes of the pixels without compression; 0 for a header that Pillow refuses."""
     width, height, depth, colour = (int.from_bytes(header[a:b]) for a, b in ((0, 4), (4, 8), (8, 9), (9, 10)))
     if len(header) < 13 or colour not in CHANNELS:
         return 0
@@ -69,7 +70,7 @@ def _pixel_bytes(header: bytes) -> int:
 
 
 def _inflated_bytes(pieces: Iterable[memoryview], limit: int) -> int:
-    """How many bytes there are after decompression, counted up to ``limit``."""
+    """The number of bytes after decompression, counted up to ``limit``."""
     inflater, total = zlib.decompressobj(), 0
     for piece in pieces:
         rest: bytes | memoryview = piece

@@ -18,13 +18,14 @@ Detect = Literal["auto", "all", "largest", "centre", "none"]
 
 
 class Detection(NamedTuple):
-    """Which faces of a photograph are used: what ``--detect`` and ``--detector`` say.
+    """Which faces of a photograph are used: the values of ``--detect`` and ``--detector``.
 
     Attributes:
-        detect: all, the largest, the one nearest to the centre; none for images that are aligned faces. With auto an
-            image of the recogniser's size is an aligned face, and of others all are used, or the largest.
+        detect: "all", "largest" or "centre" (the face nearest to it); "none" if all images are aligned faces. With
+            "auto" an image of the recogniser's size is assumed to be an aligned face, and in other images all faces
+            are used, or the largest with ``one_each``.
         detector_file: weights of the detector; None for the bundled one.
-        one_each: whether one face per image is wanted.
+        one_each: whether to use one face per image.
     """
 
     detect: Detect = "auto"
@@ -40,16 +41,16 @@ def reader_of(
     landmarks: Mapping[str, Points] | None = None,
     detection: Detection = DEFAULT_DETECTION,
 ) -> ReadFaces:
-    """A function that reads the faces in an image, of the recogniser's size.
+    """A function that returns the faces in an image, as crops of the recogniser's size.
 
-    The bundled detector is loaded when the first photograph needs it. Another one is loaded at once, so that a wrong
-    file is noticed before the work.
+    The bundled detector is loaded when the first photograph needs it. Another detector is loaded at once, so that a
+    wrong file is reported before the work.
 
     Args:
         recognizer: its size and its landmark template are used.
-        landmarks: five points per file, by absolute path, as ``read_landmarks`` returns them; then nothing is detected.
-            A record that has landmarks of its own is aligned by these.
-        detection: which faces of a photograph. In a record with a box, it is the face in that box.
+        landmarks: five points per file, by absolute path, as ``read_landmarks`` returns them. No faces are detected
+            then. A record with landmarks of its own is aligned by those.
+        detection: which faces of a photograph to use. In a record with a box, it is the face in that box.
 
     Raises:
         PfiqError: for weights of a detector that cannot be loaded.

@@ -31,13 +31,13 @@ TURNED = f"turned by more than {UPRIGHT} degrees, by its landmarks"
 
 
 class Found(NamedTuple):
-    """Where a detector found a face, in pixels of the upright photograph, with (0, 0) the centre of the first one.
+    """The position of a detected face, in pixels of the upright photograph, with (0, 0) the centre of the first one.
 
     Attributes:
-        number: from 1, which is the surest face of the photograph.
+        number: from 1, in the order of the detector's scores, highest first.
         box: left, top, width and height.
         landmarks: five (x, y), in the order of ``align``.
-        score: 0 to 1; higher is surer.
+        score: score of the detector, 0 to 1; higher is more certain.
     """
 
     number: int
@@ -47,7 +47,7 @@ class Found(NamedTuple):
 
     @property
     def eye_distance(self) -> float:
-        """Pixels between the eyes."""
+        """Distance between the eyes in pixels."""
         return math.dist(*self.landmarks[:2])
 
 
@@ -58,7 +58,7 @@ class Face(NamedTuple):
         image: RGB, of the recogniser's size.
         resized: whether an image of another size was resized without alignment.
         warnings: other reasons why its score may be unreliable, such as ``MOSTLY_OUTSIDE``.
-        found: where it lies in the photograph; None for a face that no detector looked for.
+        found: its position in the photograph; None if no detector was used.
     """
 
     image: RGB
@@ -68,8 +68,8 @@ class Face(NamedTuple):
 
 
 ReadFaces = Callable[[Source], Sequence[Face | PfiqError]]
-"""Returns the faces in an image, at least one, and the reasons for those that cannot be used. Called from several
-threads. It raises PfiqError for an image that cannot be read."""
+"""Returns at least one face of an image; an error replaces a face that cannot be used. Raises a PfiqError for an image
+that cannot be read. Called from several threads."""
 
 
 def read_face(
@@ -78,13 +78,13 @@ def read_face(
     landmarks: Points | None = None,
     template: Points | None = None,
 ) -> Face:
-    """The face in an image: aligned by its landmarks. Without landmarks it is used as it is, or resized.
+    """The face in an image, aligned by its landmarks. Without landmarks the whole image is used, resized if necessary.
 
     Args:
         source: the image.
         size: height and width of the result.
         landmarks: five (x, y), in the order of ``align``.
-        template: where they lie in the result; see ``align``.
+        template: positions of the landmarks in the result; see ``align``.
 
     Raises:
         PfiqError: for an image that cannot be read, and for landmarks that are not those of a face.
@@ -104,13 +104,13 @@ def read_face(
 
 
 def with_frames(picture: Picture, face: Face) -> Face:
-    """The face, with a warning if its picture has further frames or pages."""
+    """The face, with a warning if its file has further frames or pages."""
     return face._replace(warnings=(*face.warnings, FIRST_FRAME)) if picture.has_more else face
 
 
 @contextlib.contextmanager
 def naming(source: Source) -> Iterator[None]:
-    """Puts the name of an image before the text of a PfiqError that is the reason alone."""
+    """Adds the name of an image to a PfiqError whose text is only the reason."""
     try:
         yield
     except PfiqError as error:
@@ -123,7 +123,7 @@ def aligned(
     size: tuple[int, int],
     template: Points | None,
 ) -> Face:
-    """The face that landmarks mark in an image, with warnings where they make an unreliable crop.
+    """The face at some landmarks in an image, with warnings if its crop is unreliable.
 
     Raises:
         PfiqError: for landmarks that ``align`` refuses.
@@ -150,7 +150,7 @@ def _warnings_about(matrix: Float[np.ndarray, "2 3"], shape: tuple[int, ...], si
 
 
 def faces_or_error(source: Source, read: ReadFaces) -> Sequence[Face | PfiqError]:
-    """The faces in an image, or the only reason why it has none."""
+    """The faces in an image, or one error with the reason why it has none."""
     try:
         return read(source)
     except PfiqError as error:
@@ -164,7 +164,7 @@ class Faces(NamedTuple):
     """Faces that could be read.
 
     Attributes:
-        paths: of their files.
+        paths: their files.
         images: RGB, 0..255.
     """
 
@@ -181,7 +181,7 @@ def read_faces(
     """The faces in files, without those that cannot be read.
 
     Args:
-        paths: of the files.
+        paths: the files.
         read: returns the faces in a file.
         note: called with the path of every face and the face, or with the reason why a file has none.
 

@@ -1,4 +1,4 @@
-"""One input: an image that is a file, or comes from somewhere else, and what is known about the face in it."""
+"""One input: an image in a file or from another source, and what is known about the face in it."""
 
 import os
 from collections.abc import Callable
@@ -16,18 +16,18 @@ Box: TypeAlias = tuple[float, float, float, float]
 """Left, top, width and height, in pixels of the upright photograph."""
 
 Open = Callable[[], AbstractContextManager[BinaryIO]]
-"""Opens an image that is no file of its own, such as a member of an archive or an object of a store."""
+"""Opens an image that is not a file of its own, such as a member of an archive or an object of a store."""
 
 
 class Record(NamedTuple):
     """An image that is scored.
 
     Attributes:
-        name: by which tables and messages call it.
-        content: where the image is, the bytes of its file, or its pixels.
+        name: its name in tables and messages.
+        content: the path of the image, a function that opens it, the bytes of its file, or its pixels.
         landmarks: five (x, y), in the order of ``align``; None if a detector should find them.
-        box: of the face that is meant; None if it is not known.
-        number: its place in the input, from 0.
+        box: box of the face to use; None if it is not known.
+        number: its position in the input, from 0.
     """
 
     name: str

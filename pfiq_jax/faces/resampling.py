@@ -16,7 +16,7 @@ Array = TypeVar("Array", jax.Array, np.ndarray)
 Scalar: TypeAlias = jax.Array | np.floating
 
 MOST = 2.0
-"""How many times a photograph may be shrunk by bilinear sampling alone."""
+"""The largest factor by which bilinear sampling alone may shrink a photograph."""
 
 ROUNDING = 1e-3  # relative: a face that is shrunk exactly twofold counts as that, whatever the dtype
 
@@ -25,7 +25,7 @@ def crop_to_photo(landmarks: Float[Array, "5 2"], template: Float[Array, "5 2"])
     """The matrix from pixels of the crop to pixels of the photograph, as ``cv2.warpAffine`` takes it.
 
     This is the inverse of the similarity from landmarks to template with the least squared error (Umeyama 1991, without
-    reflection). Its value and its gradient are finite for landmarks that coincide, too: all pixels then come from
+    reflection). Its value and its gradient are also finite for landmarks that coincide: all pixels then come from
     that point.
 
     Args:
@@ -46,7 +46,7 @@ def crop_to_photo(landmarks: Float[Array, "5 2"], template: Float[Array, "5 2"])
 
 
 def shrinkage(matrix: Float[Array, "2 3"]) -> Scalar:
-    """How many pixels of the photograph one pixel of the crop spans."""
+    """The number of pixels of the photograph per pixel of the crop, along one axis."""
     xp = matrix.__array_namespace__()
     square = matrix[0, 0] ** 2 + matrix[1, 0] ** 2
     return xp.sqrt(xp.where(square <= TINY, TINY, square))
@@ -55,7 +55,7 @@ def shrinkage(matrix: Float[Array, "2 3"]) -> Scalar:
 def sources(
     matrix: Float[Array, "2 3"], size: tuple[int, int]
 ) -> tuple[Float[Array, "rows columns"], Float[Array, "rows columns"]]:
-    """Where each pixel of a crop comes from: x and y in pixels of the photograph.
+    """The source of each pixel of a crop: x and y in pixels of the photograph.
 
     Args:
         matrix: as ``crop_to_photo`` returns it.
@@ -71,14 +71,14 @@ def box_factors(shape: tuple[int, ...], size: tuple[int, int]) -> tuple[int, ...
 
     Args:
         shape: height and width of the photograph.
-        size: of the crop.
+        size: height and width of the crop.
     """
     most = max(side / wanted for side, wanted in zip(shape, size, strict=True))
     return tuple(2**level for level in range(1 + max(0, int(np.ceil(np.log2(max(most, 1)))))))
 
 
 def is_too_fine(factor: int, shrunk: Scalar) -> jax.Array | np.bool_:
-    """Whether boxes of this width are too small for a face that is shrunk so many times: more than ``MOST`` is left.
+    """Whether boxes of this width are too small for a face that is shrunk by a factor: more than ``MOST`` is left.
 
     A face is sampled from the smallest boxes of ``box_factors`` that are not too small.
     """

@@ -1,4 +1,4 @@
-"""The one reader of tables that come with faces, such as landmarks or scores, from CSV or Parquet files."""
+"""The reader of tables about faces, such as landmarks or scores, from CSV or Parquet files."""
 
 import codecs
 import csv
@@ -15,12 +15,12 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.parquet import PARQUET_MAGIC, PARQUET_SUFFIXES, parquet_columns
 
 PATH_COLUMNS = ("path", "filename")
-SEPARATORS = (",", ";", "\t", "|", " ")  # the last one only if no other gives a column of paths
+SEPARATORS = (",", ";", "\t", "|", " ")  # spaces only if no other separator gives a column of paths
 SEPARATOR_NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars", " ": "spaces"}
 MAX_BYTES = 2**29  # of a CSV file
 NAMED = 100  # characters of a file's text that a message shows
 
-# What pandas and R write for a missing number, in lower case.
+# Texts that pandas and R write for a missing number, in lower case.
 MISSING = frozenset(
     ("", "na", "n/a", "nan", "-nan", "null", "none", "nil", "<na>", "nat", "#n/a", "#na", "-", "1.#qnan", "1.#ind")
 )
@@ -42,7 +42,7 @@ class Table(NamedTuple):
         header: the names of all columns in the file.
         columns: the cells of each column, by its name; bytes that are not UTF-8 stay in them as surrogates.
         lines: the line of the file in which each row ends, or its row in a Parquet file.
-        separator: of the cells; None for a Parquet file.
+        separator: separator of the cells; None for a Parquet file.
     """
 
     path: Path
@@ -57,14 +57,14 @@ class Table(NamedTuple):
         return self.separator not in (",", None)
 
     def place(self, row: int) -> str:
-        """A row, for error messages: ``points.csv, line 7``."""
+        """The location of a row, for error messages: ``points.csv, line 7``."""
         return f"{self.path}, {'line' if self.separator else 'row'} {self.lines[row]}"
 
     def column(self, *names: str) -> list[str]:
-        """The cells of the first of some columns that is there; capitals do not matter.
+        """The cells of the first of some columns that exists; upper and lower case are equal.
 
         Raises:
-            PfiqError: if none is there, or if two names differ only in their capitals.
+            PfiqError: if none exists, or if two names differ only in upper and lower case.
         """
         for wanted in names:
             found = [name for name in self.columns if name.lower() == wanted.lower()]
@@ -91,12 +91,12 @@ def read_table(path: Path, contents: str, *, wanted: Callable[[str], bool] = lam
     """Reads a CSV or Parquet file with a column ``path`` or ``filename``.
 
     CSV files are UTF-8, UTF-16 or UTF-32, or bytes in another encoding. Cells are separated by commas, semicolons,
-    tabs, vertical bars or spaces: by whatever gives a column of paths.
+    tabs, vertical bars or spaces: by the separator that gives a column of paths and the most columns.
 
     Args:
         path: the file.
-        contents: what the table should hold, for error messages: ``landmarks``.
-        wanted: which columns to read, by their names, as well as that of the paths.
+        contents: the contents that the table should have, for error messages, such as ``landmarks``.
+        wanted: from the name of a column to whether to read it; the paths are always read.
 
     Raises:
         PfiqError: for a file that cannot be read or has another format, for two columns of one name, for a line with
@@ -208,7 +208,7 @@ def shown(text: str) -> str:
 
 
 def numbers_in(cells: Sequence[str], decimal_comma: bool = False) -> list[float | None]:
-    """The number in each cell: NaN for one that is missing, as pandas or R write it, None for any other text."""
+    """The number in each cell: NaN for a missing number, as pandas or R write it, None for any other text."""
     return [_number(cell.strip(), decimal_comma) for cell in cells]
 
 
@@ -226,18 +226,19 @@ def _number(text: str, decimal_comma: bool) -> float | None:
 def check_names_file(table: Table, row: int, name: str) -> None:
     """Raises a PfiqError for a row whose path is empty."""
     if not name.strip():
-        raise PfiqError(f"{table.place(row)}: names no file; fill in its path, or remove the row.")
+        raise PfiqError(f"{table.place(row)}: has no path; fill it in, or remove the row.")
 
 
 def rows_of_files(table: Table, files: Sequence[Path], folders: Sequence[Path]) -> dict[str, int]:
     """The row of each file that has one, by absolute path.
 
-    A relative path counts from the folder under which most rows name one of the files, or else from the next one.
+    Relative paths refer to the folder under which most rows are one of the files. A row that is not a file there refers
+    to the next folder.
 
     Args:
-        table: with a column of paths.
-        files: to find rows for; other rows are ignored.
-        folders: which paths may be relative to.
+        table: a table with a column of paths.
+        files: the files to find rows for; other rows are ignored.
+        folders: folders that paths may be relative to.
 
     Raises:
         PfiqError: for a table without a column of paths, a row without a path, and two rows of one file.
@@ -260,7 +261,7 @@ def rows_of_files(table: Table, files: Sequence[Path], folders: Sequence[Path]) 
 
 
 def _among(wanted: set[str], folder: str, name: str) -> str | None:
-    """The wanted file that a name means, which may hold outer spaces, another system's separators or Latin-1."""
+    """The file in ``wanted`` with this name, which may have outer spaces, another system's separators or Latin-1."""
     for spelling in (name, name.strip(), name.strip().replace("\\", "/"), readable(name.strip())):
         path = os.path.normpath(os.path.join(folder, spelling))
         if path in wanted:

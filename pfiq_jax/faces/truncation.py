@@ -1,4 +1,4 @@
-"""Whether a file ends before the length that it states, for formats whose decoders do not say so."""
+"""Whether a file is shorter than it states, for formats whose decoders do not report it."""
 
 from typing import Literal
 
@@ -21,7 +21,10 @@ def ends_early(data: bytes) -> bool:
 
 
 def _boxes_end_early(data: bytes) -> bool:
-    """Of the boxes that JPEG 2000 and AVIF files consist of: size in 4 bytes, type in 4, perhaps size in 8, content."""
+    """The check of JPEG 2000 and AVIF files, which consist of boxes.
+
+    A box has a size in 4 bytes, a type in 4, perhaps a size in 8, and content.
+    """
     at = 0
     while at < len(data):
         size, kind = int.from_bytes(data[at : at + 4]), data[at + 4 : at + 8]
@@ -36,6 +39,9 @@ def _boxes_end_early(data: bytes) -> bool:
 
 
 def _tags_end_early(data: bytes, order: Literal["little", "big"]) -> bool:
-    """Of the table of tags, which many programs write after the pixels: a number in 2 bytes, then 12 bytes each."""
+    """The check of a TIFF file's table of tags, which many programs write after the pixels.
+
+    The table has the number of tags in 2 bytes, then 12 bytes per tag.
+    """
     at = int.from_bytes(data[4:8], order)
     return at + 2 + 12 * int.from_bytes(data[at : at + 2], order) > len(data)

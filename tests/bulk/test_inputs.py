@@ -124,7 +124,7 @@ def test_a_tar_in_the_layout_of_webdataset():
         ("a.tar", b"no archive" * 100, "is damaged or not an uncompressed tar file"),
         ("a.tar", b"", "is damaged or not an uncompressed tar file"),
         ("a.tar.gz", b"x", "is compressed, so its images cannot be read in any order"),
-        ("a.csv", b"path,x\n,1\n", "line 2: names no file; fill in its path"),
+        ("a.csv", b"path,x\n,1\n", "line 2: has no path; fill it in"),
         ("a.csv", b"name\nfaces/a.png\n", "lacks the columns path"),
         ("a.csv", b"path,left,top,width,height\nfaces/a.png,1,2,x,4\n", "line 2: width is 'x', which is not a number"),
         ("a.txt", b"\n\n", "has no images; give images, folders"),

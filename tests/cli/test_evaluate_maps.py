@@ -201,7 +201,7 @@ def test_finds_out_first_what_cannot_be_written(run, people, subcommand, monkeyp
 def test_finds_out_first_that_matplotlib_is_missing(run, people, arguments, monkeypatch):
     monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: pytest.fail("computed first"))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "pip install pfiq-jax[plot]" in run(*arguments, people, exit_code=1).stderr
+    assert "pip install 'pfiq-jax[plot]'" in run(*arguments, people, exit_code=1).stderr
 
 
 @pytest.mark.parametrize("subcommand", ["maps", "inpainting"])

@@ -136,7 +136,7 @@ def test_finds_out_first_that_matplotlib_is_missing(evaluate, monkeypatch):
     monkeypatch.setattr("pfiq_jax.cli.start.load_recognizer", lambda _: pytest.fail("computed first"))
     write_people(Path("faces"))
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "pip install pfiq-jax[plot]" in evaluate("faces", "--quality", "random", exit_code=1).stderr
+    assert "pip install 'pfiq-jax[plot]'" in evaluate("faces", "--quality", "random", exit_code=1).stderr
     assert os.listdir() == ["faces"]
 
 

@@ -57,7 +57,7 @@ HEADER = f"path,{','.join(LANDMARK_COLUMNS)}\n"
         (HEADER, "a.png: has no landmarks; add a row"),
         (f"{HEADER}photos/a.png,1,2,3\n", "line 2: has 4 cells, the header has 11; fix this line"),
         (f"{HEADER}photos/a.png,{POINTS},1\n", "line 2: has 12 cells, the header has 11; fix this line"),
-        (f"{HEADER}photos/a.png,{','.join('x' * 10)}\n", "line 2: x,x,x,x,x,x,x,x,x,x are not ten numbers; give x1"),
+        (f"{HEADER}photos/a.png,{','.join('x' * 10)}\n", "line 2: x,x,x,x,x,x,x,x,x,x is not ten numbers; give x1"),
         (f"{HEADER}photos/a.png,{','.join(['nan'] * 10)}\n", "a.png: landmarks"),
         (f"{HEADER}photos/a.png,{POINTS}\nphotos/a.png,{POINTS}\n", "line 3: photos/a.png comes twice"),
     ],
@@ -103,7 +103,7 @@ def test_tables_of_other_programs(run, photos, header, row, folder):
 @pytest.mark.parametrize("numbers", ["1,2,3", f"{POINTS},1", POINTS.replace("9", "x")])
 def test_bad_landmark_numbers(run, photos, numbers):
     stderr = run("explain", photos[0], "--landmarks", numbers, exit_code=1).stderr
-    assert stderr.startswith(f"Error: --landmarks: {numbers} are not ten numbers; give x1,y1,")
+    assert stderr.startswith(f"Error: --landmarks: {numbers} is not ten numbers; give x1,y1,")
 
 
 def test_landmark_numbers_are_of_one_image(run, photos):

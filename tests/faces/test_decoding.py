@@ -234,7 +234,7 @@ def test_jpeg_of_many_scans():
     """600 scans of a large image take 44 s."""
     jpeg = encoded(Image.new("L", (2000, 2000), 100), "JPEG", progressive=True)
     assert rgb(many_scans(jpeg, 60)).shape == (2000, 2000, 3)
-    with pytest.raises(PfiqError, match="has 600 scans of 4,000,000 pixels, which take long; save it as"):
+    with pytest.raises(PfiqError, match="has 600 scans of 4,000,000 pixels, which are slow to decode; save it as"):
         rgb(many_scans(jpeg, 600))
 
 

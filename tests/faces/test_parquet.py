@@ -62,5 +62,5 @@ def test_parquet_that_is_something_else_or_damaged(damage, monkeypatch):
     with pytest.raises(PfiqError, match=r"^a\.parquet: is not a Parquet file; give a CSV or Parquet file\.$"):
         read_table(Path("a.parquet"), "scores")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(PfiqError, match=r"need pyarrow; `pip install pfiq-jax\[parquet\]`"):
+    with pytest.raises(PfiqError, match=r"need pyarrow; install it with `pip install 'pfiq-jax\[parquet\]'`"):
         read_table(Path("a.parquet"), "scores")

@@ -189,7 +189,7 @@ def test_long_names_are_shortened_in_messages(text):
 
 
 def test_a_row_without_a_path_and_one_that_comes_twice():
-    with pytest.raises(PfiqError, match=r"^a\.csv, line 3: names no file; fill in its path, or remove the row\.$"):
+    with pytest.raises(PfiqError, match=r"^a\.csv, line 3: has no path; fill it in, or remove the row\.$"):
         rows_of_files(read("path,x\na,1\n,2\n"), FACES, [Path()])
     with pytest.raises(PfiqError, match=r"^a\.csv, line 3: faces/\./ann/1\.png comes twice; keep one row per image\.$"):
         rows_of_files(read("path\nfaces/ann/1.png\nfaces/./ann/1.png\n"), FACES, [Path()])

@@ -188,7 +188,7 @@ def test_preprocessing_in_the_source_graph_is_not_applied_twice(onnxruntime, sfa
 def test_the_missing_extra_is_named(package, backbone, sface_source, monkeypatch):
     source = sface_source if package == "onnxruntime" else backbone
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(PfiqError, match=rf"requires {package}; pip install 'pfiq-jax\[verify\]'"):
+    with pytest.raises(PfiqError, match=rf"requires {package}; install it with `pip install 'pfiq-jax\[verify\]'"):
         verify(source, convert(source), sample_images((112, 112)))
 
 

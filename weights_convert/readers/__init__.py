@@ -128,7 +128,7 @@ def _read(path: Path, reader: Reader, symbol: str | os.PathLike[str] | None, ent
         raise
     except ImportError as error:
         raise PfiqError(
-            f"{path}: reading it requires the package {error.name}; pip install 'pfiq-jax[convert]'."
+            f"{path}: reading it requires the package {error.name}; install it with `pip install 'pfiq-jax[convert]'`."
         ) from error
     except Exception as error:  # the parsers raise many types for damaged files, and the fix is the same for all
         reason = str(error).strip().split("\n")[0] or type(error).__name__

@@ -49,7 +49,7 @@ def test_draws_into_given_axes_and_without_errors(without_errors):
 
 def test_names_the_extra_that_is_missing(monkeypatch, evaluation):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(PfiqError, match=r"pip install pfiq-jax\[plot\]"):
+    with pytest.raises(PfiqError, match=r"pip install 'pfiq-jax\[plot\]'"):
         plot_scores(evaluation)
 
 
