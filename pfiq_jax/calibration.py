@@ -1,6 +1,6 @@
-"""What raw scores mean: a scale of 0 to 1, a percentile, the probability that a comparison fails.
+"""The meaning of raw scores: a scale of 0 to 1, percentiles, and the probability that a mated pair fails to match.
 
-SER-FIQ's published scale, alpha = 130 and r = 0.88, belongs to one network; on another network it can give every face
+SER-FIQ's published scale, alpha = 130 and r = 0.88, belongs to one network. On another network it can give every face
 a score near 0, or every face a score near 1. ``Calibration.fit`` fits both numbers to a network: if raw scores follow
 a logistic distribution with mode r and scale 1 / alpha, sigmoid(alpha (raw - r)) spreads them evenly over 0..1. The
 fit maximises the likelihood of that distribution.
@@ -28,7 +28,7 @@ LEAVES = ("alpha", "r", "percentiles", "fmr", "threshold", "failure")
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """The meaning of one method's raw scores on one recogniser. It travels with the weights.
+    """The meaning of one method's raw scores on one recogniser. It is saved with the weights.
 
     A pytree: the numbers are leaves, so a new fit does not recompile a program; ``reference`` is a description.
 
@@ -37,11 +37,11 @@ class Calibration:
         alpha: slope of the scaled score ``sigmoid(alpha (raw - r))``, per unit of the raw score.
         r: raw score whose scaled score is 0.5.
         percentiles: raw scores of the reference faces at 0, 1, ..., 100 percent, ascending; empty if not known.
-        reference: what the reference faces were, in words.
-        fmr: false match rate of the working threshold, or None if identities were not known.
-        threshold: cosine similarity at which the false match rate is met.
-        failure: (intercept, slope) of the probability that a mated comparison falls below the threshold. It is
-            ``sigmoid(intercept + slope alpha (raw - r))``, where raw is the lower score of the two faces.
+        reference: the reference faces, in words.
+        fmr: false match rate of the threshold, or None if identities were not known.
+        threshold: cosine similarity at which the false match rate is ``fmr``.
+        failure: (intercept, slope) of the probability that the similarity of a mated pair lies below the threshold. It
+            is ``sigmoid(intercept + slope alpha (raw - r))``, where raw is the lower score of its two faces.
     """
 
     method: str
@@ -70,24 +70,24 @@ class Calibration:
         threshold: float | None = None,
         fmr: float | None = None,
     ) -> "Calibration":
-        """Fits the meaning of a method's scores to faces whose identities need not be known.
+        """Fits a scale and percentiles to raw scores and, with mated pairs, the probability that a pair fails.
 
-        With mated comparisons, and which of them failed, the probability of a failure is fitted too: a logistic
-        regression on ``alpha (raw - r)`` of the face with the lower score, with Firth's penalty: it stays finite where
-        the score separates failures from successes. If failures do not become rarer as the score rises, there is
-        no fit and ``failure`` is None.
+        The identities of the faces are needed for this probability only. It is a logistic regression on
+        ``alpha (raw - r)`` of the lower score of the pair's two faces, with Firth's penalty. The fit is finite even if
+        the score separates failures from successes. If failures do not become rarer as the score rises, ``failure`` is
+        None.
 
         Args:
             method: name of the quality method, as in ``QUALITY_METHODS``.
             raw_scores: (faces,), higher is better.
-            reference: what the faces were, in words.
-            pairs: (comparisons, 2) indices of mated faces.
-            failed: (comparisons,) whether the similarity lies below the working threshold.
-            threshold: the working threshold.
-            fmr: its false match rate.
+            reference: the faces, in words.
+            pairs: (comparisons, 2) indices of the two faces of each mated pair.
+            failed: (comparisons,) whether the similarity lies below the threshold.
+            threshold: the cosine similarity from which two faces match.
+            fmr: the false match rate of the threshold.
 
         Raises:
-            PfiqError: for fewer than 20 faces, scores that are not finite or all equal, and comparisons that all
+            PfiqError: for fewer than 20 faces, for scores that are not finite or all equal, and for pairs that all
                 failed or all succeeded.
 
         Example:
@@ -107,15 +107,15 @@ class Calibration:
             outcome = np.asarray(failed)
             if outcome.all() or not outcome.any():
                 raise PfiqError(
-                    f"{outcome.sum()} of {len(outcome)} mated comparisons fail; give faces of which some comparisons "
-                    "fail and others succeed."
+                    f"{outcome.sum()} of {len(outcome)} mated pairs fail to match; give faces of which some pairs fail "
+                    "and others succeed."
                 )
             worse = jnp.asarray(alpha * (raw[np.asarray(pairs)].min(1) - r), jnp.float32)
             failure = _fit_failures(worse, jnp.asarray(outcome))
         return cls(method, alpha, r, np.percentile(raw, np.arange(101)), reference, fmr, threshold, failure)
 
     def scale(self, raw_scores: ArrayLike) -> Float[Array, "*batch"]:
-        """Raw scores on a scale of 0 to 1; higher is better. Differentiable by the scores. NaN if one is not finite.
+        """Raw scores on a scale of 0 to 1; higher is better. Differentiable by the scores. NaN where one is not finite.
 
         Example:
             >>> round(float(pfiq_jax.PUBLISHED_SER_FIQ.scale(0.9)), 2)
@@ -135,7 +135,7 @@ class Calibration:
         return jnp.interp(_float32(raw_scores), known, jnp.linspace(0, 100, len(known), dtype=jnp.float32))
 
     def failure_probability(self, raw_scores: ArrayLike) -> Float[Array, "*batch"] | None:
-        """Probability, 0 to 1, that a mated comparison fails at the threshold if this face is its worse one.
+        """Probability, 0 to 1, that a mated pair fails to match if this is the lower score of its two faces.
 
         None if the calibration was fitted without identities, or if failures do not depend on the score.
 
@@ -169,7 +169,7 @@ PUBLISHED_SER_FIQ = Calibration(
     np.zeros(0),
     "the published scale, which was fitted to another network",
 )
-"""The scale in the published code of SER-FIQ. On other networks it can give every face nearly 0 or nearly 1."""
+"""The scale in the published code of SER-FIQ. On other networks it can give all faces scores near 0, or near 1."""
 
 PUBLISHED: Mapping[str, Calibration] = types.MappingProxyType({PUBLISHED_SER_FIQ.method: PUBLISHED_SER_FIQ})
 """Scales that were published with a method, by the method's name."""
@@ -189,7 +189,7 @@ def _float32(values: ArrayLike) -> Array:
 
 
 def _constant(values: ArrayLike) -> Array:
-    """A number of the fit, which training must not change."""
+    """A fitted number, without gradients, so that training does not change it."""
     return jax.lax.stop_gradient(_float32(values))
 
 

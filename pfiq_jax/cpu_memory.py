@@ -1,4 +1,4 @@
-"""Keeping freed memory, so that a network's second call on a CPU is fast."""
+"""Keeps freed memory, so that the calls of a network after the first one are fast on CPUs."""
 
 import ctypes
 import platform
@@ -13,7 +13,7 @@ def keep_freed_memory() -> bool:
     XLA allocates the temporary arrays of a call, tens of megabytes, again each time. By default glibc maps blocks of
     that size from the kernel and returns them when they are freed, so that every call touches fresh pages, with one
     page fault per 4 KiB. On two cores, such a call took 1.1 to 1.6 times as long as one that reuses its memory. The
-    price is that the process keeps its largest size.
+    cost is that the process keeps the memory of its largest call.
 
     Returns:
         Whether the settings were changed; only glibc on Linux has them.

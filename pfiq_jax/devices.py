@@ -1,4 +1,4 @@
-"""The devices of this process, which share every batch: each computes as many of its faces as the others."""
+"""The devices of this process, which share every batch: each computes the same number of its faces."""
 
 from typing import NamedTuple, TypeVar
 
@@ -13,14 +13,14 @@ class Devices(NamedTuple):
     """Devices that share batches. Faces are independent, so that no device waits for another one within a batch.
 
     Attributes:
-        devices: at least one. One device gets its arrays as if there were no choice.
+        devices: at least one. With a single device, arrays are not sharded.
     """
 
     devices: tuple[jax.Device, ...]
 
     @classmethod
     def local(cls, batch_size: int | None) -> "Devices":
-        """All devices of this process, or as many as there are faces in a batch; None for all."""
+        """All devices of this process, but at most one per face of a batch; None for all."""
         return cls(tuple(jax.local_devices()[:batch_size]))
 
     def rounded(self, batch_size: int) -> int:
@@ -28,7 +28,7 @@ class Devices(NamedTuple):
         return -(-batch_size // len(self.devices)) * len(self.devices)
 
     def replicate(self, tree: Tree) -> Tree:
-        """A pytree of arrays with a copy of each on every device; those that are there already are not copied again."""
+        """A pytree of arrays, each copied to every device, unless it is there already."""
         return tree if len(self.devices) == 1 else jax.device_put(tree, self._sharding(PartitionSpec()))
 
     def split(self, batch: np.ndarray) -> np.ndarray | jax.Array:

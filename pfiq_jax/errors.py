@@ -1,16 +1,16 @@
-"""The one exception for mistakes that a user can fix."""
+"""The exception for errors that a user can fix."""
 
 import numbers
 from collections.abc import Iterable, Sequence
 
 
 class PfiqError(ValueError):
-    """Bad input. The message is one sentence, ``what: problem; how to fix it.``
+    """Invalid input. The message is one sentence, ``what: problem; how to fix it.``
 
-    Commands print the message alone, without a traceback.
+    Commands print only the message, without a traceback.
 
     Attributes:
-        details: everything that is wrong, where the message has room for the first problems only.
+        details: all problems, if the message has only the first ones.
     """
 
     def __init__(self, message: str, details: Iterable[str] = ()) -> None:
@@ -29,7 +29,7 @@ def summarize(problems: Sequence[str], room: int) -> str:
 
 
 class OutputError(PfiqError):
-    """An output that cannot be written. Commands end with an exit code of its own."""
+    """An output that cannot be written. Commands end with a separate exit code."""
 
 
 def check_format_version(path: object, found: object, readable: int, remedy: str) -> None:
@@ -37,9 +37,9 @@ def check_format_version(path: object, found: object, readable: int, remedy: str
 
     Args:
         path: the file.
-        found: the version that it states.
+        found: the version that the file states.
         readable: the version that this release reads.
-        remedy: what to do instead of upgrading, such as "convert the source weights again".
+        remedy: the alternative to upgrading, such as "convert the source weights again".
     """
     if found != readable:
         raise PfiqError(
@@ -55,14 +55,14 @@ def check_choice(name: str, value: object, choices: Iterable[object]) -> None:
 
 
 def check_count(name: str, value: object, *, least: int = 1) -> int:
-    """The value of an option that counts something; a PfiqError unless it is a whole number of at least ``least``."""
+    """The value of an option that is a count; raises a PfiqError unless it is a whole number of at least ``least``."""
     if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < least:
         raise PfiqError(f"{name} is {value!r}; give a whole number of at least {least}.")
     return int(value)
 
 
 def check_share(name: str, value: object) -> float:
-    """The value of an option that is a share or a rate; a PfiqError unless it is a number in (0, 1)."""
+    """The value of an option that is a share or a rate; raises a PfiqError unless it is a number in (0, 1)."""
     number = float(value) if isinstance(value, numbers.Real) and not isinstance(value, bool) else None
     if number is None or not 0 < number < 1:
         raise PfiqError(f"{name} is {value!r}; give a number between 0 and 1.")

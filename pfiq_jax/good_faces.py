@@ -1,12 +1,12 @@
-"""What good faces show at each place of an aligned face: the reference that a deficit is measured against.
+"""The reference of good faces: statistics at each place of an aligned face, which deficits are relative to.
 
-A place of a face lacks something if it contributes less to the embedding than the same place of good faces does, or if
-the network sees there what it does not see there in good faces. Both are measured in standard deviations of good faces:
-the log of the contribution at each resolution, and the Mahalanobis distance of the features (PaDiM). Their sum is the
-evidence. The deficit is the share of good faces that have less evidence at this place.
+A place of a face lacks something if it contributes less to the embedding than the same place of good faces, or if its
+features differ from those of good faces. Both are measured in standard deviations of good faces: the log of the
+contribution at each resolution, and the Mahalanobis distance of the features (PaDiM). Their sum is the evidence. The
+deficit is the share of good faces that have less evidence at this place.
 
 Source: Defard et al., "PaDiM: a Patch Distribution Modeling Framework for Anomaly Detection and Localization", 2021,
-section III, here with principal components in the place of random channels. The rest is introduced here.
+section III, here with principal components in place of random channels. The rest is introduced here.
 """
 
 import functools
@@ -35,20 +35,20 @@ LOGITS = np.linspace(-8, 8, 65, dtype=np.float32)  # of the shares at which the 
 
 @dataclass(frozen=True, eq=False)
 class GoodFaces:
-    """What good faces show at each place, on one recogniser. It travels with the weights.
+    """The reference of good faces on one recogniser: statistics at each place. It is saved with the weights.
 
-    A pytree: the numbers are leaves, so a new fit does not recompile a program; ``reference`` is a description. All
-    large arrays are such as float16 represents, which bounds weights files: 0.5 MB for the bundled network.
+    A pytree: the numbers are leaves, so a new fit does not recompile a program; ``reference`` is a description. The
+    values of all large arrays fit into float16, which keeps weights files small: 0.5 MB for the bundled network.
 
     Attributes:
-        log_contributions: of each resolution, (2, rows, columns): mean and standard deviation.
+        log_contributions: for each resolution, (2, rows, columns): mean and standard deviation.
         basis: (channels, dims): the features' principal directions, scaled to a variance of 1.
         centre: (rows, columns, dims): mean of the features in this basis.
-        whitening: (rows, columns, dims, dims): takes deviations from the centre to a variance of 1 at each place.
+        whitening: (rows, columns, dims, dims): matrices that scale deviations from the centre to a variance of 1.
         distance: (2, rows, columns): mean and standard deviation of the distance from the centre.
         evidence: (2, height, width): mean and standard deviation of the evidence.
         quantiles: of the evidence in standard deviations, over all places, at the shares ``sigmoid(LOGITS)``.
-        reference: what the good faces were, in words.
+        reference: the good faces, in words.
     """
 
     log_contributions: Sequence[Numbers]
@@ -71,15 +71,15 @@ class GoodFaces:
     ) -> "GoodFaces":
         """Fits the reference to good faces.
 
-        The Gaussians of the features are fitted to the first half of the faces, all other numbers to the second: faces
-        and people that a Gaussian was fitted to are nearer to its centre than new ones. So the halves should show
-        different people.
+        The Gaussians of the features are fitted to the first half of the faces, and all other numbers to the second
+        half, since faces and people that a Gaussian was fitted to are nearer to its centre than new ones. The halves
+        should therefore show different people.
 
         Args:
-            log_contributions: of each resolution; see ``pfiq_jax/maps/contribution.py``.
-            features: of the layer whose distances count.
+            log_contributions: one array per resolution; see ``pfiq_jax/maps/contribution.py``.
+            features: features of the layer for which distances are computed.
             size: height and width of the images.
-            reference: what the faces are, in words.
+            reference: the faces, in words.
 
         Raises:
             PfiqError: for fewer than 100 faces.
@@ -102,11 +102,11 @@ class GoodFaces:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], reference: str) -> "GoodFaces":
-        """The reference that a weights file holds.
+        """The reference of good faces in a weights file.
 
         Args:
             arrays: by the names of the attributes; those of ``log_contributions`` end in ``.0``, ``.1`` and so on.
-            reference: what the good faces were, in words.
+            reference: the good faces, in words.
 
         Raises:
             PfiqError: for arrays that are missing or left over, that do not fit each other, or are not finite.
@@ -122,7 +122,7 @@ class GoodFaces:
         log_contributions: Sequence[Float[Array, "batch _ _"]],
         features: Float[Array, "batch rows columns channels"],
     ) -> Float[Array, "batch height width"]:
-        """The share of good faces that have less evidence against a place; 1 is worst. Has finite gradients.
+        """The share of good faces that have less evidence against a place; 1 is worst. Its gradients are finite.
 
         Args:
             log_contributions: as for ``fit``.
@@ -131,7 +131,7 @@ class GoodFaces:
         expected = (*np.shape(self.centre)[:2], np.shape(self.basis)[0])
         if features.shape[1:] != expected:
             raise PfiqError(
-                f"the good faces of this recogniser were fitted to features {expected}, but it has "
+                f"good faces: were fitted to features of shape {expected}, but this recogniser has "
                 f"{features.shape[1:]}; calibrate it again with `pfiq calibrate`."
             )
         own = jax.tree.map(lambda leaf: jax.lax.stop_gradient(jnp.asarray(leaf, jnp.float32)), self)
@@ -145,7 +145,7 @@ pytrees.register(GoodFaces, leaves=LEAVES, static=(), descriptions=("reference",
 
 
 def _fit(arrays: Mapping[str, np.ndarray], logs: Sequence[str]) -> bool:
-    """Whether the arrays of a weights file fit each other and hold numbers that a fit can give."""
+    """Whether the arrays of a weights file fit each other and have values that a fit can return."""
     if arrays["centre"].ndim != 3 or arrays["basis"].ndim != 2 or arrays["evidence"].ndim != 3:
         return False
     rows, columns, dims = arrays["centre"].shape
@@ -180,7 +180,7 @@ def _evidence(
     distance_moments: Numbers,
     size: tuple[int, ...],
 ) -> Float[Array, "batch height width"]:
-    """What speaks against each place: the sum of the deviations, enlarged to the image's size."""
+    """The evidence against each place: the sum of the deviations, enlarged to the image's size."""
     maps = [DISTANCE_WEIGHT * _deviation(distance, distance_moments)]
     maps += [-_deviation(logs, moments) for logs, moments in zip(log_contributions, log_moments, strict=True)]
     enlarged = [jax.image.resize(each, (each.shape[0], *size), "linear") for each in maps]
@@ -192,7 +192,7 @@ def _interpolate(
 ) -> Float[Array, "batch height width"]:
     """Logits of the shares at standardised evidence, linear between the quantiles and beyond them.
 
-    A sum of ramps, since ``jnp.interp`` indexes arrays, which JAX's explicit meshes refuse.
+    A sum of ramps, since ``jnp.interp`` indexes arrays, which JAX's explicit meshes do not allow.
     """
     slopes = jnp.diff(jnp.asarray(LOGITS)) / jnp.diff(quantiles)
 
@@ -228,18 +228,18 @@ def _principal_directions(
 def _whitening(
     deviations: Float[np.ndarray, "faces rows columns dims"],
 ) -> Float[np.ndarray, "rows columns dims dims"]:
-    """Of each place the matrix W with |x W|^2 = x^T C^-1 x, where C is the covariance."""
+    """For each place, the matrix W with |x W|^2 = x^T C^-1 x, where C is the covariance."""
     covariance = np.einsum("frcd,frce->rcde", deviations, deviations, optimize=True) / len(deviations)
     factor = np.linalg.cholesky(covariance + SHRINKAGE * np.eye(covariance.shape[-1]))
     return np.linalg.inv(factor).swapaxes(-1, -2)
 
 
 def _increasing(quantiles: Float[np.ndarray, " levels"]) -> Float[np.ndarray, " levels"]:
-    """At least 0.001 apart: equal ones have no inverse."""
+    """Quantiles that are at least 0.001 apart, since equal quantiles have no inverse."""
     steps = 1e-3 * np.arange(len(quantiles))
     return (np.maximum.accumulate(quantiles - steps) + steps).astype(np.float32)
 
 
 def _stored(values: np.ndarray) -> np.ndarray:
-    """Rounded to what weights files hold, so that saving changes no bit."""
+    """Values rounded to the precision of weights files, so that saving does not change them."""
     return values.astype(np.float16).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The one shape, range and dtype of images that the whole library works with, and what a range of pixels means."""
+"""The shape, range and dtype of images in the whole library, and the meaning of a range of pixels."""
 
 from collections.abc import Callable
 
@@ -9,25 +9,25 @@ from jax.typing import ArrayLike
 
 from pfiq_jax.errors import PfiqError
 
-SLACK = (-128.0, 512.0)  # room around 0..255 for what an optimiser or noise adds to an array
-FRACTIONS = 4  # fractions up to here are pixels of 0..1 with an overshoot, and no photograph of 0..255
-STANDARDISED = 8  # fractions around 0 up to here are multiples of a standard deviation
-CENTRED = (-32, 160)  # pixels from below to above have lost their mean
+SLACK = (-128.0, 512.0)  # allowed range of arrays: 0..255, with room for what an optimiser or noise adds
+FRACTIONS = 4  # fractions up to this value are pixels of 0..1 with an overshoot, and not a photograph of 0..255
+STANDARDISED = 8  # fractions around 0 up to this value are multiples of a standard deviation
+CENTRED = (-32, 160)  # pixels that reach down to the first value and not above the second one lack their mean
 
 
 def check_images(images: ArrayLike, size: tuple[int, int] | None) -> jax.Array | np.ndarray:
-    """The images as an array, after a check that they are what the recogniser or the detector needs.
+    """The images as an array, after a check that the recogniser or the detector can use them.
 
-    Pixels are taken as 0..255. Where their values can be seen, each image is checked by ``white_of``. The values of an
-    argument of ``jax.jit`` cannot be seen: pixels of 0..1 are then taken for a black image. uint8 pixels are not
-    looked at, since their type has one meaning.
+    Pixels must be in 0..255. If their values are known, each image is checked by ``white_of``. The values of an
+    argument of ``jax.jit`` are not known: pixels of 0..1 then look like a black image. The values of uint8 pixels are
+    not checked, since this type has only one meaning.
 
     Args:
         images: (height, width, 3) or (batch, height, width, 3), RGB, 0..255, integer or float.
-        size: height and width that the recogniser needs; None if any do.
+        size: height and width that the recogniser needs; None for any size.
 
     Raises:
-        PfiqError: for another shape or dtype. Where the values can be seen, also for NaN, infinite or wrongly scaled
+        PfiqError: for another shape or dtype. If the values are known, also for NaN, infinite or wrongly scaled
             values.
     """
     images = check_photos(images) if size is None else _check_faces(images, size)
@@ -38,7 +38,7 @@ def check_images(images: ArrayLike, size: tuple[int, int] | None) -> jax.Array |
 
 
 def check_photos(photos: ArrayLike) -> jax.Array | np.ndarray:
-    """Photographs of any size as an array, after a check of their shape and dtype. Their values are not looked at.
+    """Photographs of any size as an array, after a check of their shape and dtype. Their values are not checked.
 
     Args:
         photos: (height, width, 3) or (batch, height, width, 3), RGB, integer or float.
@@ -84,27 +84,27 @@ def white_of(
     white: int | None,
     limits: tuple[float, float] = (0.0, 255.0),
 ) -> int:
-    """The value that white has in an image whose pixels span ``low`` to ``high``. The one rule for files and arrays.
+    """The value of white in an image whose pixels span ``low`` to ``high``, for files and arrays.
 
-    Integers of n bits in a file have white at 2^n - 1. Floats have it at 1 if none is above 1, otherwise at 255. A
-    range that no photograph has under that reading is an error, since its image would be scored as a black one:
+    White is 2^n - 1 for integers of n bits in a file. For floats it is 1 if no pixel is above 1, otherwise 255. A range
+    that no photograph has by this rule is ambiguous. It is an error, since its image would be scored as a black one:
 
     - integers that use less than a quarter of a range wider than 8 bits, such as 8 or 10 bits in 16;
     - fractions up to 4: 0..1 with an overshoot;
     - fractions around 0 up to 8, or any pixels from below -32 to at most 160: without their mean, or standardised.
 
-    Whole grey levels are never refused for being dark: a black photograph is dark, too.
+    Whole grey levels are never refused because they are dark, since a black photograph is dark too.
 
     Args:
         low: smallest pixel.
         high: largest pixel.
         is_whole: returns whether all pixels are whole grey levels of 8 bits: whole numbers among floats, multiples of
-            257 among 16-bit integers. Called only if it matters.
-        white: of integers; None for floating point.
+            257 among 16-bit integers. Called only if it is needed.
+        white: value of white in integers; None for floating point.
         limits: smallest and largest float of an image with white at 255.
 
     Raises:
-        PfiqError: for a range that cannot be meant. Its text is the reason alone, as in "pixels span 0 to 1.02, ...".
+        PfiqError: for an ambiguous range. Its text is only the reason, the end of "pixels span 0 to 1.02, ...".
     """
     if not np.isfinite([low, high]).all():
         raise PfiqError("with NaN or infinite pixels among them")

@@ -1,7 +1,7 @@
 """A linear head that predicts the quality of a face from a recogniser's forward pass.
 
 ``adapting/quality_head.py`` fits it; ``quality/learned.py`` computes its inputs and its score. It is not CR-FIQA's
-quality head, which is a part of the network, is trained together with it, and gets the embedding alone.
+quality head, which is a part of the network, is trained with it, and takes only the embedding.
 """
 
 from collections.abc import Mapping
@@ -22,14 +22,14 @@ Numbers: TypeAlias = Array | np.ndarray
 
 @dataclass(frozen=True, eq=False)
 class LearnedHead:
-    """One number per face, linear in what a forward pass gives. It travels with the weights.
+    """A linear function of a forward pass with one value per face. It is saved with the weights.
 
     A pytree: the numbers are leaves, so a new fit does not recompile a program; ``reference`` is a description.
 
     Attributes:
-        kernel: (inputs,), what each input is multiplied by.
-        bias: (1,), added to their sum.
-        reference: what it was fitted to, in words.
+        kernel: (inputs,), the factor of each input.
+        bias: (1,), added to the sum.
+        reference: the faces that it was fitted to, in words.
     """
 
     kernel: Numbers
@@ -38,11 +38,11 @@ class LearnedHead:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], reference: str) -> "LearnedHead":
-        """The head that a weights file holds.
+        """The head in a weights file.
 
         Args:
             arrays: by the names of the attributes.
-            reference: what it was fitted to, in words.
+            reference: the faces that it was fitted to, in words.
 
         Raises:
             PfiqError: for arrays that are missing or left over, of another shape, or not finite.
@@ -59,11 +59,11 @@ class LearnedHead:
             inputs: as ``head_inputs`` returns them.
 
         Raises:
-            PfiqError: for another number of inputs, as those of another recogniser.
+            PfiqError: for another number of inputs, such as those of another recogniser.
         """
         if inputs.shape[-1:] != np.shape(self.kernel):
             raise PfiqError(
-                f"the learned head was fitted to {np.size(self.kernel)} inputs, but this recogniser gives "
+                f"learned head: was fitted to {np.size(self.kernel)} inputs, but this recogniser has "
                 f"{inputs.shape[-1]}; fit it again with `fit_quality_head`."
             )
         own = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), self)

@@ -16,17 +16,18 @@ def needs_nothing(recognizer: Recognizer) -> None:
 
 @dataclass(frozen=True)
 class Method(Generic[Result]):
-    """A quality method, a pixel map or an activation map. Listings, ``--help``, tables and commands are made from it.
+    """A quality method, a pixel map or an activation map. Listings, ``--help``, tables and commands use these records.
 
     Attributes:
         compute: ``(recognizer, images) -> result``, with one row per face. Random methods draw from a fixed key.
         summary: what it computes, in half a sentence.
-        forward_passes: of the trunk, per face. 0 if it needs nothing but the ``Forward`` that every face has anyway.
-        backward_passes: of the trunk, per face.
-        differentiable: whether gradients by the images are useful, and finite.
-        missing: what the recogniser lacks for this method, as the end of the sentence "the recogniser has ...";
+        forward_passes: passes of the trunk per face. 0 if the method needs only the ``Forward`` that every face has.
+        backward_passes: backward passes of the trunk per face.
+        differentiable: whether gradients by the images are useful and finite.
+        missing: returns what the recogniser lacks for this method, as the end of the sentence "the recogniser has ...";
             None if it lacks nothing.
-        on_request: left out of evaluations unless it is named.
+        on_request: whether ``pfiq evaluate scores`` leaves out the method unless ``--quality`` chooses it. Evaluations
+            of maps do not read it.
     """
 
     compute: Callable[[Recognizer, Images], Result]
@@ -39,7 +40,7 @@ class Method(Generic[Result]):
 
     @property
     def passes(self) -> int:
-        """Passes of the trunk per face, forward and backward; 1 at least."""
+        """Passes of the trunk per face, forward and backward; at least 1."""
         return max(1, self.forward_passes + self.backward_passes)
 
     @property

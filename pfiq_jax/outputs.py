@@ -1,4 +1,4 @@
-"""The one writer of files: a file is there in whole, or as it was before; a file that grows has whole rows."""
+"""The writer of all files: a file is written completely or not changed; a file that grows has whole rows."""
 
 import contextlib
 import errno
@@ -36,31 +36,31 @@ def check_output(path: str | os.PathLike[str]) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder, and those above it, for outputs.
+    """Creates a folder for outputs, and its parent folders.
 
     Raises:
-        OutputError: if it cannot be made.
+        OutputError: if it cannot be created.
     """
     with naming_output(path):
         path.mkdir(parents=True, exist_ok=True)
 
 
 def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Result]) -> Result:
-    """Writes a file next to its target, which it then replaces in one step.
+    """Writes a file next to its target, then replaces the target in one step.
 
-    A new file gets the permissions that the umask leaves, an existing one keeps its own. Symbolic links are followed:
+    A new file gets the permissions that the umask allows, an existing one keeps its own. Symbolic links are followed:
     their target is replaced.
 
     Args:
         path: the target.
-        write: writes the content to the path that it is given, which has the suffix of the target and exists already.
+        write: writes the content to the path that it is given. The path has the suffix of the target and exists.
 
     Returns:
-        What ``write`` returns.
+        The result of ``write``.
 
     Raises:
         OutputError: if the target exists and is not a regular file, or if ``write`` or the file system raises an
-            OSError. The target is then what it was before.
+            OSError. The target is not changed then.
     """
     with naming_output(path):
         target = _target(path)
@@ -77,7 +77,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[Path], Resul
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Writes a text file in UTF-8, atomically; file names that are not text keep their bytes.
+    """Writes a text file in UTF-8, atomically. File names that are not valid UTF-8 keep their bytes.
 
     Raises:
         OutputError: as ``write_atomically``.
@@ -88,8 +88,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
 class RowsFile:
     """A text file that grows by whole rows, so that an interrupted run keeps its results. A context manager.
 
-    One process writes it at a time. An existing file is replaced when the first rows are written. Symbolic links are
-    followed. File names that are not text keep their bytes.
+    Only one process can write it at a time. An existing file is replaced when the first rows are written. Symbolic
+    links are followed. File names that are not valid UTF-8 keep their bytes.
 
     Args:
         path: the file.
@@ -110,10 +110,10 @@ class RowsFile:
             self._file = None
 
     def go_on(self, keep: Callable[[str], str]) -> None:
-        """Goes on with an existing file.
+        """Continues an existing file.
 
         Args:
-            keep: what remains of its text, which may end within a row.
+            keep: returns the part of its text to keep; the text may end within a row.
 
         Raises:
             OutputError: if the file cannot be written, or another process writes it.
@@ -144,10 +144,10 @@ class RowsFile:
 
 
 def lock(file: int | IO[Any], path: str | os.PathLike[str]) -> None:
-    """Takes an open file for this process, until it is closed. Where a file system has no locks, nothing happens.
+    """Locks an open file for this process, until it is closed. Does nothing on file systems without locks.
 
     Raises:
-        OutputError: if another process has it.
+        OutputError: if another process has locked it.
     """
     try:
         portalocker.lock(file, portalocker.LockFlags.EXCLUSIVE | portalocker.LockFlags.NON_BLOCKING)
@@ -171,7 +171,7 @@ def append_text(descriptor: int, text: str) -> None:
             written = os.write(descriptor, rest)
             rest, end = rest[written:], end + written
     except BaseException:
-        if stat.S_ISREG(before.st_mode) and os.fstat(descriptor).st_size == end:  # nobody else writes to it
+        if stat.S_ISREG(before.st_mode) and os.fstat(descriptor).st_size == end:  # no other process writes to it
             os.ftruncate(descriptor, before.st_size)
         raise
 
@@ -188,7 +188,7 @@ def naming_output(path: str | os.PathLike[str]) -> Iterator[None]:
 
 
 def _target(path: str | os.PathLike[str]) -> Path:
-    """The file that would be replaced: where links lead to."""
+    """The file that would be replaced: the target of links."""
     if "\0" in os.fspath(path):
         reason = "is not a file name, since it contains a null character; choose another"
         raise OutputError(f"{os.fspath(path)!r}: {reason}.")

@@ -1,4 +1,4 @@
-"""The style of all pictures: colour maps, lines, legends and colour bars. Pictures take them from here alone."""
+"""The style of all pictures: colour maps, lines, legends and colour bars. Pictures use no other styles."""
 
 import functools
 import io
@@ -11,28 +11,28 @@ from pfiq_jax.errors import PfiqError
 MAP_COLOURS = "cividis"
 """The colours of maps and of activations, 0 dark blue, 1 yellow.
 
-Perceptually uniform, and made to look the same to people with red-green blindness: Nuñez et al., "Optimizing colormaps
-with consideration for color vision deficiency", PLoS ONE 2018.
+Perceptually uniform, and designed to look the same to people with red-green blindness: Nuñez et al., "Optimizing
+colormaps with consideration for color vision deficiency", PLoS ONE 2018.
 """
 
 DEFICIT_COLOURS = "magma"
-"""The colours of deficits and deviations, 0 black, 1 pale yellow: perceptually uniform, and darkest where all is well.
+"""The colours of deficits and deviations, 0 black, 1 pale yellow: perceptually uniform, and dark for low deficits.
 
-Lightness alone orders them, so red-green blindness does not hide them. Their reds and purples are not in
-``MAP_COLOURS``, so that a deficit is not mistaken for a map.
+Their lightness increases with the value, so that people with red-green blindness can read them. Their reds and purples
+are not in ``MAP_COLOURS``, so that a deficit is not mistaken for a map.
 """
 
 DIFFERENCE_COLOURS = "coolwarm"
 """The colours of differences, blue below 0, pale grey at 0, red above: Moreland, "Diverging color maps for scientific
-visualization", 2009. Nearly uniform, and red-green blindness leaves blue and red apart."""
+visualization", 2009. Nearly uniform; people with red-green blindness can tell blue from red."""
 
 PUBLISHED_COLOURS = "RdYlGn"
-"""The colours in the paper of PLQ, red to green, which red-green blindness makes one."""
+"""The colours in the PLQ paper, red to green, which look the same to people with red-green blindness."""
 
 LINE_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Blue, vermilion, green, purple, orange and sky blue, which people with red-green blindness can tell apart.
 
-Source: Okabe and Ito, "Color universal design", 2008. Their yellow is too pale for lines, and black is a control's.
+Source: Okabe and Ito, "Color universal design", 2008. Their yellow is too pale for lines, and black is for controls.
 """
 
 DASHES = ("-", "--", "-.", ":")
@@ -40,13 +40,13 @@ DARKEST, PALEST_GREY = 0.55, 0.65
 
 
 def line_styles(names: Sequence[str], controls: Sequence[str] = ()) -> dict[str, dict[str, Any]]:
-    """The colour and the dashes of each line, as keywords of matplotlib's ``plot``. No two lines have one colour.
+    """The colour and the dashes of each line, as keywords of matplotlib's ``plot``. All lines have different colours.
 
     The first six lines are solid, in ``LINE_COLOURS``. The next six are darker and dashed, and so on.
 
     Args:
-        names: of the lines.
-        controls: those among them that are shown for comparison. They are black or grey, and dashed.
+        names: names of the lines.
+        controls: names of the lines that are shown for comparison. They are black or grey, and dashed.
     """
     styles: dict[str, dict[str, Any]] = {}
     measured = [name for name in names if name not in controls]
@@ -63,7 +63,7 @@ def line_styles(names: Sequence[str], controls: Sequence[str] = ()) -> dict[str,
 
 
 def darker(colour: str, share: float) -> tuple[float, ...]:
-    """A colour with this share of its red, green and blue."""
+    """A colour whose red, green and blue are multiplied by a share."""
     return tuple(share * int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
 
 
@@ -75,13 +75,13 @@ def legend_right(axes: Any) -> None:
 
 
 def colour_bar(drawn: Any, axes: Any, label: str = "", **options: Any) -> Any:
-    """A colour bar next to some ``Axes``, opaque also where the colours lie over a face.
+    """A colour bar next to some ``Axes``. It is opaque even if the colours lie over a face.
 
     Args:
         drawn: the matplotlib image whose colours it explains.
-        axes: those that it belongs to; None if ``cax`` among the options is where to draw it.
-        label: what the values are.
-        options: of matplotlib's ``colorbar``.
+        axes: the ``Axes`` that it belongs to; None if the option ``cax`` is where to draw it.
+        label: the meaning of the values.
+        options: options of matplotlib's ``colorbar``.
 
     Returns:
         The ``Colorbar``.
@@ -114,9 +114,9 @@ def new_figure(width: float | int, height: float | int) -> Any:
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise PfiqError("plots need matplotlib; install it with `pip install 'pfiq-jax[plot]'`.") from error
+        raise PfiqError("plots: need matplotlib; install it with `pip install 'pfiq-jax[plot]'`.") from error
     figure: Any = Figure(figsize=(width, height), dpi=150, layout="constrained")
-    figure._repr_png_ = functools.partial(png_of, figure)  # notebooks draw only figures of pyplot by themselves
+    figure._repr_png_ = functools.partial(png_of, figure)  # by default notebooks draw only figures of pyplot
     return figure
 
 

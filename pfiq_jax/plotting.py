@@ -15,8 +15,8 @@ TILE, BARS_HEIGHT = 1.25, 0.9  # inches, of a face of a contact sheet and of the
 GREY = np.array((0.299, 0.587, 0.114), np.float32)  # shares of red, green and blue in luminance (ITU-R BT.601)
 
 DEFICIT_GAMMA = 8
-"""Exponent of a deficit before it is drawn. On a good face deficits are uniform, and half of them exceed 0.5: drawn as
-they are, a good face would look damaged. With 8, only the worst tenth of its pixels gets the brighter half of colours.
+"""Deficits are drawn with this exponent. On a good face deficits are uniform, and half of them exceed 0.5. Without an
+exponent, a good face would look damaged. With 8, only the worst tenth of its pixels gets the brighter half of colours.
 """
 
 
@@ -39,8 +39,8 @@ def plot_pixel_quality(
         quality: the face's score, in [0, 1].
         pixel_map: (height, width), in [0, 1], as ``PixelQuality.map``. 0 is drawn in the first colour and 1 in the
             last, whatever range the map has.
-        title: above the face, such as the name of its file.
-        colours: matplotlib's name of the colours; ``PUBLISHED_COLOURS`` for those of the paper.
+        title: text above the face, such as the name of its file.
+        colours: matplotlib's name of the colours; ``PUBLISHED_COLOURS`` for those of the PLQ paper.
         axes: three matplotlib ``Axes`` to draw into; by default those of a new figure.
 
     Returns:
@@ -76,8 +76,8 @@ def plot_deficit(
     Args:
         image: (height, width, 3), RGB, 0..255.
         deficit: (height, width), in [0, 1], 1 is worst, as ``PixelQuality.deficit``.
-        marked: (height, width), the mask of what is outlined, as ``area`` of ``maps.face_regions.mark_regions``.
-        sentences: what the first panel says.
+        marked: (height, width), the mask of the outlined area, as ``area`` of ``maps.face_regions.mark_regions``.
+        sentences: the text of the first panel.
         axes: three matplotlib ``Axes`` to draw into; by default those of a new figure.
 
     Returns:
@@ -113,11 +113,11 @@ def plot_faces(
 
     Args:
         images: (faces, height, width, 3), RGB, 0..255, at least one.
-        titles: one above each face.
+        titles: one title above each face.
         maps: (faces, height, width), in [0, 1], by name, at least one.
         deficits: (faces, height, width), in [0, 1], 1 is worst, by name.
         columns: faces per row.
-        heading: above the whole picture.
+        heading: heading above the whole picture.
         figure: matplotlib's figure, or a part of one, to draw into; by default a new one of the size ``sheet_size``.
 
     Returns:
@@ -155,10 +155,10 @@ def sheet_size(faces: int, columns: int, maps: int, deficits: int) -> tuple[floa
     """Width and height of the picture of ``plot_faces``, in inches.
 
     Args:
-        faces: their number.
+        faces: number of faces.
         columns: faces per row.
-        maps: below each face.
-        deficits: below each face.
+        maps: number of maps below each face.
+        deficits: number of deficits below each face.
     """
     rows = math.ceil(faces / columns)
     return max(5.0, TILE * columns + 0.5), (TILE * (1 + maps + deficits) + 0.4) * rows + 0.5 + BARS_HEIGHT
@@ -169,8 +169,8 @@ def plot_boxes(image: ArrayLike, boxes: Mapping[str, Sequence[float]], *, title:
 
     Args:
         image: (height, width, 3), RGB, 0..255.
-        boxes: left, top, width and height in pixels, by what is written above each.
-        title: above the photograph.
+        boxes: left, top, width and height in pixels, by the text above each box.
+        title: title above the photograph.
 
     Returns:
         The ``Figure``.

@@ -1,4 +1,4 @@
-"""Dataclasses as pytrees that carry descriptions which never cause a recompilation."""
+"""Dataclasses as pytrees, with descriptions that never cause a recompilation."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -26,8 +26,8 @@ def register(cls: type, *, leaves: Sequence[str], static: Sequence[str], descrip
         cls: the dataclass; every field is in one of the three lists.
         leaves: fields that hold pytrees of arrays.
         static: fields that programs depend on: hashable, part of every jit key.
-        descriptions: fields that programs must not depend on. After ``jax.jit`` has compiled a program for one
-            object, it also serves objects with other descriptions.
+        descriptions: fields that programs must not depend on. A program that ``jax.jit`` has compiled for one object
+            is also used for objects with other descriptions.
     """
 
     def flatten_with_keys(tree: Any) -> tuple[list[tuple[jax.tree_util.GetAttrKey, Any]], tuple[Any, ...]]:
@@ -41,7 +41,7 @@ def register(cls: type, *, leaves: Sequence[str], static: Sequence[str], descrip
 
     def unflatten(auxiliary: tuple[Any, ...], children: Iterable[Any]) -> Any:
         fixed, described = auxiliary
-        tree: Any = object.__new__(cls)  # without checks, since JAX also puts stand-ins in the place of leaves
+        tree: Any = object.__new__(cls)  # without checks, since JAX may replace leaves by other objects
         names = (*leaves, *static, *descriptions)
         for name, value in zip(names, (*children, *fixed, *described), strict=True):
             object.__setattr__(tree, name, value)

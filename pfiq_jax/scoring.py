@@ -27,15 +27,15 @@ NOT_FINITE = "its score is not a finite number; the recogniser's weights are fau
 
 
 class Score(NamedTuple):
-    """The score of one face, or why a source has none.
+    """The score of one face, or the reason why a source has none.
 
     Attributes:
         path: the source: a file or a record.
         quality: in (0, 1), higher is better; None without a score, or for a method without a scale.
-        raw_quality: the score before scaling; None without a score.
-        error: why there is no score, as one sentence that names the source.
-        warning: why the score may be unreliable.
-        found: where it lies in the photograph; None if no detector looked for it.
+        raw_quality: the raw score; None without a score.
+        error: the reason why there is no score, as one sentence that begins with the source.
+        warning: the reason why the score may be unreliable.
+        found: its position in the photograph; None if no detector was used.
         map: (height, width), in [0, 1], higher is better; see ``PixelQuality``. None if not requested.
         deficit: (height, width), in [0, 1], 1 is worst; see ``PixelQuality``. None if not requested, and if the
             recogniser was not calibrated for it.
@@ -70,7 +70,7 @@ def score_files(
 ) -> Iterator[list[Score]]:
     """Scores the faces of files or records, in order, on all devices of this process.
 
-    It reads some sources while it computes others. What it keeps does not grow with the number of sources.
+    It reads some sources while it computes others. Memory does not grow with the number of sources.
 
     Args:
         recognizer: preferably the one that will be deployed.
@@ -78,8 +78,8 @@ def score_files(
         read: returns the faces in a source.
         method: one of ``QUALITY_METHODS``; None for ``default_quality_method``.
         maps: whether scores have a map and a deficit, which take a forward and a backward pass.
-        batch_size: of all devices together. None for ``faces.batches.default_batch_size()`` times their number, but at
-            least 16 with maps.
+        batch_size: number of faces that all devices together compute at once. None for
+            ``faces.batches.default_batch_size()`` times the number of devices, but at least 16 with maps.
         together: a batch ends where the value of this function of a source changes.
         note: called with every source and its face, or with the reason why it has none.
         halved: called with the new size if batches do not fit into the devices' memory and are halved.
@@ -89,8 +89,8 @@ def score_files(
         an ``error`` instead.
 
     Raises:
-        PfiqError: for a method for which the recogniser lacks something, and if the smallest batch does not fit into
-            the devices' memory.
+        PfiqError: for a method that the recogniser does not support, and if the smallest batch does not fit into the
+            devices' memory.
     """
     name = method or default_quality_method(recognizer)
     borrowed = find_calibration(recognizer, name) is PUBLISHED_SER_FIQ
@@ -128,7 +128,7 @@ def _score(source: Source, face: Face | PfiqError, row: "Computed | None", warni
 
 
 class Computed(NamedTuple):
-    """What the device computes for each face; ``Score`` says what it is."""
+    """The results of the device for each face; ``Score`` describes them."""
 
     raw_quality: Float[Array | np.ndarray, "*batch"]
     quality: Float[Array | np.ndarray, "*batch"] | None
@@ -149,7 +149,7 @@ def score_batch(recognizer: Recognizer, images: Images, *, method: str, maps: bo
 def raw_and_scaled(
     recognizer: Recognizer, images: Images, *, method: str
 ) -> tuple[Float[Array, "*batch"], Float[Array, "*batch"] | None]:
-    """The raw scores of a method, and the scaled ones; None instead if the method has no scale."""
+    """The raw scores of a method, and the scaled scores, or None if the method has no scale."""
     raw = QUALITY_METHODS[method].compute(recognizer, images)
     calibration = find_calibration(recognizer, method)
     return raw, None if calibration is None else calibration.scale(raw)
@@ -165,9 +165,10 @@ def pixel_and_raw_quality(recognizer: Recognizer, images: Images) -> tuple[Pixel
 
 @functools.cache  # the same function each time: compiled programs depend on which one it is
 def _weight_and_scores(method: str) -> Quality:
-    """What contributions are multiplied by, and the raw and scaled scores.
+    """The factor of contributions, and the raw and scaled scores.
 
-    It is the quality, or 1 without a scale that was fitted to the recogniser: other qualities can all be nearly 0.
+    The factor is the quality, or 1 if no scale was fitted to the recogniser: with other scales, all qualities can be
+    nearly 0.
     """
 
     def weigh(recognizer: Recognizer, images: Images) -> tuple[Array, tuple[Array, Array | None]]:

@@ -10,7 +10,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
     Args:
         header: one title per column.
-        rows: one text per column each; a line break becomes a space and ``|`` is escaped.
+        rows: each with one text per column; a line break becomes a space and ``|`` is escaped.
 
     Returns:
         The lines, without a line break at the end.
@@ -37,7 +37,7 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
 
 
 def cell(value: object) -> object:
-    """A value as it is written to a table: numbers with six digits, empty for what there is not."""
+    """A value as it is written to a table: numbers with six digits, an empty cell for None."""
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else value
 
 

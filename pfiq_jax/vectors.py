@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 from pfiq_jax.bounds import at_least
 
 TINY = 1e-12
-"""What a length or a sum of squares is divided by where it would be 0."""
+"""Smallest divisor, used where a length or a sum of squares is 0."""
 
 
 def safe_sqrt(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

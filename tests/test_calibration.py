@@ -90,7 +90,7 @@ def test_scores_that_say_nothing_are_refused(raw, words):
 
 
 def test_comparisons_that_all_succeed_are_refused():
-    with pytest.raises(PfiqError, match="give faces of which some comparisons fail"):
+    with pytest.raises(PfiqError, match="give faces of which some pairs fail"):
         Calibration.fit(
             "magface", np.arange(50.0), reference="x", pairs=np.zeros((3, 2), int), failed=np.zeros(3, bool)
         )

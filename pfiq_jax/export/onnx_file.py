@@ -38,7 +38,9 @@ def content_of(
     try:
         import jax2onnx
     except ImportError as error:
-        raise PfiqError(f"{path}: ONNX files need jax2onnx; install it with `pip install 'pfiq-jax[export]'`.") from error
+        raise PfiqError(
+            f"{path}: ONNX files need jax2onnx; install it with `pip install 'pfiq-jax[export]'`."
+        ) from error
     # Traced twice before jax2onnx sees it: it replaces Flax's layers by its own, which have no gradients.
     original = jax.make_jaxpr(compute)(images)
     names = sorted(jax.eval_shape(compute, images))

@@ -29,7 +29,8 @@ def parquet_columns(path: Path, is_wanted: Callable[[str], bool]) -> tuple[list[
         from pyarrow import parquet
     except ImportError as error:
         raise PfiqError(
-            f"{path}: Parquet files need pyarrow; install it with `pip install 'pfiq-jax[parquet]'`, or give a CSV file."
+            f"{path}: Parquet files need pyarrow; install it with `pip install 'pfiq-jax[parquet]'`, or give a CSV "
+            "file."
         ) from error
     try:
         with parquet.ParquetFile(path) as file:

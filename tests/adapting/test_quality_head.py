@@ -213,5 +213,5 @@ def test_bad_input_is_one_sentence(small, fitted, seen, people):
         fit_quality_head(small, spoiled, people)
     with pytest.raises(PfiqError, match=r"has no learned head; fit one .* `fit_quality_head`"):
         learned(small, seen)
-    with pytest.raises(PfiqError, match="fitted to 8 inputs, but this recogniser gives 7"):
+    with pytest.raises(PfiqError, match="fitted to 8 inputs, but this recogniser has 7"):
         learned(fitted, seen._replace(units=seen.units[..., 1:]))

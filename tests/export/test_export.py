@@ -147,7 +147,9 @@ def test_random_numbers_cannot_be_exported_to_onnx(small, required, tmp_path):
 
 def test_a_missing_jax2onnx_is_one_sentence(small, monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "jax2onnx", None)
-    with pytest.raises(PfiqError, match=r"ONNX files need jax2onnx; install it with `pip install 'pfiq-jax\[export\]'`"):
+    with pytest.raises(
+        PfiqError, match=r"ONNX files need jax2onnx; install it with `pip install 'pfiq-jax\[export\]'`"
+    ):
         export_program(small, tmp_path / "NAME.onnx")
 
 

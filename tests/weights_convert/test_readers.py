@@ -192,5 +192,7 @@ def test_a_missing_extra_is_named(suffix, package, tmp_path, monkeypatch):
     path = tmp_path / f"a{suffix}"
     path.write_bytes(b"anything")
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(PfiqError, match=rf"requires the package {package}; install it with `pip install 'pfiq-jax\[convert\]'"):
+    with pytest.raises(
+        PfiqError, match=rf"requires the package {package}; install it with `pip install 'pfiq-jax\[convert\]'"
+    ):
         read(path)
