@@ -1,4 +1,4 @@
-"""``weights-convert``: converts weights of other frameworks to files that ``pfiq_jax`` reads."""
+"""``weights-convert``: weights of other frameworks as files that ``pfiq_jax`` reads."""
 
 from functools import partial
 from pathlib import Path
@@ -16,10 +16,10 @@ FILE = click.Path(path_type=Path)
 option_network = click.option(
     "--network",
     metavar="NAME",
-    help="Name of the network, such as iresnet100 or sface. By default it is found from the file.",
+    help="Name of the network, such as iresnet100 or sface. By default it is determined from the file.",
 )
 option_images = click.option(
-    "--images", type=FILE, help="Folder of aligned faces to compare on, in addition to random pixels."
+    "--images", type=FILE, help="Folder of aligned faces for the comparison, in addition to random pixels."
 )
 option_symbol = click.option(
     "--symbol", type=FILE, help="Graph of an MXNet .params file. By default the -symbol.json file next to it."
@@ -30,7 +30,8 @@ option_entry = click.option(
     "--entry",
     default="",
     metavar="NAME",
-    help="Which of several networks in SOURCE, such as model_ema or teacher. By default the one in the usual place.",
+    help="Which of several networks in SOURCE, such as model_ema or teacher. By default the one under the most usual "
+    "name, such as state_dict; the output states it.",
 )
 
 
@@ -49,7 +50,7 @@ class Channels(click.ParamType):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Converts face recognition weights of other frameworks to files that pfiq_jax reads."""
+    """Convert face recognition weights of other frameworks to files that pfiq_jax reads."""
 
 
 @main.command()
@@ -58,7 +59,7 @@ def main() -> None:
 @option_symbol
 @option_entry
 def inspect(source: Path, network: str | None, symbol: Path | None, entry: str) -> None:
-    """Prints which network the weights file SOURCE contains, and its arrays.
+    """Print which network the weights file SOURCE contains, and its arrays.
 
     If SOURCE does not match any known network, the most similar one and all differences are printed.
     """
@@ -86,11 +87,13 @@ def inspect(source: Path, network: str | None, symbol: Path | None, entry: str) 
 @click.option(
     "--mean",
     type=Channels(),
-    help="Subtracted from pixels of 0 to 255. By default what SOURCE states, otherwise the published value.",
+    help="Value to subtract from pixels of 0 to 255. By default what SOURCE states, otherwise the published value.",
 )
-@click.option("--scale", type=Channels(), help="Multiplied with the difference, such as 0.0078125.")
+@click.option(
+    "--scale", type=Channels(), help="Factor of the pixels after --mean is subtracted, such as 0.0078125. Same default."
+)
 @click.option("--license", "license_text", metavar="TEXT", help="Licence of the weights, saved in OUTPUT.")
-@click.option("--verify", "verified", is_flag=True, help="Compare OUTPUT with SOURCE, see `weights-convert verify -h`.")
+@click.option("--verify", "verified", is_flag=True, help="Compare OUTPUT with SOURCE; see `weights-convert verify -h`.")
 @option_images
 @option_symbol
 @option_entry
@@ -109,11 +112,12 @@ def convert(
     symbol: Path | None,
     entry: str,
 ) -> None:
-    """Converts the weights file SOURCE to OUTPUT (.safetensors).
+    """Convert the weights file SOURCE to OUTPUT (.safetensors).
 
     SOURCE is a checkpoint of PyTorch (.pt, .pth, .ckpt, .bin, .pth.tar), a .safetensors file, an ONNX .onnx file, an
     MXNet .params file (with its -symbol.json next to it), a Keras .h5 file, the .npy file of the published PLQ code, or
-    a folder or .index.json file of Hugging Face. Its content decides, not its suffix. Nothing in it is executed.
+    a folder or .index.json file of Hugging Face. SOURCE is recognised by its content, not by its suffix. No code in it
+    is executed.
     """
     from tqdm import tqdm
 
@@ -127,13 +131,13 @@ def convert(
     if images is not None and not verified:
         raise click.UsageError("--images: is used only by --verify; add --verify or omit --images.")
     if not output.parent.is_dir():  # reported before the conversion rather than after it
-        raise PfiqError(f"{output.parent}: no such folder; create it, or choose another place for the output.")
+        raise PfiqError(f"{output.parent}: no such folder; create it, or choose another output.")
     check_output(output)
 
     def load() -> Source:  # read again each time: `convert` frees the arrays that nobody else holds
         loaded = read(source, symbol, entry)
         if output.resolve() in {path.resolve() for path in (source, loaded.path, *loaded.companions)}:
-            raise PfiqError(f"{output}: is the source file; choose another place for the output.")
+            raise PfiqError(f"{output}: is the source file; choose another output.")
         return loaded
 
     progress = partial(tqdm, disable=None, unit="array", leave=False)
@@ -159,9 +163,9 @@ def convert(
 @option_symbol
 @option_entry
 def verify(source: Path, converted: Path, images: Path | None, symbol: Path | None, entry: str) -> None:
-    """Compares the file CONVERTED with the network SOURCE from which it was converted.
+    """Compare the file CONVERTED with the network SOURCE from which it was converted.
 
-    ONNX Runtime runs .onnx files. torch runs PyTorch and .safetensors files, and the graphs of MXNet files. If the
+    ONNX Runtime runs .onnx files. PyTorch runs PyTorch and .safetensors files, and the graphs of MXNet files. If the
     embeddings differ, the first layers that differ are printed and the exit code is 1.
     """
     from weights_convert.readers import read

@@ -69,7 +69,7 @@ def convert(
         epsilon: epsilon of every BatchNorm; by default the value that the file states, otherwise the published one.
         preprocessing: channel order, mean and scale, where they differ from those that the file states or that were
             published with the network.
-        license_text: what may be done with the weights; written into the saved file.
+        license_text: licence of the weights; written into the saved file.
         progress: wraps the loop over the arrays, as ``tqdm.tqdm`` does.
 
     Raises:
@@ -79,7 +79,7 @@ def convert(
     if not isinstance(source, Source):
         source = read(source)
     if epsilon is not None and not 0 < epsilon < 1:
-        raise PfiqError(f"epsilon {epsilon:g}: is not between 0 and 1; give a small positive number such as 1e-5.")
+        raise PfiqError(f"epsilon: is {epsilon:g}, not between 0 and 1; give a small positive number such as 1e-5.")
     _check_statements(source)
     fit = choose(source, network)
     given = (*preprocessing.names(), *(() if epsilon is None else ("epsilon",)))
@@ -107,7 +107,7 @@ def convert(
 
 
 def _detector(detector: Detector, path: Path) -> Detector:
-    """A converted detector; its architecture says what is done to pixels, so nothing can be given or assumed."""
+    """A converted detector. Its architecture includes the preprocessing, so none can be given or assumed."""
     if given := detector.provenance.given:
         options = ", ".join(f"--{name.replace('_', '-')}" for name in given)
         raise PfiqError(f"{path}: is a face detector, whose preprocessing is fixed; omit {options}.")

@@ -16,12 +16,12 @@ HIGHEST = 255  # grey level
 
 @dataclasses.dataclass(frozen=True)
 class Given:
-    """What the user states about the preprocessing; None for what is taken from the source or as published.
+    """The preprocessing that the user gives; None for values that the source states or that were published.
 
     Attributes:
-        channel_order: of the network's input. No weights file states it.
+        channel_order: order of the channels in the network's input. No weights file states it.
         mean: subtracted from the pixels, in grey levels of 0 to 255.
-        scale: multiplied with the difference, per grey level, such as 1 / 127.5.
+        scale: factor of the difference, per grey level, such as 1 / 127.5.
     """
 
     channel_order: Literal["RGB", "BGR"] | None = None

@@ -47,14 +47,14 @@ def verify_detector(source: Source, detector: Detector, images: np.ndarray) -> D
     if beyond := [f"{name} by {error:.1e}" for name, error in errors.items() if not error <= tolerance]:
         raise PfiqError(
             f"{source.path}: outputs of its conversion differ by more than the tolerance of {tolerance:g}: "
-            f"{', '.join(beyond)}; use the file as published."
+            f"{', '.join(beyond)}; use the published file, or report an error of the conversion if it is that file."
         )
     line = f"largest error of the raw outputs of {len(images)} images against ONNX Runtime: {max(errors.values()):.1e}"
     return dataclasses.replace(detector, provenance=dataclasses.replace(detector.provenance, verified=line))
 
 
 def _error(expected: np.ndarray, found: np.ndarray) -> float:
-    """The largest absolute error; relative ones say nothing of probabilities that are nearly 0."""
+    """The largest absolute error; relative errors are meaningless for probabilities that are nearly 0."""
     return float(np.abs(expected - found.reshape(expected.shape)).max())
 
 

@@ -1,4 +1,4 @@
-"""What an exported program computes, with dictionaries of arrays as results, which need no class of this library."""
+"""The functions of exported programs. They return dictionaries of arrays, which need no class of this library."""
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ MEANINGS = {
 
 
 def of_faces(recognizer: Recognizer, faces: Num[Array, "batch height width 3"], *, method: str, maps: bool) -> Results:
-    """The scores of aligned faces, and their maps; what the recogniser does not give is left out.
+    """The scores of aligned faces, and their maps. Results that the recogniser does not support are left out.
 
     Args:
         recognizer: the network.
@@ -42,11 +42,11 @@ def of_photographs(
     method: str,
     maps: bool,
 ) -> Results:
-    """The same of the largest face in each photograph, and where it is."""
+    """The same results for the largest face in each photograph, and its position."""
     faces = detect(detector, photos)
     score, box, landmarks = _largest(faces)
     is_found = score > 0
-    # Without a face there are no landmarks, and their crop would be NaN: a black face takes its place.
+    # Without a face there are no landmarks, and the crop would be NaN: it is replaced by a black face.
     crops = align(photos, jnp.where(is_found[:, None, None], landmarks, jnp.nan), size=recognizer.preprocessing.size)
     crops = jnp.where(jnp.isnan(crops), 0, crops)
     results = of_faces(recognizer, crops, method=method, maps=maps) | {"box": box, "landmarks": landmarks}

@@ -1,4 +1,4 @@
-"""Files of ``jax.export``: a zip archive of the program, its metadata and, if it takes them, the parameters."""
+"""Files of ``jax.export``: a zip archive of the program, its metadata and, if they are an argument, the parameters."""
 
 import dataclasses
 import zipfile
@@ -21,8 +21,8 @@ class JaxProgram(NamedTuple):
     """A serialised program.
 
     Attributes:
-        content: what ``jax.export.deserialize`` reads.
-        parameters: the first argument, by dotted names; None if the program takes images alone.
+        content: bytes that ``jax.export.deserialize`` reads.
+        parameters: the first argument, by dotted names; None if the program takes only images.
     """
 
     content: bytes
@@ -36,7 +36,7 @@ def program_of(
     *,
     is_argument: bool,
 ) -> JaxProgram:
-    """The program of images, or of a dictionary of parameters and images. Its types are dictionaries of arrays."""
+    """A program of images, or of a dictionary of parameters and images. It returns a dictionary of arrays."""
     if not is_argument:
         exported = export.export(jax.jit(lambda images: compute(recognizer, images)), platforms=PLATFORMS)(images)
         return JaxProgram(bytes(exported.serialize()), None)

@@ -1,4 +1,4 @@
-"""ONNX files, by jax2onnx, from a program in operations that ONNX runtimes have fast kernels for."""
+"""ONNX files, written by jax2onnx from a program in operations for which ONNX runtimes have fast kernels."""
 
 import contextlib
 import json
@@ -28,12 +28,12 @@ def content_of(
 
     Args:
         path: the file, for messages.
-        compute: images to results by name.
+        compute: function from images to results by name.
         images: their shape, with a symbolic batch.
         metadata: written into the file.
 
     Raises:
-        PfiqError: for random numbers and other operations that cannot be written, and without jax2onnx.
+        PfiqError: for random numbers and other operations that cannot be written, and if jax2onnx is not installed.
     """
     try:
         import jax2onnx
@@ -45,13 +45,13 @@ def content_of(
     original = jax.make_jaxpr(compute)(images)
     names = sorted(jax.eval_shape(compute, images))
     if _is_random(original.jaxpr):
-        raise PfiqError(f"{path}: ONNX files cannot have a method with random numbers; write a .export file.")
+        raise PfiqError(f"{path}: ONNX files cannot contain a method with random numbers; write a .export file.")
     flat = jax.make_jaxpr(lambda images: evaluate_for_onnx(original.jaxpr, original.consts, [images]))(images)
     loggers = [logging.getLogger(name) for name in ("onnx_ir", "jax2onnx")]
     levels = [logger.level for logger in loggers]
     try:
         for logger in loggers:
-            logger.setLevel(logging.ERROR)  # they warn of types that they infer later
+            logger.setLevel(logging.ERROR)  # they warn about types that they infer later
         model = jax2onnx.to_onnx(
             lambda images: tuple(evaluate_for_onnx(flat.jaxpr, flat.consts, [images])),
             [images],
@@ -115,7 +115,7 @@ def drop_unread(graph: Any) -> None:
 
 
 def _read_inside(graph: Any) -> set[str]:
-    """Names that the nodes of a subgraph, as of a loop, read."""
+    """Names that the nodes of a subgraph, such as a loop, read."""
     return {name for node in graph.node for name in node.input} | {each.name for each in graph.output}
 
 
@@ -131,13 +131,13 @@ def snippet_of(path: Path) -> str:
 
 
 def evaluate_for_onnx(jaxpr: Jaxpr, constants: list[Any], arguments: list[Any]) -> list[Any]:
-    """Evaluates a program without calls inside it and without what no result depends on.
+    """Evaluates a program without its inner calls, and without operations that no result depends on.
 
-    What depends on constants alone is computed at once. Convolutions and products with matrices get the forms that
-    jax2onnx can write and that ONNX runtimes merge with what follows them.
+    Operations on constants are computed at once. Convolutions and matrix products get forms that jax2onnx can write and
+    that ONNX runtimes fuse with the operations after them.
     """
     values = dict(zip((*jaxpr.constvars, *jaxpr.invars), (*constants, *arguments), strict=True))
-    thin: dict[Any, Any] = {}  # what is broadcast, before it is
+    thin: dict[Any, Any] = {}  # values before they were broadcast
 
     def read(variable: Any) -> Any:
         return variable.val if isinstance(variable, Literal) else values[variable]
@@ -196,7 +196,7 @@ def _shape_with_ones(equation: Any) -> tuple[Any, ...] | None:
 
 
 def _pointwise(equation: Any, matrix: Any) -> Any:
-    """The kernel of the 1x1 convolution that a product of images with a matrix is; None for other products."""
+    """The kernel of the 1x1 convolution that equals a product of images with a matrix; None for other products."""
     (contracted, (axis, *_)), batch = equation.params["dimension_numbers"]
     ranks = tuple(each.aval.ndim for each in equation.invars)
     if ranks != (4, 2) or tuple(contracted) != (3,) or any(batch):

@@ -1,4 +1,4 @@
-"""Programs that run without this library: what they compute, and the file that they are written to."""
+"""Programs that run without this library, and the files that they are written to."""
 
 import datetime
 import functools
@@ -20,19 +20,19 @@ from pfiq_jax.recognizers import Recognizer
 from pfiq_jax.version import __version__
 
 LIFETIME = datetime.timedelta(days=182)
-"""For six months, JAX promises to read what ``jax.export`` wrote (its documentation, "Compatibility guarantees")."""
+"""JAX promises to read the files of ``jax.export`` for six months (its documentation, "Compatibility guarantees")."""
 
 Compute = Callable[[Recognizer, Any], computation.Results]
 
 
 @dataclass(frozen=True)
 class ExportedProgram:
-    """What was written.
+    """The description of a program that was written.
 
     Attributes:
-        metadata: what the file states about itself: input, outputs, method, versions, dates.
-        snippet: three lines of Python that load and run it.
-        expires: until when newer versions of JAX promise to read it; None for ONNX.
+        metadata: the metadata in the file: input, outputs, method, versions, dates.
+        snippet: three lines of Python that load and run the program.
+        expires: the date until which newer versions of JAX promise to read it; None for ONNX.
     """
 
     metadata: dict[str, Any]
@@ -53,23 +53,23 @@ def export_program(
     """Writes a program from faces to scores, which runs without this library.
 
     Its input is uint8 (batch, height, width, 3), RGB, 0..255, with any number of images. It returns float32 arrays by
-    name; ``export/computation.py`` says what they mean. Higher is better in ``quality`` and ``raw_quality``.
-    ``NAME.export`` needs JAX alone, and ``NAME.onnx`` an ONNX runtime alone; ``pfiq_jax/export/__init__.py`` says how
-    they differ.
+    name, which ``export/computation.py`` describes. Higher is better in ``quality`` and ``raw_quality``.
+    ``NAME.export`` needs only JAX, and ``NAME.onnx`` only an ONNX runtime; ``pfiq_jax/export/__init__.py`` describes
+    how they differ.
 
     Args:
         recognizer: the network.
-        path: of the file; its suffix, .export or .onnx, chooses the format.
+        path: the file; its suffix, .export or .onnx, chooses the format.
         quality: one of ``QUALITY_METHODS``; a random method draws from a fixed key.
-        maps: whether the program computes maps too.
+        maps: whether the program also computes maps.
         photographs: height and width of photographs, in which faces are detected and aligned; None for aligned faces.
-        detector: of the faces in photographs; by default the bundled one.
-        parameters: whether those of the recogniser are part of the program. With "argument", it takes a dictionary of
-            them first, and the file holds it as ``parameters.safetensors``.
+        detector: the detector for photographs; by default the bundled one.
+        parameters: whether the recogniser's parameters are "inside" the program. With "argument", its first argument is
+            a dictionary of the parameters, which the file contains as ``parameters.safetensors``.
 
     Raises:
-        PfiqError: for a method for which the recogniser lacks something, for what cannot be written in this format, and
-            for a file that cannot be written.
+        PfiqError: for a method that the recogniser does not support, for a method, detector or network that cannot be
+            written in this format, and for a file that cannot be written.
 
     Example:
         >>> program = pfiq_jax.export_program(recognizer, "scores.export")
@@ -85,7 +85,7 @@ def export_program(
         raise PfiqError(f"{method}: the recogniser has {missing}.")
     if is_onnx and (photographs or is_argument):
         what = "the detection of faces in photographs" if photographs else "parameters as an argument"
-        raise PfiqError(f"{path}: ONNX files cannot have {what}; write a .export file.")
+        raise PfiqError(f"{path}: ONNX files cannot contain {what}; write a .export file.")
 
     compute: Compute = functools.partial(computation.of_faces, method=method, maps=maps)
     if photographs:
@@ -108,7 +108,7 @@ def export_program(
 
 
 def _metadata(recognizer: Recognizer, compute: Compute, images: jax.ShapeDtypeStruct) -> dict[str, Any]:
-    """What the program takes and returns, and what it was made from."""
+    """The program's input and outputs, and the versions and licence that it was made with."""
     outputs = jax.eval_shape(compute, recognizer, images)
     return {
         "input": f"{shape_of(images)}, RGB, 0..255",

@@ -123,8 +123,8 @@ def test_onnx_gets_the_same_computation_in_usual_convolutions():
     ("options", "message"),
     [
         ({"path": "NAME.tflite"}, "the suffix of the exported file is '.tflite'; choose one of '.export', '.onnx'."),
-        ({"path": "NAME.onnx", "photographs": (480, 640)}, "cannot have the detection of faces in photographs"),
-        ({"path": "NAME.onnx", "parameters": "argument"}, "cannot have parameters as an argument"),
+        ({"path": "NAME.onnx", "photographs": (480, 640)}, "cannot contain the detection of faces in photographs"),
+        ({"path": "NAME.onnx", "parameters": "argument"}, "cannot contain parameters as an argument"),
         ({"path": "NAME.export", "quality": "cr_fiqa"}, "cr_fiqa: the recogniser has no quality head"),
         ({"path": "NAME.export", "quality": "beauty"}, "quality is 'beauty'; choose one of"),
         ({"path": "missing/NAME.export"}, "cannot be written"),
@@ -140,7 +140,7 @@ def test_what_cannot_be_exported_gives_one_sentence(small, tmp_path, options, me
 @pytest.mark.parity
 def test_random_numbers_cannot_be_exported_to_onnx(small, required, tmp_path):
     required("jax2onnx")
-    with pytest.raises(PfiqError, match="cannot have a method with random numbers; write a "):
+    with pytest.raises(PfiqError, match="cannot contain a method with random numbers; write a "):
         export_program(small, tmp_path / "NAME.onnx", quality="ser_fiq")
     assert not list(tmp_path.iterdir())
 

@@ -45,7 +45,7 @@ def test_a_flat_folder_has_no_people(folder):
 
 @pytest.mark.parametrize(("name", "reason"), [("none", "is not a folder"), ("x.txt", "is not a folder")])
 def test_refuses_what_is_not_a_folder(folder, name, reason):
-    with pytest.raises(PfiqError, match=rf"{name}: {reason}; give one"):
+    with pytest.raises(PfiqError, match=rf"{name}: {reason}; give a folder"):
         people_in(folder / name)
 
 

@@ -220,4 +220,4 @@ def test_help_imports_nothing_heavy():
     )
     result = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert "Converts the weights file SOURCE" in result.stdout
+    assert "Convert the weights file SOURCE" in result.stdout

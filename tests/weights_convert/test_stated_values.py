@@ -30,7 +30,7 @@ def test_epsilons_that_disagree(iresnet_source, sface_source):
 
 @pytest.mark.parametrize("epsilon", [0.0, -1e-5, float("nan"), 2.0])
 def test_epsilons_out_of_range(epsilon, iresnet_source):
-    with pytest.raises(PfiqError, match=f"^epsilon {epsilon:g}: is not between 0 and 1"):
+    with pytest.raises(PfiqError, match=f"^epsilon: is {epsilon:g}, not between 0 and 1"):
         convert(iresnet_source, epsilon=epsilon)
 
 

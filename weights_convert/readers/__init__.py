@@ -64,7 +64,7 @@ OTHERS = (  # what files that are not weights begin with: what they are, and wha
 
 
 def read(path: str | os.PathLike[str], symbol: str | os.PathLike[str] | None = None, entry: str = "") -> Source:
-    """Reads a weights file. Its content determines the reader. Nothing in the file is executed.
+    """Reads a weights file. Its content determines the reader. No code in the file is executed.
 
     Args:
         path: the file; or a folder with one weights file, or with shards and their index, as of Hugging Face.

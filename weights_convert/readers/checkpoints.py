@@ -42,7 +42,7 @@ def choose(path: object, content: Any, entry: str = "") -> Chosen:
         entry: the place, or one that continues with the beginning of the tensors' names.
 
     Raises:
-        PfiqError: if there are no tensors; it says what there is instead.
+        PfiqError: if there are no tensors; the message states what the file contains instead.
     """
     places = state_dicts(content)
     if not places:

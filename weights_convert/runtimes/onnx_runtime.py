@@ -20,7 +20,7 @@ def run(source: Source, pixels: np.ndarray, dim: int, *, layers: bool = False) -
     """What the graph computes, and the outputs of its layers.
 
     The embeddings are the first output of shape (batch, dim), and the qualities the first one with one number per face,
-    in any order. A graph with a fixed batch size gets batches of that size, the last one filled up.
+    in any order. A graph with a fixed batch size gets batches of that size; the last batch is padded.
 
     Args:
         source: the result of ``readers.read``.
@@ -102,7 +102,7 @@ def _without_needless_blocks(graph: "onnx.GraphProto") -> None:
 
 
 def _batch_size(source: Source, fed: "list[onnx.ValueInfoProto]") -> int:
-    """The fixed batch size of a graph; 1 if it is not fixed, since many graphs fix it to 1 in a Reshape alone."""
+    """The fixed batch size of a graph; 1 if it is not fixed, since many graphs fix it to 1 only in a Reshape."""
     axes = fed[0].type.tensor_type.shape.dim if fed else []
     size = max(1, axes[0].dim_value) if axes else 1
     if size > LARGEST_BATCH:
@@ -114,7 +114,7 @@ def _batch_size(source: Source, fed: "list[onnx.ValueInfoProto]") -> int:
 
 
 def _in_batches_of(size: int, pixels: np.ndarray) -> list[np.ndarray]:
-    """Batches of the same size; the last one is filled up with copies of the last image."""
+    """Batches of the same size; the last one is padded with copies of the last image."""
     missing = -len(pixels) % size
     return np.split(np.concatenate((pixels, *[pixels[-1:]] * missing)), (len(pixels) + missing) // size)
 

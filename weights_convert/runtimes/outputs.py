@@ -1,4 +1,4 @@
-"""What a runtime returns."""
+"""The result of a runtime."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ class Outputs:
         embeddings: (batch, dim) float32; None if the source returns quality scores only.
         qualities: (batch,) float32, the scores of a quality head; None without one.
         layers: the outputs (batch, ...) of the layers with parameters, by the name of each layer's first array; empty
-            unless they were asked for.
+            unless they were requested.
         dtype: the narrowest dtype in which the runtime computes: "float32", "float16" or "bfloat16".
     """
 
