@@ -178,7 +178,7 @@ def append_text(descriptor: int, text: str) -> None:
 
 @contextlib.contextmanager
 def naming_output(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns an OSError into an OutputError that names a file."""
+    """Turns an OSError into an OutputError with the name of a file."""
     try:
         yield
     except OSError as error:

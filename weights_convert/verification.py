@@ -11,7 +11,7 @@ from weights_convert.verify_detector import SIZE, verify_detector
 
 
 def load_converted(path: Path) -> Recognizer | Detector:
-    """What a converted file holds.
+    """The recogniser or detector in a converted file.
 
     Raises:
         PfiqError: as ``load_recognizer``.

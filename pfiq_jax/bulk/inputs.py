@@ -27,8 +27,8 @@ def read_inputs(arguments: Sequence[str]) -> Inputs:
     """All images that the arguments of a command contain, in this order.
 
     An argument is a file, a folder or a pattern, as ``expand_paths`` takes them; a list of names (.txt, .lst, or - for
-    stdin) or a table of them (.csv, .tsv, .parquet); an archive (.tar, .array_record); or an address that fsspec knows,
-    such as gs://bucket/faces or ``s3://bucket/faces/*.jpg``, of any of these.
+    stdin) or a table of them (.csv, .tsv, .parquet); an archive (.tar, .array_record); or an address that fsspec
+    supports, such as gs://bucket/faces or ``s3://bucket/faces/*.jpg``, of any of these.
 
     Raises:
         PfiqError: for a list or an archive that cannot be read, and if there are no images.

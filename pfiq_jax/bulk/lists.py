@@ -62,7 +62,8 @@ def named_files(names: Sequence[str], folder: Path | None) -> Listing:
 
     Args:
         names: names of the images.
-        folder: the folder of the list. Relative names refer to it if they are not files in the current folder.
+        folder: the folder of the list. Relative names refer to it if more of the first ones are files there than in the
+            current folder.
     """
     base = _base(names, folder)
 

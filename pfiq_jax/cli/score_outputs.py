@@ -68,7 +68,7 @@ def target_of(output: str, *, resume: bool, force: bool, maps: bool, process: Pr
         target = Target(output, "text", resume, force)
     elif suffix == ".parquet":
         target = Target(output, "parquet", resume, force)
-    elif Path(output).exists():  # whatever it is, it stays
+    elif Path(output).exists():  # a file of another kind is not replaced
         raise OutputError(f"{output}: exists and is not a file of scores; give a .csv, .jsonl or .parquet file.")
     else:
         raise click.UsageError(

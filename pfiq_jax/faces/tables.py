@@ -138,7 +138,7 @@ def _decode(path: Path, content: bytes, contents: str) -> str:
 def _read_csv(path: Path, text: str, is_wanted: Callable[[str], bool]) -> Table:
     separators: Sequence[str] = SEPARATORS
     skipped = 0
-    # Excel writes and reads this line; without a separator it says nothing.
+    # Excel writes and reads this line; without a separator it has no effect.
     if found := re.match(r'"?sep=([^"\r\n]?)"?[^\S\t\r\n]*(\r\n|\r|\n)', text, re.IGNORECASE):
         separators, text, skipped = found[1] or SEPARATORS, text[found.end() :], 1
     headers = {separator: _header(text, separator) for separator in separators}

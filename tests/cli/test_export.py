@@ -34,7 +34,7 @@ def test_export_prints_what_it_wrote_when_it_expires_and_how_to_load_it(run, pho
     [
         (["-o", "score.tflite"], "the suffix of the exported file is '.tflite'; choose one of '.export', '.onnx'."),
         (["-o", "score.export", "--photographs", "640"], "--photographs: is '640'; give height and width in pixels"),
-        (["-o", "score.onnx", "--photographs", "480x640"], "score.onnx: ONNX files cannot contain the detection of faces"),
+        (["-o", "score.onnx", "--photographs", "480x640"], "score.onnx: ONNX files cannot contain the detection"),
         (["-o", "score.export", "--quality", "cr_fiqa"], "cr_fiqa: the recogniser has no quality head"),
     ],
 )

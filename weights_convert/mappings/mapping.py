@@ -196,7 +196,7 @@ def _identity(part: Part, bias: Leaf = Leaf()) -> dict[str, Leaf]:
 
 @functools.cache
 def _spelled_parts(mapping: Mapping, name: str) -> tuple[SpelledPart, ...]:
-    """All layers of a network with the names of their arrays, which take longer than to look them up in a source."""
+    """All layers of a network with the names of their arrays. Cached, since making them takes longer than matching."""
     return tuple((part, _spellings(mapping, part)) for part in mapping.parts(mapping.networks[name]))
 
 
@@ -240,6 +240,6 @@ def _left_over(
 
 
 def _counts(source: Source, name: str) -> bool:
-    """Whether an array is a single integer, which counts something and is no weight."""
+    """Whether an array is a single integer, which is a counter and not a weight."""
     array = source.arrays[name]
     return array.size == 1 and array.dtype.kind in "biu"

@@ -19,7 +19,7 @@ def in_folder(path: Path, suffixes: tuple[str, ...]) -> Path:
     """The weights file of a folder; any other path is returned as it is.
 
     Raises:
-        PfiqError: if the folder has no weights file, or several of which none has the usual name.
+        PfiqError: if the folder has no weights file, or several without the usual name.
     """
     if not path.is_dir():
         return path
@@ -32,7 +32,7 @@ def in_folder(path: Path, suffixes: tuple[str, ...]) -> Path:
 
 
 def check_is_whole(path: Path) -> None:
-    """Raises a PfiqError for one of several shards: alone, most of the network would be missing."""
+    """Raises a PfiqError for one of several shards, since a single shard lacks most of the network."""
     shard = SHARD.fullmatch(path.name)
     if shard and int(shard[2]) > 1:
         raise PfiqError(
