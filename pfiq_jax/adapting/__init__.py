@@ -1,4 +1,4 @@
-"""Recognisers adapted to quality: heads that withstand dropout or predict quality, and training."""
+"""Adapt recognisers to quality: fit heads that are robust to dropout or predict quality, and train networks."""
 
 from pfiq_jax.adapting.dropout_head import fit_dropout_head
 from pfiq_jax.adapting.quality_head import fit_quality_head

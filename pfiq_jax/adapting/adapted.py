@@ -1,4 +1,4 @@
-"""What stays true of a recogniser whose parameters change."""
+"""A recogniser whose parameters change, without what depends on them."""
 
 import dataclasses
 from typing import Any
@@ -9,9 +9,9 @@ from pfiq_jax.recognizers.recognizer import Recognizer
 
 
 def adapted(recognizer: Recognizer, parameters: PyTree, **changes: Any) -> Recognizer:
-    """A recogniser with other parameters, without what was measured with the previous ones.
+    """A recogniser with other parameters, without the values that were measured with the previous parameters.
 
-    Calibrations, good faces, the learned head and the comparison with the source are left out.
+    Calibrations, the reference of good faces, the learned head and the comparison with the source are left out.
     """
     provenance = dataclasses.replace(recognizer.provenance, verified="")
     fitted: dict[str, Any] = {"calibrations": {}, "good_faces": None, "learned_head": None}

@@ -1,4 +1,4 @@
-"""A head that withstands dropout, as SER-FIQ requires, for a network that was trained without it.
+"""A head that is robust to dropout, as SER-FIQ requires, for a network that was trained without it.
 
 Introduced here. The expected loss under dropout is a ridge regression: Wager, Wang, Liang, "Dropout Training as
 Adaptive Regularization", NeurIPS 2013, section 2.
@@ -23,8 +23,8 @@ from pfiq_jax.vectors import normalize
 
 LEAST_FACES = 100
 MOST_HELD_OUT = 500
-WEAKEST, STRONGEST = 1e-2, 1e3  # anchors that are tried, relative to p / (1 - p)
-HALVINGS = 6  # of the range of anchors, which leaves 20%
+WEAKEST, STRONGEST = 1e-2, 1e3  # range of anchors a, relative to p / (1 - p)
+HALVINGS = 6  # of the logarithmic range of anchors; the last range spans a factor of 1.2
 
 Places = Float[Array, "faces places"]
 Kernel = Float[Array, "places dim"]
@@ -35,33 +35,35 @@ _product = partial(jnp.matmul, precision="highest")
 def fit_dropout_head(
     recognizer: Recognizer, faces: ArrayLike | Forward, *, rate: float = 0.5, cosine: float = 0.998
 ) -> Recognizer:
-    """A recogniser whose head withstands dropout and gives nearly the same embeddings as before.
+    """A recogniser whose head is robust to dropout, with nearly the same embeddings.
 
-    SER-FIQ is meant for heads that were trained with dropout. This fits the dense layer of the head again, in closed
-    form. BatchNorms, biases and the trunk stay. With units u, dense layer W, a random mask m, present weights W_0 and
-    mean squares q of the units, it minimises over W::
+    SER-FIQ is meant for heads that were trained with dropout. This function fits the dense layer of the head again, in
+    closed form. BatchNorms, biases and the trunk stay. With units u, dense layer W, a random mask m, original weights
+    W_0 and mean squares q of the units, it minimises over W::
 
         E |W (m u / (1 - p)) - W_0 u|^2 + a |(W - W_0) q^(1/2)|^2
 
     The mean over the masks is ``|(W - W_0) u|^2 + p / (1 - p) sum_j |W_j|^2 u_j^2``, so this is a ridge regression. The
-    last fifth of the faces, at most 500, is not fitted to. The anchor a is the weakest with which they keep their
-    embeddings.
+    second term, the anchor, keeps W near W_0. The last fifth of the faces, at most 500, is held out of the fit. The
+    weight a of the anchor is the smallest one at which the held-out faces reach the mean cosine ``cosine``.
 
-    The units of all faces are held in memory, twice for a moment: 4 bytes each, 0.5 GB for 5,000 faces of an IResNet.
+    The units of all faces are held in memory, temporarily twice: 4 bytes each, 0.5 GB for 5,000 faces of an IResNet.
     The matrix that is solved has as many rows as there are faces or units, whichever are fewer.
 
     Args:
         recognizer: a network of the library, without custom functions.
         faces: (n, height, width, 3), RGB, 0..255, aligned, or their ``Forward``. No labels are required. Give a few
-            thousand of many people, of the quality that the recogniser is used for, and those of a person together, so
-            that the last fifth shows others. Spoiled faces make spoiled faces of different people more similar.
+            thousand faces of many people, of the quality that the recogniser is used for. Keep the faces of a person
+            next to each other, so that the last fifth shows other people. Leave out disturbed faces, since a head that
+            is fitted to them makes disturbed faces of different people more similar.
         rate: dropout rate p of the head, in (0, 1). SER-FIQ uses 0.5 by default.
-        cosine: the least mean cosine between the new and the present embeddings of the last fifth, in (0, 1). A lower
-            one gives a head that withstands more and verifies less well.
+        cosine: the least mean cosine between the new and the original embeddings of the last fifth, in (0, 1). A lower
+            value gives a head that is more robust to dropout and less accurate in verification.
 
     Returns:
-        The recogniser with the new dense layer and ``dropout_rate``. Calibrations, good faces and a learned head are
-        left out, since they belonged to the present head: ``pfiq calibrate`` and ``fit_quality_head`` fit new ones.
+        The recogniser with the new dense layer and ``dropout_rate``. Calibrations, the reference of good faces and a
+        learned head are left out, since they belonged to the original head. ``pfiq calibrate`` and
+        ``fit_quality_head`` fit new ones.
 
     Raises:
         PfiqError: for a custom network, fewer than 100 faces, faces whose embedding is not finite, images of another
@@ -70,11 +72,11 @@ def fit_dropout_head(
     odds = check_share("rate", rate) / (1 - rate)
     check_share("cosine", cosine)
     if not isinstance(recognizer.network, Architecture):
-        raise PfiqError("the head of a custom network is not known; give a recogniser of the library.")
+        raise PfiqError("the recogniser is a custom network, whose head is not known; use a network of the library.")
     units = _units(recognizer, faces)
     scale = np.sqrt(np.einsum("ij,ij->j", units, units) / np.float32(len(units)))  # q^(1/2)
     scale[scale == 0] = 1
-    units /= scale  # W q^(1/2) is then what is fitted
+    units /= scale  # so the fit is to W q^(1/2)
     present = jnp.asarray(_kernel(recognizer) * scale[:, None])
     held_out = min(len(units) // 5, MOST_HELD_OUT)
     seen, others = jax.device_put((units[:-held_out], units[-held_out:]))  # asarray would copy them twice
@@ -94,17 +96,17 @@ def fit_dropout_head(
 
 
 def _units(recognizer: Recognizer, faces: ArrayLike | Forward) -> Float[np.ndarray, "faces places"]:
-    """What dropout acts on, of all faces, one row per face."""
+    """The units of all faces, one row per face."""
     images = jax.tree.map(np.asarray, faces) if isinstance(faces, Forward) else np.asarray(faces)
     count = len(jax.tree.leaves(images)[0]) if np.ndim(jax.tree.leaves(images)[0]) == 4 else 1
     if count < LEAST_FACES:
-        raise PfiqError(f"{count} faces are too few to fit a head to; give {LEAST_FACES} or more.")
+        raise PfiqError(f"faces: {count} faces are too few to fit a head; give {LEAST_FACES} or more.")
     units = np.empty((count, len(_kernel(recognizer))), np.float32)
     for rows, real in batches(count):
         batch = jax.tree.map(lambda leaf, rows=rows: leaf[rows], images)
         units[rows[:real]] = np.asarray(recognizer.forward(batch).units)[:real].reshape(real, -1)
     if unusable := int((~np.isfinite(units).all(1)).sum()):
-        raise PfiqError(f"{unusable} of {count} faces give units that are not finite; leave them out.")
+        raise PfiqError(f"faces: {unusable} of {count} faces give units that are not finite; leave them out.")
     return units
 
 
@@ -121,7 +123,10 @@ def _with_kernel(recognizer: Recognizer, kernel: Kernel) -> Recognizer:
 
 @jax.jit
 def _products(units: Places, present: Kernel) -> tuple[Float[Array, "rows rows"], Float[Array, "faces dim"]]:
-    """Of faces with faces or of units with units, whichever are fewer, in the mean; and of faces with the layer."""
+    """Products of faces with faces or of units with units, whichever are fewer, and of faces with the layer.
+
+    The first are divided by the number of faces.
+    """
     faces, places = units.shape
     wide = units if faces < places else units.T
     return _product(wide, wide.T) / faces, _product(units, present)
@@ -136,7 +141,7 @@ def _change(
     odds: Float[Array, ""],
     anchor: Float[Array, ""],
 ) -> Kernel:
-    """What the fit adds to the present layer: -odds (U^T U / faces + odds + anchor)^-1 present.
+    """The change of the original layer by the fit: -odds (U^T U / faces + odds + anchor)^-1 present.
 
     With fewer faces than places, Woodbury's identity moves the inverse to the side of the faces.
     """

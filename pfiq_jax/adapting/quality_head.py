@@ -1,11 +1,11 @@
-"""A head that predicts quality from a frozen recogniser, fitted to faces of known people.
+"""The learned head: a linear head that predicts quality from a frozen recogniser, fitted to faces of known people.
 
-Introduced here. Its targets are measured on the faces whose person has others. With embeddings e of length 1:
+Introduced here. Its targets are computed from the faces whose person has other faces. With embeddings e of length 1:
 
-- the mated similarity: the mean of e . e' over the other faces e' of the person;
-- CR-FIQA's ratio: e . c / (1 + max over other people of e . c'), where c is the mean of the person's other faces and c'
-  the mean of another person's faces, both at length 1 (Boutros et al., CVPR 2023, section 3, whose class centres are
-  learned).
+- The mated similarity is the mean of e . e' over the other faces e' of the person.
+- CR-FIQA's ratio is e . c / (1 + max over other people of e . c'). Here c is the mean of the person's other faces, and
+  c' the mean of another person's faces, both at length 1. In CR-FIQA these class centres are learned (Boutros et al.,
+  CVPR 2023, section 3).
 """
 
 import dataclasses
@@ -32,9 +32,9 @@ from pfiq_jax.recognizers.recognizer import Recognizer
 LEAST_PEOPLE = 50  # with two faces or more
 FOLDS = 5
 PENALTIES = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # in variances of an input
-LEAST_ERRORS = 0.01  # of the mated comparisons: too few errors choose by chance
-COUNT = 10**6  # of each person's mated comparisons together, in whole numbers
-CONSTANT = 1e-6  # times its mean: the deviation of an input that does not vary
+LEAST_ERRORS = 0.01  # share of the mated pairs; with fewer errors the choice would be chance
+COUNT = 10**6  # weight of all mated pairs of a person together
+CONSTANT = 1e-6  # inputs whose deviation is below this share of their mean count as constant
 ROWS = 1024  # faces that are compared with all people at once
 
 TARGETS = ("mated similarity", "CR-FIQA's ratio")
@@ -45,7 +45,7 @@ Inputs = Float[np.ndarray, "faces inputs"]
 
 
 class Choice(NamedTuple):
-    """What cross-validation chooses between.
+    """A combination of target and penalty, one of those that cross-validation compares.
 
     Attributes:
         target: one of ``TARGETS``.
@@ -57,7 +57,7 @@ class Choice(NamedTuple):
 
     @property
     def place(self) -> tuple[int, int]:
-        """Where it is in arrays that hold all choices."""
+        """The index in arrays that hold all choices."""
         return TARGETS.index(self.target), PENALTIES.index(self.penalty)
 
 
@@ -71,32 +71,34 @@ def fit_quality_head(
     *,
     reference: str = "faces of known people",
 ) -> Recognizer:
-    """A recogniser with a head that predicts quality: the method ``learned``. All other scores stay as they are.
+    """A recogniser with a learned head, whose prediction is the method ``learned``. All other scores stay as they are.
 
     The head is linear in the channel means of the units and in the logs of the embedding's length and of
     ``relative_norm``. The trunk runs once per face. The fit is a ridge regression in which each person counts once and
-    ``relative_norm`` has no penalty: with a stronger penalty, the head ranks faces more like ``relative_norm``.
+    ``relative_norm`` has no penalty. The stronger the penalty, the more the head ranks faces like ``relative_norm``.
     It is fitted to the mated similarity or to CR-FIQA's ratio; ``adapting/quality_head.py`` defines them.
 
     Target and penalty are those with the lowest pAUC (error versus discard) in five-fold cross-validation over people.
-    There each person counts once, and at least 1% of the mated comparisons, those of lowest similarity, are errors.
+    In it, each person counts once, and at least 1% of the mated pairs, those of lowest similarity, are errors.
 
-    On people that it was not fitted to, the head beats ``relative_norm`` on clean faces with SFace if each pair counts.
-    It does not with y1, on disturbed faces, or if each person counts once (``benchmarks/results/quality_head.md``).
+    On people that it was not fitted to, the head predicts errors better than ``relative_norm`` on clean faces with
+    SFace, the bundled network, if each pair counts once. The difference is not significant on disturbed faces, with
+    MobileFaceNet y1, or if each person counts once (``benchmarks/results/quality_head.md``).
 
-    The closed form is exact and draws no random numbers: equal faces give equal bytes. A hidden layer, trained by
-    optax, predicted no better (``benchmarks/SCORES_AND_MAPS.md``).
+    The closed form is exact and draws no random numbers, so equal faces give equal bytes. A hidden layer, trained by
+    optax, did not predict better (``benchmarks/SCORES_AND_MAPS.md``).
 
     Args:
         recognizer: the one that will be deployed.
         faces: (n, height, width, 3), RGB, 0..255, aligned, or their ``Forward``. Give a few thousand, of the quality
             that the recogniser is used for, good and bad.
         identities: n labels; equal labels are one person. People with one face count as other people.
-        reference: what the faces are, in words; their numbers and what was chosen are added.
+        reference: a description of the faces; their numbers, the target and the penalty are added.
 
     Returns:
-        The recogniser with ``learned_head`` and a calibration of ``learned``, fitted to the scores that each face got
-        while its person was left out. ``save`` keeps both. Good faces and other calibrations stay.
+        The recogniser with ``learned_head`` and a calibration of ``learned``. The calibration is fitted to the score of
+        each face by the head that was fitted without the fold of its person. ``save`` keeps both. The reference of good
+        faces and other calibrations stay.
 
     Raises:
         PfiqError: for fewer than 50 people with two faces, another number of labels than faces, faces whose embedding
@@ -104,7 +106,7 @@ def fit_quality_head(
     """
     _, people, counts = np.unique(np.asarray(identities), return_inverse=True, return_counts=True)
     if (paired := int((counts > 1).sum())) < LEAST_PEOPLE:
-        raise PfiqError(f"{paired} people have two faces or more; give {LEAST_PEOPLE} such people or more.")
+        raise PfiqError(f"identities: {paired} people have two faces or more; give {LEAST_PEOPLE} such people or more.")
     inputs, embeddings = _measure(recognizer, faces, len(people))
     comparisons = compare_all_pairs(embeddings, people)
     scores = _left_out_scores(inputs, embeddings, people)
@@ -149,7 +151,7 @@ def mate_targets(embeddings: Vectors, people: People) -> Float[np.ndarray, "face
 def folds_over_people(people: People) -> People:
     """The fold of each face, 0 to 4; all faces of a person are in one fold.
 
-    People with many faces come first and are dealt out in turn, so folds have similar numbers of them.
+    People are assigned to the folds in turn, those with the most faces first, so that the folds are of similar size.
     """
     counts = np.bincount(people)
     fold = np.empty(len(counts), np.int64)
@@ -158,15 +160,15 @@ def folds_over_people(people: People) -> People:
 
 
 def person_weights(comparisons: Comparisons) -> Int[np.ndarray, " mated"]:
-    """Whole numbers by which each person's mated comparisons together count as much as any other person's."""
+    """Integer weights of mated pairs, with which all pairs of a person together weigh as much as those of any other."""
     people = comparisons.identities[comparisons.mated[:, 0]]
     return np.maximum(1, COUNT // np.bincount(people)[people])
 
 
 def mated_errors(comparisons: Comparisons) -> Bool[np.ndarray, " mated"]:
-    """The errors that a head is chosen by.
+    """Whether each mated pair is an error, for the choice between heads.
 
-    They are the mated comparisons below the threshold of a false match rate of 0.001, but at least the 1% of lowest
+    Errors are the mated pairs below the threshold of a false match rate of 0.001, but at least the 1% of lowest
     similarity, where each person counts once.
     """
     similarity, weights = comparisons.mated_similarity, person_weights(comparisons)
@@ -186,9 +188,9 @@ def mated_area(
 
     Args:
         comparisons: of all pairs of faces.
-        errors: of its mated pairs.
-        weights: of its mated pairs.
-        scores: of the faces, higher is better.
+        errors: whether each mated pair is an error.
+        weights: of the mated pairs.
+        scores: of the faces; higher is better.
     """
     curve = error_versus_discard(errors, scores[comparisons.mated].min(1), weights)
     return normalized_partial_area(curve, DISCARD)
@@ -206,19 +208,19 @@ def _measure(recognizer: Recognizer, faces: ArrayLike | Forward, count: int) -> 
     """Inputs of the head and embeddings of all faces, in float64, which a closed form needs."""
     parts = [np.asarray(part) for part in (faces if isinstance(faces, Forward) else (faces,))]
     if len(parts[0]) != count:
-        raise PfiqError(f"there are {len(parts[0])} faces but {count} identities; give one per face.")
+        raise PfiqError(f"identities: there are {count} for {len(parts[0])} faces; give one per face.")
 
     def measure(*batch: np.ndarray) -> tuple[Array, Array]:
         return _inputs_and_embedding(recognizer, Forward(*map(jnp.asarray, batch)) if len(batch) > 1 else batch[0])
 
     inputs, embeddings = in_batches(measure, *parts)
     if unusable := int((~np.isfinite(np.concatenate([inputs, embeddings], 1)).all(1)).sum()):
-        raise PfiqError(f"{unusable} of {count} faces give numbers that are not finite; leave them out.")
+        raise PfiqError(f"faces: {unusable} of {count} faces give numbers that are not finite; leave them out.")
     return inputs.astype(np.float64), embeddings.astype(np.float64)
 
 
 def _left_out_scores(inputs: Inputs, embeddings: Vectors, people: People) -> dict[Choice, Float[np.ndarray, " faces"]]:
-    """By each choice the scores of all faces, by heads that were fitted without the people of their fold."""
+    """The scores of all faces per choice, by heads that were fitted without the people of their fold."""
     folds = folds_over_people(people)
     found = np.empty((len(TARGETS), len(PENALTIES), len(people)))
     for fold in range(FOLDS):

@@ -26,8 +26,8 @@ TrainingForward: TypeAlias = Callable[
 def split_statistics(recognizer: Recognizer) -> tuple[PyTree, PyTree]:
     """The parameters that gradients may change, and the BatchNorm statistics.
 
-    Both trees have the structure of ``recognizer.parameters``, with None in the place of the other's leaves, which
-    optimisers skip. ``recognizer.trainable()`` says which leaf goes where.
+    Both trees have the structure of ``recognizer.parameters``, with None in place of the leaves of the other tree.
+    Optimisers skip None. ``recognizer.trainable()`` is True for the leaves of the first tree.
     """
     is_weight, leaves = recognizer.trainable().parameters, recognizer.parameters
     return (
@@ -39,8 +39,8 @@ def split_statistics(recognizer: Recognizer) -> tuple[PyTree, PyTree]:
 def with_parameters(recognizer: Recognizer, parameters: PyTree, statistics: PyTree) -> Recognizer:
     """The recogniser with other parameters and statistics, in the form of ``split_statistics``.
 
-    Its calibrations, good faces and learned head are left out, since they were fitted to the previous ones: ``pfiq
-    calibrate`` and ``fit_quality_head`` fit new ones.
+    Its calibrations, reference of good faces and learned head are left out, since they were fitted to the previous
+    parameters. ``pfiq calibrate`` and ``fit_quality_head`` fit new ones.
     """
     return adapted(recognizer, _joined(parameters, statistics))
 
@@ -75,26 +75,29 @@ def training_forward(
     normalised. Each face has its own dropout mask.
 
     Args:
-        recognizer: the network, its preprocessing and precision, and what its dropout drops. Its parameters are not
-            used.
+        recognizer: determines the network, its preprocessing and precision, and the granularity of its dropout. Its
+            parameters are not used.
         batch_statistics: normalise by the mean and variance of the batch, and return statistics that moved towards
-            them. By default all BatchNorms use the given statistics, which are returned as they are. If the batch is
-            distributed over devices by sharding, its statistics are those of all of it.
-        momentum: how far statistics move, in (0, 1), as torch counts: 0.1 of the way.
+            them. By default all BatchNorms use the given statistics, which are returned as they are. If a batch is
+            sharded over devices, its statistics are those of the whole batch.
+        momentum: how far the statistics move towards those of the batch per step, in (0, 1), as in PyTorch; 0.1 is a
+            tenth of the way.
         dropout_rate: of the head, in [0, 1); by default the recogniser's.
 
     Raises:
-        PfiqError: for batch statistics of a custom network, or of one whose BatchNorms were folded into other layers;
-            and for a momentum or rate out of its range.
+        PfiqError: for batch statistics of a custom network or of a network whose BatchNorms were folded into other
+            layers, and for a momentum or rate out of its range.
     """
     rate = recognizer.dropout_rate if dropout_rate is None else dropout_rate
     if rate:
         check_share("dropout_rate", rate)
     check_share("momentum", momentum)
     if batch_statistics and not isinstance(recognizer.network, Architecture):
-        raise PfiqError("the BatchNorms of a custom network are not known; train it by its own functions.")
+        raise PfiqError("batch_statistics: is not supported for a custom network; train it by its own functions.")
     if batch_statistics and recognizer.folded_batch_norms:
-        raise PfiqError("the BatchNorms were folded into other layers; convert the training checkpoint.")
+        raise PfiqError(
+            "batch_statistics: the BatchNorms were folded into other layers; convert the training checkpoint."
+        )
     network = recognizer.network
 
     def forward(
@@ -118,7 +121,7 @@ def _joined(parameters: PyTree, statistics: PyTree) -> PyTree:
 
 
 def _map_with_none(function: Callable[..., Any], *trees: PyTree) -> PyTree:
-    """``jax.tree.map`` that takes None for a leaf."""
+    """``jax.tree.map`` in which None is a leaf."""
     return jax.tree.map(function, *trees, is_leaf=lambda leaf: leaf is None)
 
 
@@ -134,9 +137,11 @@ def _drop(key: jax.Array, units: Units, *, rate: float, granularity: str) -> Uni
 def _by_batch_statistics(
     network: Architecture, parameters: PyTree, images: Array, drop: Callable[[Units], Units], momentum: float
 ) -> tuple[Embedding, PyTree]:
-    """The embedding, and the parameters with statistics that the batch moved."""
+    """The embedding, and the parameters with statistics that moved towards those of the batch."""
     if len(images) < 2:
-        raise PfiqError(f"{len(images)} face has no variance; give batches of two or more.")
+        raise PfiqError(
+            f"batch_statistics: a batch of {len(images)} has no variance; give batches of two or more faces."
+        )
     trunk, head = (network.module(part, parameters) for part in ("trunk", "head"))
     for _, module in (*nnx.iter_modules(trunk), *nnx.iter_modules(head)):
         if isinstance(module, BatchNorm):

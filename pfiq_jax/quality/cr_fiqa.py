@@ -29,7 +29,7 @@ def cr_fiqa(recognizer: Recognizer, images: Images) -> Float[Array, "*batch"]:
         Boutros et al., CVPR 2023, section 3.2.
     """
     if lacks := missing_quality_head(recognizer):
-        raise PfiqError(f"{recognizer} has {lacks}.")
+        raise PfiqError(f"cr_fiqa: the recogniser has {lacks}.")
     assert isinstance(recognizer.network, IResNet)  # for the type checker
     return recognizer.network.learned_quality(recognizer.parameters, recognizer.forward(images).embedding)
 

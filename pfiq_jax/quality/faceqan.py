@@ -1,14 +1,14 @@
-"""FaceQAN: quality as how little adversarial noise changes the embedding.
+"""FaceQAN: quality as the robustness of the embedding under adversarial noise.
 
 Source: Babnik, Peer, Štruc, "FaceQAN: Face Image Quality Assessment Through Adversarial Noise Exploration", ICPR 2022,
 and the code of its authors, whose defaults are used here.
 
 The published code departs from the paper in three places, and ``faceqan`` follows the code:
 
-- S holds the similarity before each step: it includes the start's, but not the one after the last step.
-- Steps are not held within epsilon of the face.
-- The code runs on pixels scaled to 0..1. So epsilon is in units of 255 grey levels whatever the network's own
-  scale, and copies are clipped at 255 and at -255.
+- S holds the similarity before each step. It includes that of the start, but not the one after the last step.
+- Steps may leave the range of epsilon around the face.
+- The code runs on pixels scaled to 0..1. Epsilon is therefore relative to 255 grey levels, whatever the scale of the
+  network, and copies are clipped at 255 and at -255.
 """
 
 import jax
@@ -40,9 +40,9 @@ def faceqan(
     of the face's mirror image. Each copy starts with uniform noise in -epsilon..epsilon, and takes steps of epsilon in
     the direction (one sign per pixel and channel) in which the similarity falls (basic iterative method).
 
-    All images of a batch see the same noise, which depends on the key alone, so an image's score does not depend on its
-    batch. It takes ``num_starts * iterations`` forward and backward passes, and one forward pass for the mirror image.
-    Differentiable with finite gradients; the noise counts as constant.
+    All images of a batch get the same noise, which depends on the key alone. The score of an image does therefore not
+    depend on its batch. It takes ``num_starts * iterations`` forward and backward passes, and one forward pass for the
+    mirror image. Differentiable with finite gradients; the noise counts as constant.
 
     Args:
         key: a JAX random key; the same key gives the same score.
@@ -53,7 +53,7 @@ def faceqan(
         num_starts: the paper's k; copies per face.
 
     Returns:
-        One score per image, at most 1; about 0 to 1, negative only if the mirror image's embedding points away.
+        One score per image, at most 1. It is negative only if the similarity to the mirror image is.
 
     Raises:
         PfiqError: for counts below 1, another ``epsilon``, and images of another shape, dtype or range.

@@ -1,7 +1,7 @@
-"""GraFIQs: quality as how little a network would have to change for a face to fit its BatchNorm statistics.
+"""GraFIQs: quality as how well a face fits the BatchNorm statistics of the network, measured by a gradient.
 
 Source: Kolf, Damer, Boutros, "GraFIQs: Face Image Quality Assessment Using Gradient Magnitudes", CVPR workshops 2024,
-and the code of its authors, which returns the magnitude itself: there, lower is better.
+and the code of its authors. The code returns the magnitude itself, for which lower is better.
 """
 
 from collections.abc import Mapping
@@ -24,40 +24,39 @@ Block = Literal["image", 1, 2, 3, 4]
 def grafiqs(recognizer: Recognizer, images: Images, *, block: Block = 1) -> Float[Array, "*batch"]:
     """Quality as the negated sum of ``|dL/da|``; higher is better.
 
-    L is how far the image is from what the network was trained on. For each channel of each BatchNorm over maps, it
-    takes the mean and the (biased) variance over the places of this one image, and the squared differences from the
-    running mean and variance. These are averaged over the channels, summed over both, and averaged over the
-    BatchNorms. a is the preprocessed image, or the output of a block of the trunk.
+    L measures how far the image is from the training data of the network. For each channel of each BatchNorm over
+    maps, it takes the mean and the (biased) variance over the places of this one image, and their squared differences
+    from the running mean and variance. These are averaged over the channels, the two are added, and the sums are
+    averaged over the BatchNorms. a is the preprocessed image, or the output of a block of the trunk.
 
-    One forward and one backward pass through the network itself, also from a ``Forward``: inside one ``jax.jit`` XLA
-    merges the forward pass with the one that is there. An image's score does not depend on its batch. Differentiable,
-    but piecewise: it is the gradient of a sum of magnitudes.
+    It takes one forward and one backward pass, also if a ``Forward`` is given. Inside one ``jax.jit``, XLA merges the
+    forward pass with the existing one. The score of an image does not depend on its batch. It is differentiable
+    piecewise, since it is a sum of magnitudes.
 
-    Images unlike any face can fit the statistics well: on the published networks an all-black image scores best.
+    Images unlike any face can fit the statistics well. On the published networks an all-black image scores best.
 
     Args:
         recognizer: one with an ``Architecture`` of this library.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
         block: where the gradient is taken. 1 to 4 are outputs of blocks, the last layer at each of the trunk's last
             four resolutions (``layer1`` to ``layer4`` of an IResNet). "image" is the preprocessed image (about -1..1),
-            to which the published magnitudes belong. According to the authors, the best must be found by measuring.
-            On the bundled network and the faces of ``benchmarks/results/scores.md`` the pAUC (lower is better) is 0.73
-            at the image, and 0.69, 0.69, 1.03 and 0.81 at the blocks.
+            to which the published magnitudes belong. According to the authors, the best one depends on the network and
+            must be measured. ``benchmarks/results/scores.md`` compares them on the bundled network.
 
     Returns:
         One number per image, 0 or less, on a scale of its own for each network and block.
 
     Raises:
-        PfiqError: for a custom network, whose BatchNorms cannot be identified, and for one that was converted from a
-            file with its BatchNorms folded into the convolutions, whose statistics are lost; for an unknown block, and
-            for images of another shape, dtype or range.
+        PfiqError: for a custom network, whose BatchNorms cannot be identified, for a network whose source had its
+            BatchNorms folded into the convolutions, for an unknown block, and for images of another shape, dtype or
+            range.
 
     References:
         Kolf et al., CVPRW 2024, section 3.
     """
     check_choice("block", block, get_args(Block))
     if lacks := missing_statistics(recognizer):
-        raise PfiqError(f"{recognizer} has {lacks}.")
+        raise PfiqError(f"grafiqs: the recogniser has {lacks}.")
     network, parameters = recognizer.network, recognizer.parameters_to_run
     assert isinstance(network, Architecture)  # for the type checker
     inputs = recognizer.preprocessing(recognizer.forward(images).images)
@@ -81,7 +80,7 @@ def missing_statistics(recognizer: Recognizer) -> str | None:
 
 
 def _misfit(layers: Mapping[str, Layer]) -> Float[Array, ""]:
-    """L of each image, summed over the images, which do not influence each other."""
+    """L of each image, summed over the images, which are independent of each other."""
     norms = norm_inputs(layers)
     terms = []
     for norm in norms:

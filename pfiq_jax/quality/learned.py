@@ -23,16 +23,16 @@ def learned(recognizer: Recognizer, images: Images) -> Float[Array, "*batch"]:
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
 
     Returns:
-        One number per image, without a fixed range: the expected value of what the head was fitted to, which is the
-        mean cosine similarity to other faces of the same person, about 0.2 to 0.8, or CR-FIQA's ratio, about 0 to 0.8.
-        ``face_quality`` puts it between 0 and 1.
+        One number per image, without a fixed range: the prediction of the target that the head was fitted to. It is the
+        mean cosine similarity to other faces of the person (about 0.2 to 0.8) or CR-FIQA's ratio (about 0 to 0.8).
+        ``face_quality`` scales it to 0..1.
 
     Raises:
-        PfiqError: for a recogniser without a learned head or with that of another network, and for images of another
-            shape, dtype or range.
+        PfiqError: for a recogniser without a learned head or with the head of another network, and for images of
+            another shape, dtype or range.
     """
     if lacks := missing_learned_head(recognizer):
-        raise PfiqError(f"{recognizer} has {lacks}.")
+        raise PfiqError(f"learned: the recogniser has {lacks}.")
     assert recognizer.learned_head is not None  # for the type checker
     return recognizer.learned_head.predict(head_inputs(recognizer, recognizer.forward(images)))
 
@@ -46,9 +46,9 @@ def missing_learned_head(recognizer: Recognizer) -> str | None:
 
 @per_face
 def head_inputs(recognizer: Recognizer, images: Images) -> Float[Array, "*batch inputs"]:
-    """What a learned head gets of a face.
+    """The inputs of a learned head for a face.
 
-    The channel means of the units that dropout acts on, then the logs of the embedding's length and of its
+    They are the channel means of the units that dropout acts on, then the logs of the embedding's length and of its
     ``relative_norm``. In heads that pool, the channel means are the units.
 
     Args:

@@ -21,11 +21,11 @@ def magface(recognizer: Recognizer, images: Images) -> Float[Array, "*batch"]:
     Differentiable; the gradient of a zero embedding is zero.
 
     Args:
-        recognizer: one that was trained with MagFace's loss. For others this is the plain norm of the embedding.
+        recognizer: one that was trained with MagFace's loss. On other networks it is the plain length of the embedding.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
 
     Returns:
-        One magnitude per image, 0 or more; about 18 to 30 for the published networks.
+        One length per image, 0 or more; about 18 to 30 for the published networks.
 
     Raises:
         PfiqError: for images of another shape, dtype or range.
@@ -44,7 +44,8 @@ def magface(recognizer: Recognizer, images: Images) -> Float[Array, "*batch"]:
 def unified_quality_score(magnitude: ArrayLike) -> Float[Array, "*batch"]:
     """MagFace's magnitude on the scale of ISO/IEC 29794-5: whole numbers from 0 to 100; higher is better.
 
-    round(100 sigmoid((m - 23) / 2.6)). Flat almost everywhere, so it is useless as a loss.
+    It is ``round(100 sigmoid((m - 23) / 2.6))`` of a magnitude m. Its gradient is 0 almost everywhere, so it is useless
+    as a loss.
 
     Args:
         magnitude: result of ``magface`` with the IResNet-50 of the standard's reference implementation (OFIQ), or

@@ -30,7 +30,7 @@ class QualityMethod(Method[Array]):
     """The record of a quality method; ``compute`` returns one raw score per face, higher is better.
 
     Attributes:
-        scale_of: name of the method whose calibration puts these scores on a scale too; None for its own.
+        scale_of: name of the method whose calibration scales these scores too; None for the calibration of this method.
     """
 
     scale_of: str | None = None
@@ -81,7 +81,7 @@ QUALITY_METHODS: Mapping[str, QualityMethod] = MappingProxyType(
 """Every quality method's record by its name."""
 
 DEFAULT_QUALITY_METHOD = "relative_norm"
-"""The best on both networks measured, of the methods that cost one pass."""
+"""The method of one pass with the lowest pAUC on both networks measured."""
 
 
 def default_quality_method(recognizer: Recognizer) -> str:
@@ -93,12 +93,12 @@ def default_quality_method(recognizer: Recognizer) -> str:
 def face_quality(recognizer: Recognizer, images: Images, *, method: str | None = None) -> Float[Array, "*batch"]:
     """How useful faces are for recognition, between 0 and 1; higher is better. Differentiable with finite gradients.
 
-    The raw score of a method on the scale that was fitted to the recogniser: about half of the faces that it was
-    calibrated on score below 0.5, and they spread over the whole range.
+    It is the raw score of a method on the scale that was fitted to the recogniser. About half of the faces that the
+    recogniser was calibrated on have a quality below 0.5, and their quality spreads over the whole range.
 
     A recogniser without a calibration has only the published scale of SER-FIQ, which was fitted to another network and
-    can give all its faces nearly 0 or nearly 1. Fit one with ``pfiq calibrate`` or ``Calibration.fit``, or use raw
-    scores, which rank the faces of every network.
+    can give all its faces nearly 0 or nearly 1. Fit a scale with ``pfiq calibrate`` or ``Calibration.fit``, or use raw
+    scores, which rank faces on every network.
 
     Args:
         recognizer: preferably the one that will be deployed.
@@ -121,12 +121,12 @@ def face_quality(recognizer: Recognizer, images: Images, *, method: str | None =
     check_choice("method", name, QUALITY_METHODS)
     calibration = find_calibration(recognizer, name)
     if calibration is None:
-        raise PfiqError(f"{name} has no scale on {recognizer}; fit one with `pfiq calibrate`, or use raw scores.")
+        raise PfiqError(f"{name}: has no scale on this recogniser; fit one with `pfiq calibrate`, or use raw scores.")
     return calibration.scale(QUALITY_METHODS[name].compute(recognizer, images))
 
 
 def find_calibration(recognizer: Recognizer, method: str) -> Calibration | None:
-    """The scale of a method's raw scores: the one fitted to the recogniser, otherwise the published one, or None.
+    """The scale of a method's raw scores: fitted to the recogniser, otherwise the published one, otherwise None.
 
     Only SER-FIQ has a published scale, ``PUBLISHED_SER_FIQ``. It was fitted to another network.
 

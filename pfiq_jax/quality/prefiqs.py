@@ -1,4 +1,4 @@
-"""PreFIQs: quality as how little the embedding changes when the network loses its smallest weights.
+"""PreFIQs: quality as the robustness of the embedding when the smallest weights of the network are set to 0.
 
 Source: Kolf et al., "PreFIQs: Face Image Quality Is What Survives Pruning", CVPR workshops 2026.
 """
@@ -20,10 +20,11 @@ AMOUNT = 0.4
 
 @per_face
 def prefiqs(recognizer: Recognizer, images: Images, *, amount: float = AMOUNT) -> Float[Array, "*batch"]:
-    """Quality as ``1 - |e - e'| / 2`` with the unit embeddings e and e' of the whole and of the pruned network.
+    """Quality as ``1 - |e - e'| / 2``; higher is better.
 
-    Higher is better. Two forward passes, the second through the pruned network; deterministic. Differentiable with
-    finite gradients; the choice of pruned weights counts as constant.
+    e and e' are the embeddings of the whole and of the pruned network, at length 1. It takes two forward passes, the
+    second through the pruned network, and is deterministic. Differentiable with finite gradients; the choice of pruned
+    weights counts as constant.
 
     Args:
         recognizer: preferably the one that will be deployed.
@@ -31,7 +32,7 @@ def prefiqs(recognizer: Recognizer, images: Images, *, amount: float = AMOUNT) -
         amount: share of the weights that is pruned, in (0, 1); see ``pruned``.
 
     Returns:
-        One score per image, in [0, 1]: 1 if pruning changes nothing, 0 if it reverses the embedding.
+        One score per image, in [0, 1]. It is 1 if pruning changes nothing, and 0 if pruning reverses the embedding.
 
     Raises:
         PfiqError: for an amount outside (0, 1), for a recogniser without kernels, and for images of another shape,
@@ -46,10 +47,10 @@ def prefiqs(recognizer: Recognizer, images: Images, *, amount: float = AMOUNT) -
 
 
 def pruned(recognizer: Recognizer, *, amount: float = AMOUNT) -> Recognizer:
-    """This recogniser with its smallest weights set to 0, by magnitude among all kernels together.
+    """This recogniser with the smallest weights of all its kernels set to 0, by magnitude.
 
-    Kernels, of convolutions and dense layers, are the parameters with two axes or more. Biases, slopes and BatchNorms
-    stay. Equal weights are pruned together.
+    Kernels, those of convolutions and dense layers, are the parameters with two axes or more. Biases, slopes and
+    BatchNorms stay. Equal weights are pruned together.
 
     Args:
         recognizer: any, also of a custom network.
@@ -61,9 +62,12 @@ def pruned(recognizer: Recognizer, *, amount: float = AMOUNT) -> Recognizer:
     check_share("amount", amount)
     kernels = [leaf for leaf in jax.tree.leaves(recognizer.parameters) if jnp.ndim(leaf) >= 2]
     if not kernels:
-        raise PfiqError(f"{recognizer} has no kernels to prune, which are parameters with two axes or more.")
+        raise PfiqError(
+            "pruned: the recogniser has no kernels to prune; give one that has parameters with two axes or more."
+        )
     sizes = jnp.concatenate([jnp.ravel(_size(kernel)) for kernel in kernels])
-    # Without the barrier XLA folds the whole search into a constant, for a minute, where weights are constants.
+    # If weights are constants, XLA would fold the whole search into a constant, which takes a minute; the barrier
+    # prevents it.
     threshold = _smallest(jax.lax.optimization_barrier(sizes), round(amount * sizes.size))
 
     def prune(leaf: ArrayLike) -> ArrayLike:
@@ -73,7 +77,7 @@ def pruned(recognizer: Recognizer, *, amount: float = AMOUNT) -> Recognizer:
 
 
 def _size(leaf: ArrayLike) -> Int[Array, "*shape"]:
-    """Magnitudes as integers of the same order: the bits of a float that is not negative."""
+    """Magnitudes as integers of the same order: the bits of floats that are not negative."""
     magnitude = jnp.abs(jnp.asarray(jax.lax.stop_gradient(leaf), jnp.float32))
     return jax.lax.bitcast_convert_type(magnitude, jnp.int32)
 
@@ -92,5 +96,5 @@ def _smallest(numbers: Int[Array, " n"], count: int) -> Int[Array, ""]:
 
 
 def _first_to_reach(count: Int[ArrayLike, ""], histogram: Int[Array, " bins"]) -> Int[Array, ""]:
-    """The first bin up to which there are ``count`` numbers or more. All in int32, also where JAX prefers int64."""
+    """The first bin up to which there are ``count`` numbers or more; in int32, also where JAX prefers int64."""
     return jnp.sum(jnp.cumsum(histogram, dtype=jnp.int32) < count, dtype=jnp.int32)

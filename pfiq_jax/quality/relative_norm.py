@@ -1,9 +1,10 @@
-"""The relative norm: length of the embedding, relative to the uniform shift of the last feature map.
+"""The relative norm: length of the embedding, relative to the uniform shift of the units.
 
 Introduced here. The length of an embedding follows quality (Meng et al., MagFace, CVPR 2021), even if no loss
-requires it. Blur, motion and noise spoil a face as a whole: they shift whole channels of the last feature map equally
-at the brow and at the chin. A useful face excites different channels at different places. Dividing by the uniform
-shift ranks spoiled faces better than the length alone, and better than SER-FIQ (``benchmarks/results/scores.md``).
+requires it. Blur, motion and noise disturb a face as a whole. They shift whole channels of the units, the last feature
+map before dropout, by the same amount at the brow and at the chin. A useful face excites different channels at
+different places. Divided by this uniform shift, the length had the lowest pAUC of all methods that were measured on
+disturbed faces with the bundled network (``benchmarks/results/scores.md``).
 """
 
 import jax.numpy as jnp
@@ -19,9 +20,9 @@ from pfiq_jax.vectors import TINY, norm
 def relative_norm(recognizer: Recognizer, images: Images) -> Float[Array, "*batch"]:
     """Length of the embedding, divided by the mean absolute channel mean of the units; higher is better.
 
-    With y the embedding before normalisation and z the units that dropout acts on, (rows, columns, channels):
-    ``|y| / mean over channels of |mean over places of z|``. It needs no training and no random number, and costs one
-    forward pass. Differentiable with finite gradients. In heads that pool, the units have one place.
+    It is ``|y| / mean over channels of |mean over places of z|``, where y is the embedding before normalisation, and z
+    are the units that dropout acts on, (rows, columns, channels). It takes one forward pass, no training and no random
+    numbers. Differentiable with finite gradients. In heads that pool, the units have one place.
 
     Args:
         recognizer: preferably the one that will be deployed.
@@ -29,7 +30,7 @@ def relative_norm(recognizer: Recognizer, images: Images) -> Float[Array, "*batc
 
     Returns:
         One ratio per image, 0 or more, on a scale of its own for each network (500 to 1,200 for the bundled one).
-        ``face_quality`` puts it between 0 and 1.
+        ``face_quality`` scales it to 0..1.
 
     Raises:
         PfiqError: for images of another shape, dtype or range.

@@ -1,9 +1,9 @@
 """SER-FIQ: face image quality as the robustness of the embedding under dropout.
 
 Source: Terhörst et al., "SER-FIQ: Unsupervised Estimation of Face Image Quality Based on Stochastic Embedding
-Robustness", CVPR 2020, and the code of its authors. With d the Euclidean distance of two unit embeddings under two
-dropout masks, the score is q = 2 sigmoid(-E[d]), in (0.23, 1]; real faces lie between 0.82 and 0.93. The published
-code returns sigmoid(130 (q - 0.88)), which is ``PUBLISHED_SER_FIQ.scale(q)``.
+Robustness", CVPR 2020, and the code of its authors. The raw score is q = 2 sigmoid(-E[d]), in (0.23, 1], where d is the
+Euclidean distance of the embeddings under two dropout masks, both at length 1. For real faces q is between 0.82 and
+0.93. The published code returns sigmoid(130 (q - 0.88)), which is ``PUBLISHED_SER_FIQ.scale(q)``.
 """
 
 import dataclasses
@@ -23,13 +23,13 @@ from pfiq_jax.recognizers.forward import Images, per_face, variants_at_once
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import normalize, safe_sqrt, squared_norm
 
-PAIRED_MASKS = 200  # at most this many masks are compared all with all, which keeps memory flat
+PAIRED_MASKS = 200  # at most this many masks are all compared with each other, which keeps memory flat
 ROWS = 64  # masked units held in memory at a time: masks times images
 
 
 @dataclasses.dataclass(frozen=True)
 class SerFiqVariant:
-    """What the published programs of SER-FIQ do differently.
+    """The options in which the published programs of SER-FIQ differ.
 
     Attributes:
         dropout_rate: share of the units that a mask drops.
@@ -62,10 +62,11 @@ SER_FIQ_VARIANTS: Mapping[str, SerFiqVariant] = MappingProxyType(
 )
 """The published programs, for ``ser_fiq(..., variant=SER_FIQ_VARIANTS["plq"])``.
 
-``keras_2020`` is the authors' first release and ``mxnet_2021`` their present one; ``plq`` is the one inside the code
-for pixel-level quality; ``pytorch`` is Kolf's port with the options of its demonstration, which uses 10 masks. The
-first and the third meant to repeat the last BatchNorm too, but never loaded its weights. After the L2 normalisation
-this amounts to leaving it out. Except for ``pytorch`` and ``keras_2020`` all return the published scale of the score.
+``keras_2020`` is the authors' first release, and ``mxnet_2021`` their current one. ``plq`` is the program inside the
+code for pixel-level quality. ``pytorch`` is Kolf's port with the options of its demonstration, which uses 10 masks.
+``keras_2020`` and ``plq`` meant to repeat the last BatchNorm too, but never loaded its weights. After the L2
+normalisation this amounts to leaving it out. With every variant, ``ser_fiq`` returns the raw score. Of the published
+programs, ``mxnet_2021`` and ``plq`` return the scaled score.
 """
 
 
@@ -98,23 +99,24 @@ def ser_fiq(
 ) -> Float[Array, "*batch"] | tuple[Float[Array, "*batch"], Float[Array, "*batch"]]:
     """The raw score q of SER-FIQ, from random dropout masks; higher is better.
 
-    The trunk runs once; the projection is repeated per mask. All images of a batch see the same masks, which depend on
-    the key alone, so an image's score does not depend on its batch. Differentiable with finite gradients.
+    The trunk runs once; the projection is repeated per mask. All images of a batch get the same masks, which depend on
+    the key alone. The score of an image does therefore not depend on its batch. Differentiable with finite gradients.
 
     Args:
         key: a JAX random key; the same key gives the same score.
         recognizer: preferably one that was trained with dropout, and the one that will be deployed.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
-        num_masks: the paper's m. Time grows with it, memory does not: up to 200 masks are compared all with all, more
-            in independent groups of at most 200, which have the same expectation and nearly the same variance.
-        dropout_rate: in place of the variant's, which is 0.5 as published. The rate that the network was trained with
-            is ``recognizer.dropout_rate``.
+        num_masks: the paper's m. Time grows with it, memory does not. Up to 200 masks are all compared with each other.
+            More masks are split into independent groups of at most 200, with the same expectation and nearly the same
+            variance.
+        dropout_rate: by default the rate of the variant, which is 0.5 as published. The rate that the network was
+            trained with is ``recognizer.dropout_rate``.
         variant: which of the published programs to follow; see ``SER_FIQ_VARIANTS``.
-        return_standard_error: also return the standard error of each score that the choice of masks causes.
+        return_standard_error: also return the standard error of each score due to the choice of masks.
 
     Returns:
-        One score per image, in (0.23, 1], on no scale that compares networks: ``face_quality`` and
-        ``PUBLISHED_SER_FIQ.scale`` put it in (0, 1). With ``return_standard_error`` a pair of scores and errors.
+        One raw score per image, in (0.23, 1]. Raw scores of different networks cannot be compared. ``face_quality`` and
+        ``PUBLISHED_SER_FIQ.scale`` scale them to (0, 1). With ``return_standard_error``, a pair of scores and errors.
 
     Raises:
         PfiqError: for a dropout rate outside (0, 1), fewer than two masks, and images of another shape, dtype or range.
@@ -162,7 +164,7 @@ def raw_score(mean_distance: Float[Array, " batch"]) -> Float[Array, " batch"]:
 def without_output_norm(recognizer: Recognizer) -> Recognizer:
     """This recogniser without its head's last BatchNorm, up to a factor common to all dimensions.
 
-    So the first SER-FIQ program and the PLQ program have it. The head of a custom network stays as it is.
+    The first SER-FIQ program and the PLQ program have this head. The head of a custom network stays as it is.
     """
     if not isinstance(recognizer.network, Architecture):
         return recognizer
@@ -201,9 +203,9 @@ def _sum_over_masks(
 def _standard_error(sums: MaskSums, num_masks: int, group_size: int) -> Float[Array, " batch"]:
     """Standard error of the mean distance.
 
-    The variance of a mean over pairs of n masks is 4 v / n, with v the variance of the masks' own means (Hoeffding
-    1948). From v is subtracted what the finite number of partners adds (Efron and Stein 1981), and the result is at
-    least the variance that independent pairs would have.
+    The variance of a mean over pairs of n masks is 4 v / n, where v is the variance of the means of single masks
+    (Hoeffding 1948). The share of v that is due to the finite number of partners is subtracted (Efron and Stein 1981).
+    The result is at least the variance that independent pairs would have.
     """
     mean, mean_of_squares = sums.distance / sums.masks, sums.squared_distance / sums.masks
     of_pairs = (mean_of_squares - jnp.square(mean)) / group_size

@@ -27,15 +27,15 @@ def ser_fiq_closed_form(
 ) -> Float[Array, "*batch"]:
     """The raw score q of SER-FIQ in the limit of many masks, without a random number; higher is better.
 
-    Costs one product with the head's matrix more than the embedding. Differentiable with finite gradients.
+    It costs one more product with the head's matrix than the embedding. Differentiable with finite gradients.
 
     After the dropout the head is affine, so the embedding is ``y + n`` with ``E[n] = 0``. For units z and columns
-    ``W_k`` of the head's matrix, the covariance of n is ``c sum_k z_k^2 W_k W_k^T`` with ``c = p / (1 - p)``. Along y
-    the noise has the relative variance ``a = c sum_k z_k^2 (y . W_k)^2 / |y|^4``, across it
-    ``s = c sum_k z_k^2 |W_k|^2 / |y|^2 - a``. On the sphere it moves the embedding by ``t = s (1 + 3 a)``, where the
-    second factor is for ``E[1 / (1 + radial)^2]``. Two independent moves are ``sqrt(2 t / (1 + t))`` apart in the root
-    mean square. The mean of a length that spreads over dim - 1 directions is smaller than its root mean square by the
-    factor ``1 - 1 / (4 (dim - 1))``.
+    ``W_k`` of the head's matrix, the covariance of n is ``c sum_k z_k^2 W_k W_k^T`` with ``c = p / (1 - p)``. The
+    relative variance of n is ``a = c sum_k z_k^2 (y . W_k)^2 / |y|^4`` along y, and
+    ``s = c sum_k z_k^2 |W_k|^2 / |y|^2 - a`` across y. On the sphere, n moves the embedding by ``t = s (1 + 3 a)``,
+    where the second factor is for ``E[1 / (1 + radial)^2]``. The root mean square distance of two independent moves is
+    ``sqrt(2 t / (1 + t))``. The mean of a length that spreads over dim - 1 directions is smaller than its root mean
+    square by the factor ``1 - 1 / (4 (dim - 1))``.
 
     Args:
         recognizer: preferably one that was trained with dropout, and the one that will be deployed.
@@ -45,7 +45,7 @@ def ser_fiq_closed_form(
         output_norm: False leaves out the head's last BatchNorm; see ``SER_FIQ_VARIANTS``.
 
     Returns:
-        One score per image, in (0.23, 1]. ``face_quality`` and ``PUBLISHED_SER_FIQ.scale`` put it in (0, 1).
+        One raw score per image, in (0.23, 1]. ``face_quality`` and ``PUBLISHED_SER_FIQ.scale`` scale it to (0, 1).
 
     Raises:
         PfiqError: for a dropout rate outside (0, 1), and for images of another shape, dtype or range.
@@ -78,7 +78,7 @@ def ser_fiq_closed_form(
 
 
 def squared_gains(recognizer: Recognizer, units: Units) -> Float[Array, "..."]:
-    """|W_k|^2: squared length of the embedding's change when one unit grows by 1; shaped like one image's units."""
+    """|W_k|^2: squared length of the change of the embedding if unit k grows by 1; shaped like one image's units."""
     if isinstance(recognizer.network, Architecture):
         return recognizer.network.module("head", recognizer.parameters).squared_gains()
     jacobian = jax.jacrev(lambda unit: recognizer.project(unit[None])[0])(jnp.zeros(units.shape[1:], jnp.float32))

@@ -204,9 +204,11 @@ def test_files_without_a_head_are_read(recognizer):
 
 
 def test_bad_input_is_one_sentence(small, fitted, seen, people):
-    with pytest.raises(PfiqError, match=r"^49 people have two faces or more; give 50 such people or more\.$"):
+    with pytest.raises(
+        PfiqError, match=r"^identities: 49 people have two faces or more; give 50 such people or more\.$"
+    ):
         fit_quality_head(small, seen, np.where(people < 49, people, 1000 + np.arange(len(people))))
-    with pytest.raises(PfiqError, match=r"^there are 240 faces but 239 identities; give one per face\.$"):
+    with pytest.raises(PfiqError, match=r"^identities: there are 239 for 240 faces; give one per face\.$"):
         fit_quality_head(small, seen, people[1:])
     spoiled = seen._replace(embedding=np.where(people[:, None] == 3, np.nan, seen.embedding))
     with pytest.raises(PfiqError, match="4 of 240 faces"):
