@@ -6,11 +6,11 @@ from jaxtyping import Array, Bool, Float
 
 from pfiq_jax.bounds import relu
 
-ROUNDING = 16 * float(jnp.finfo(jnp.float32).eps)  # of a map's greatest magnitude
+ROUNDING = 16 * float(jnp.finfo(jnp.float32).eps)  # relative to a map's greatest magnitude
 
 
 def upsample(grids: Float[Array, "*batch rows columns"], size: tuple[int, int]) -> Float[Array, "*batch height width"]:
-    """Grids enlarged to the size of the image: bilinear, with ``align_corners=False`` in torch's terms."""
+    """Grids enlarged to the size of the image: bilinear, as in PyTorch with ``align_corners=False``."""
     return jax.image.resize(grids, (*grids.shape[:-2], *size), "bilinear", precision=jax.lax.Precision.HIGHEST)
 
 

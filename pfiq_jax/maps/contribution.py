@@ -1,9 +1,9 @@
 """Contributions of places: feature maps times their gradients, at three resolutions of the trunk.
 
-A gradient shows where a quantity could change, a contribution shows what it consists of. At a layer with the
+A gradient shows where a quantity could change; a contribution shows what the quantity consists of. At a layer with the
 activations a_c (c runs over channels), a place contributes ``sum_c |a_c dN/da_c|`` to a linear function N of the
 embedding. The last two resolutions (14x14 and 7x7 places on most networks) determine which parts of the face
-contribute. The one before, minus its Gaussian of 10 pixels, determines the borders.
+contribute. The resolution before them, minus its Gaussian blur of 10 pixels, determines the borders.
 """
 
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ class Explained(NamedTuple):
         seen: the forward pass.
         gradient: (batch, height, width, 3), of the function by the pixels.
         log_contributions: (batch, rows, columns) of each layer, finest first.
-        compared: (batch, rows, columns, channels), the output of the last layer but one, which deficits compare with
-            that of good faces.
+        compared: (batch, rows, columns, channels), the output of the last layer but one; deficits compare it with the
+            same output for good faces.
     """
 
     seen: Forward
@@ -47,7 +47,7 @@ def explain_layers(
 ) -> Explained:
     """The contributions to a regressor's function at the last layer of each of the trunk's last three resolutions.
 
-    Of a custom network only the features are known.
+    For a custom network, only the contributions of the features are computed.
 
     Args:
         recognizer: the network to explain.
@@ -90,7 +90,7 @@ def _forward_with_layers(
 def _log_contribution(
     output: Float[Array, "batch rows columns channels"], gradient: Float[Array, "batch rows columns channels"]
 ) -> Float[Array, "batch rows columns"]:
-    """Log of the contributions of a layer's places, times their number, so that layers are comparable."""
+    """Log of the contributions of a layer's places, times the number of places, so that layers are comparable."""
     product = output.astype(jnp.float32) * gradient.astype(jnp.float32)
     density = jnp.sum(jnp.abs(product), -1) * (product.shape[1] * product.shape[2])
     return jnp.log(at_least(density, TINY))

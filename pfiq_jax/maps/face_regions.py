@@ -1,7 +1,7 @@
-"""Named parts of an aligned face, and which of them lack contribution: a deficit map in words.
+"""Named regions of an aligned face, and which of them contribute unusually little: a deficit map in words.
 
-A region is what lies nearest to its centre inside an oval around the face. The centres follow from the five landmarks
-of the alignment template, as the oval does. Left and right are the person's: the right eye is left in the image.
+The pixels inside an oval around the face belong to the region with the nearest centre. Oval and centres follow from the
+five landmarks of the alignment template. Left and right are the person's: the right eye is left in the image.
 """
 
 from collections.abc import Mapping
@@ -13,14 +13,14 @@ from jaxtyping import Bool, Float
 from pfiq_jax.recognizers.preprocessing import Preprocessing, template_for
 
 MARKED = 0.97
-"""The deficit from which on a region is marked, if half of its pixels reach it.
+"""A region is marked if half of its pixels have this deficit or more.
 
-Of clean good faces about one in twenty has such a region, of drawn sunglasses nearly all mark both eyes
-(``benchmarks/good_faces.py``). A lower value marks more clean faces, a higher one misses more sunglasses.
+Few clean good faces have such a region, and drawn sunglasses nearly always mark both eyes
+(``benchmarks/results/good_faces.md``). A lower value marks more clean faces; a higher value misses more sunglasses.
 """
 
 NOT_CALIBRATED = "The recogniser was not calibrated for deficits, so they are left out; run `pfiq calibrate`."
-"""What a command reports where it would have shown deficits."""
+"""The note of a command that cannot show deficits."""
 
 ALL_CONTRIBUTE = "No part of the face contributes unusually little."
 
@@ -32,9 +32,9 @@ class RegionDeficit(NamedTuple):
     """How unusual the lack of contribution is in a region of a face.
 
     Attributes:
-        name: such as "left eye"; left and right as the person's.
-        deficit: median over its pixels, in [0, 1]; 1 is worst.
-        marked: whether it deserves a sentence; see ``MARKED``.
+        name: such as "left eye"; left and right are the person's.
+        deficit: median over the pixels of the region, in [0, 1]; 1 is worst.
+        marked: whether the region is reported; see ``MARKED``.
     """
 
     name: str
@@ -52,19 +52,19 @@ class RegionDeficit(NamedTuple):
 
 
 class MarkedRegions(NamedTuple):
-    """What a deficit map says about a face.
+    """The regions of a face by deficit, and the area to outline.
 
     Attributes:
-        regions: all of them, worst first.
-        area: (height, width), the connected areas of a deficit of ``MARKED`` or more that reach into a marked region;
-            empty if none is marked.
+        regions: all regions, worst first.
+        area: (height, width), the connected areas with a deficit of ``MARKED`` or more that reach into a marked region;
+            empty if no region is marked.
     """
 
     regions: list[RegionDeficit]
     area: Region
 
     def sentences(self) -> list[str]:
-        """A sentence per marked region, or one that there is none."""
+        """A sentence per marked region, or one sentence if no region is marked."""
         return [each.sentence() for each in self.regions if each.marked] or [ALL_CONTRIBUTE]
 
 
@@ -76,7 +76,7 @@ def face_regions(preprocessing: Preprocessing) -> dict[str, Region]:
 
     Returns:
         Masks (height, width) of the recogniser's images: forehead, right and left eye, nose, right and left cheek,
-        mouth, chin. What lies outside the face is in none of them.
+        mouth, chin. Pixels outside the face are in no region.
     """
     height, width = preprocessing.size
     points = np.asarray(preprocessing.template or template_for(preprocessing.size))
@@ -114,7 +114,7 @@ def region_deficits(deficit: Deficit, regions: Mapping[str, Region]) -> list[Reg
 
 
 def mark_regions(deficit: Deficit, regions: Mapping[str, Region]) -> MarkedRegions:
-    """The regions that lack contribution, and the area to outline in a picture.
+    """The regions that contribute unusually little, and the area to outline in a picture.
 
     Args:
         deficit: of one face, as ``PixelQuality.deficit``.

@@ -1,4 +1,4 @@
-"""The reference for deficits, from faces whose scores are known."""
+"""The reference of good faces for deficits, from faces whose scores are known."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from pfiq_jax.good_faces import GoodFaces
 from pfiq_jax.maps.contribution import explain_layers
 from pfiq_jax.recognizers.recognizer import Recognizer
 
-MAX_FACES = 1000  # more change the deficits little; features of a thousand take 0.2 GB
+MAX_FACES = 1000  # more change the deficits little; the features of these take 0.2 GB
 
 
 def fit_good_faces(
@@ -28,7 +28,7 @@ def fit_good_faces(
     reference: str,
     advance: Callable[[int], object] = lambda faces: None,
 ) -> GoodFaces:
-    """What good faces show at each place: those in the better half.
+    """The reference of good faces: what the better half of the faces shows at each place.
 
     Args:
         recognizer: the one to calibrate.
@@ -36,8 +36,8 @@ def fit_good_faces(
         people: the person of each; None if not known.
         scores: of these faces, by the recogniser itself; higher is better.
         read: returns the faces in a file.
-        reference: what the faces are, in words; their number is added.
-        advance: called with the number of faces done since the last call.
+        reference: a description of the faces; their number is added.
+        advance: called with the number of faces processed since the last call.
 
     Raises:
         PfiqError: if fewer than 100 good faces can be read.
@@ -53,10 +53,10 @@ def fit_good_faces(
 
 
 def chosen(scores: Float[np.ndarray, " faces"], people: Sequence[str | None]) -> list[int]:
-    """Indices of good faces of as many people as possible, those of a person together, people in random order.
+    """Indices of good faces of as many people as possible, grouped by person, with people in random order.
 
-    Of the better half of the faces, at most ``MAX_FACES`` are taken: first one of each person, then a second one, and
-    so on. A face of nobody known counts as one of another person. The order is the same every time.
+    Of the better half of the faces, at most ``MAX_FACES`` are taken: first one per person, then a second one, and
+    so on. A face whose person is not known counts as another person. The order is the same every time.
     """
     taken: Counter[str | int] = Counter()
     good = []

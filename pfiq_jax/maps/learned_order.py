@@ -1,4 +1,4 @@
-"""The order of pixels that is learned on each image: what a map can reach by many passes."""
+"""The order of pixels that is learned on each image: how good a map can become by many passes."""
 
 import jax
 import jax.numpy as jnp
@@ -17,22 +17,22 @@ PATCHES = 28  # per side
 RATE = 0.15  # of Adam, in standard deviations of the order
 SOFTNESS = 0.1  # of a mask's edge, in the same unit
 INSERTION_WEIGHT = 0.75  # deletion is learned faster, so it gets the smaller weight, 1 - 0.75
-LEAST_SHARE, MOST_SHARE = 0.05, 0.95  # of the patches that a step takes
+LEAST_SHARE, MOST_SHARE = 0.05, 0.95  # of the patches that a step inserts and removes
 GOLDEN_RATIO = 0.618034  # its multiples modulo 1 are spread evenly, for any number of steps
 
 
 @per_face
 def learned_order(recognizer: Recognizer, images: Images, *, steps: int = 48) -> PixelQuality:
-    """The order of pixels that keeps the face recognisable with few of them, and loses it without them.
+    """An order of the pixels: with the first ones the face is recognised, without them it is not.
 
     Higher is better. The order starts from the logarithm of the default map on 28x28 patches. Each step takes a share
-    of the best patches, puts them into the blurred image and removes them from the image, and learns from the
-    similarity of both to the image itself. Deterministic.
+    of the best patches, inserts them into the blurred image and removes them from the image. It improves the order by
+    the gradients of the similarity of both to the image itself. Deterministic.
 
     Args:
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
-        steps: of Adam; each costs two forward and two backward passes.
+        steps: number of steps of Adam; each costs two forward and two backward passes.
 
     Raises:
         PfiqError: for fewer than one step, and for images of another shape, dtype or range.
@@ -68,7 +68,7 @@ def learned_order(recognizer: Recognizer, images: Images, *, steps: int = 48) ->
     # optax mixes dtypes and ranks, which stricter callers forbid
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         (order, _), _ = jax.lax.scan(step, (first, adam.init(first)), shares)
-    # Half of the start is added, since what was learned is certain only of the patches that some step decided on.
+    # Half of the start is added, since only patches that were near the threshold of some step have learned their place.
     full = _enlarge(order + first / 2, pixels.shape[1:3])[..., 0]
     return PixelQuality(start.quality, start.gradient, jax.nn.sigmoid(full))
 

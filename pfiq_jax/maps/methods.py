@@ -22,7 +22,8 @@ from pfiq_jax.quality.ser_fiq_closed_form import ser_fiq_closed_form
 MapMethod = Method[PixelQuality]
 ActivationMethod = Method[Array]
 
-# The raw score in place of PLQ's scale: pixels keep their order on networks where that scale is nearly 0 for all faces.
+# Uses the raw score instead of PLQ's scale, so that pixels keep their order on networks where this scale is nearly 0
+# for all faces.
 _plq = functools.partial(
     pixel_quality, regressor="published", quality=functools.partial(ser_fiq_closed_form, output_norm=False)
 )
@@ -111,7 +112,7 @@ MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
 """Every pixel map's record by its name; ``compute`` returns quality, gradient and map, higher is better."""
 
 DEFAULT_MAP_METHOD = "contribution"
-"""Of the maps that cost one backward pass, the best on both networks measured."""
+"""Of the maps that take one backward pass, the best on both networks measured."""
 
 ACTIVATION_METHODS: Mapping[str, ActivationMethod] = MappingProxyType(
     {
@@ -130,4 +131,4 @@ The passes of ``score_cam`` are those of the bundled network, which has 1,024 ch
 """
 
 DEFAULT_ACTIVATION_METHOD = "sampled_score_cam"
-"""Correlates with the full Score-CAM as well as the published variants with each other, in 1/16 of the time."""
+"""About as similar to the full Score-CAM as the two published variants are to each other, in 1/16 of the time."""

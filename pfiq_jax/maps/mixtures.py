@@ -1,7 +1,7 @@
 """Maps from mixtures of the image and a blurred copy: integrated gradients and Shapley values.
 
-A mixture m in [0, 1] of the image (1) and its blurred copy (0), pixel by pixel, has an embedding with the cosine
-similarity c(m) to the image's own embedding. The derivative of c by m is what each pixel's detail is worth at that
+A mixture m takes each pixel between the blurred copy (0) and the image (1). Its embedding has the cosine similarity
+c(m) to the image's own embedding. The derivative of c by m measures how much the detail of each pixel adds at that
 mixture. The two methods differ in the mixtures at which they evaluate it.
 """
 
@@ -26,14 +26,15 @@ Masks = Float[Array, "samples #batch height width 1"]
 
 @per_face
 def integrated_gradients(recognizer: Recognizer, images: Images, *, steps: int = 8) -> PixelQuality:
-    """What each pixel's detail adds on the straight path from the blurred image to the image; higher is better.
+    """How much each pixel's detail adds to the similarity, from the blurred image to the image; higher is better.
 
-    Signed: the detail of pixels below 0.5 makes the face less similar to itself. Deterministic.
+    The mixtures lie on the straight path between the two. The map is signed: the detail of pixels below 0.5 makes the
+    face less similar to itself. Deterministic.
 
     Args:
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
-        steps: on the path; each costs a forward and a backward pass.
+        steps: number of mixtures on the path; each costs a forward and a backward pass.
 
     Raises:
         PfiqError: for fewer than one step, and for images of another shape, dtype or range.
@@ -50,17 +51,17 @@ def integrated_gradients(recognizer: Recognizer, images: Images, *, steps: int =
 
 @per_face
 def shapley(key: jax.Array, recognizer: Recognizer, images: Images, *, samples: int = 16) -> PixelQuality:
-    """What each pixel's detail adds to random coalitions of 14x14 patches; higher is better.
+    """How much each pixel's detail adds to random coalitions of 14x14 patches; higher is better.
 
-    The Shapley value is the mean of the multilinear extension's derivative over coalitions that each patch joins with
-    one probability, itself spread evenly over 0..1 (Owen 1972). Signed: the detail of pixels below 0.5
-    makes the face less similar to itself.
+    The Shapley value is the mean derivative of the multilinear extension over random coalitions. All patches join a
+    coalition with the same probability, and these probabilities are spread evenly over 0..1 (Owen 1972). The map is
+    signed: the detail of pixels below 0.5 makes the face less similar to itself.
 
     Args:
         key: a JAX random key; the same key gives the same map, in any batch.
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
-        samples: coalitions; each costs a forward and a backward pass.
+        samples: number of coalitions; each costs a forward and a backward pass.
 
     Raises:
         PfiqError: for fewer than one sample, and for images of another shape, dtype or range.
@@ -80,7 +81,7 @@ def _coalitions(key: jax.Array, recognizer: Recognizer, samples: int) -> Masks:
 
 
 def _by_mixtures(recognizer: Recognizer, images: Images, masks: Masks) -> PixelQuality:
-    """A map of what pixels are worth at some mixtures, in units of its own mean."""
+    """The map of how much pixels add at some mixtures, in units of its own mean."""
     seen = recognizer.forward(images)
     own = normalize(seen.embedding)
     blurred = blurred_fill(seen.images)

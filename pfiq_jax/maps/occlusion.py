@@ -1,4 +1,4 @@
-"""Exhaustive occlusion: what the embedding loses where a square of the face is blurred away."""
+"""Exhaustive occlusion: how much the embedding changes when a square of the face is blurred."""
 
 import jax
 import jax.numpy as jnp
@@ -18,15 +18,15 @@ HALF_LOSS = 0.01
 
 @per_face
 def occlusion(recognizer: Recognizer, images: Images, *, side: int = 16, step: int = 8) -> PixelQuality:
-    """How much of the cosine to the image's own embedding the squares around a pixel take away; higher is better.
+    """How much the cosine to the image's own embedding falls when the squares around a pixel are blurred.
 
-    Squares are replaced by the blurred image one at a time. A pixel's loss is the mean loss of
-    the squares that contain it. The map is 0.5 where that loss is 0.01. Deterministic. Quality and gradient are those
-    of ``pixel_quality``.
+    Higher is better. Squares are replaced by the blurred image one at a time. The loss of a square is the decrease of
+    the cosine. The loss of a pixel is the mean loss of the squares that contain it. The map is 0.5 where this loss is
+    0.01. Deterministic. Quality and gradient are those of ``pixel_quality``.
 
     Args:
         recognizer: the network to explain.
-        images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``. On each side ``side`` pixels or more.
+        images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``. At least ``side`` pixels high and wide.
         side: of the squares, in pixels, at least 1.
         step: from one square to the next, in pixels, at least 1 and at most ``side``, so that no pixel is left out.
 
@@ -37,7 +37,7 @@ def occlusion(recognizer: Recognizer, images: Images, *, side: int = 16, step: i
         Zeiler and Fergus, "Visualizing and understanding convolutional networks", ECCV 2014, section 4.2.
     """
     if not 1 <= step <= side:
-        raise PfiqError(f"side is {side} and step {step}; give a step of 1 or more, and a side that is not smaller.")
+        raise PfiqError(f"side is {side} and step is {step}; give 1 <= step <= side.")
     start = pixel_quality(recognizer, images)
     seen = recognizer.forward(images)
     own, blurred = normalize(seen.embedding), blurred_fill(seen.images)

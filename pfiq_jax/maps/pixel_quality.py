@@ -1,13 +1,12 @@
 """Pixel-level quality: which pixels of a face make it useful for recognition, and where it lacks what good faces have.
 
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021 (PLQ), and
-the code of its authors; S and w mean the same there. A regressor that is linear in the embedding is made for one image,
-so that it returns this image's quality. The magnitude of its gradient by the pixels is PLQ's map. The default map here
-shows contributions in the place of gradients (``maps/contribution.py``), times the quality. A map is
+the code of its authors; S and w mean the same there. PLQ makes a regressor for one image, which is linear in the
+embedding and returns the quality of this image. PLQ's map is the magnitude of the regressor's gradient by the pixels.
+The default map here shows contributions instead of gradients (``maps/contribution.py``), times the quality. A map is
 1 - 1 / (1 + a s^b) of the saliency s of a pixel:
 
-- "contribution": what the place of the pixel contributes to the function that the regressor stands for
-  (``maps/regressors.py``).
+- "contribution": how much the place of the pixel contributes to the regressor's function (``maps/regressors.py``).
 - "magnitude" (PLQ): the mean over RGB of the gradient's magnitude.
 """
 
@@ -30,8 +29,8 @@ from pfiq_jax.recognizers.forward import Forward, Images, per_face
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 PUBLISHED_A = 10**7.5  # a map of 0.5 at a gradient of 10**-3.75 per grey level
-# The following give the median pixel of LFW faces 0.5 on the bundled network (benchmarks/map_scale.py).
-LEAST_NORM_A = 10**8.6  # per dimension of the embedding, since a log's gradient falls with their number
+# With the following scales, the median pixel of LFW faces is 0.5 on the bundled network (benchmarks/map_scale.py).
+LEAST_NORM_A = 10**8.6  # per dimension of the embedding, since the gradient of a log falls with their number
 HALF_CONTRIBUTIONS = {
     "equal_weights": 25.0,
     "published": 36.0,
@@ -49,14 +48,14 @@ class PixelQuality(NamedTuple):
     """The quality of a face, and where it comes from.
 
     Attributes:
-        quality: one score per image, from the quality function; higher is better.
+        quality: one score per image, as the argument ``quality`` returns it; by default scaled. Higher is better.
         gradient: (height, width, 3) per image: the regressor's gradient, per grey level of RGB 0..255.
         map: (height, width) per image, in [0, 1]; higher is better. How much the place of a pixel contributes to the
-            quality, on one scale for all images of a recogniser. A magnitude, without direction. The background is
+            quality, as a magnitude without direction, on one scale for all images of a recogniser. The background is
             low, since it contributes little to any face.
         deficit: (height, width) per image, in [0, 1]; 1 is worst. The share of good faces that lack less at this
             place (``pfiq_jax/good_faces.py``). On good faces it is uniform: one pixel in a hundred has 0.99 or more.
-            None if the recogniser has no ``good_faces``, and for other maps than the default.
+            None if the recogniser has no ``good_faces``, and for maps other than the default.
     """
 
     quality: Float[Array, "*batch"]
@@ -92,26 +91,30 @@ def pixel_quality(
 ) -> PixelQuality | tuple[PixelQuality, Any]:
     """Quality, its pixel map and the deficit, from one forward and one backward pass.
 
-    Higher is better in quality and map.
+    For quality and map, higher is better. For the deficit, lower is better.
 
     Args:
         recognizer: the network to explain.
-        images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``. From a ``Forward`` the trunk runs again,
-            since a backward pass needs what happened inside.
-        quality: ``(recognizer, forward) -> scores``, one score per image, from the forward pass that the map needs
-            anyway; every quality method is such a function. Or the name of a method, for its ``face_quality``. Or an
-            array of scores. By default ``face_quality`` of the default method, with "published" ``plq_quality``.
+        images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``. With a ``Forward`` the trunk runs again,
+            since the backward pass needs its intermediate values.
+        quality: one of four things:
+
+            - a function ``(recognizer, forward) -> scores``, one score per image, from the forward pass that the map
+              needs anyway; every quality method is such a function;
+            - the name of a method, for its ``face_quality``;
+            - an array with one score per image;
+            - None, for ``face_quality`` of the default method, or ``plq_quality`` with the regressor "published".
         has_aux: whether ``quality`` returns ``(scores, aux)``, as in ``jax.grad``. Then this function returns
             ``(PixelQuality, aux)``, where aux is a pytree of arrays with one row per image.
         regressor: one of "equal_weights", "published" (PLQ's), "least_norm", "relative_norm" and
             "ser_fiq_closed_form"; ``maps/regressors.py`` defines them.
-        saliency: what the map shows. By default "contribution", with "published" "magnitude".
-        a: scale of the map, in 1 / (s ** b). By default the published 10**7.5, or what gives the median pixel of LFW
-            faces 0.5 on the bundled network.
+        saliency: what the map shows. By default "magnitude" with the regressor "published", otherwise "contribution".
+        a: scale of the map, in 1 / (s ** b). By default the published 10**7.5 for magnitudes with "published" and
+            "equal_weights", otherwise the value at which the median pixel of LFW faces is 0.5 on the bundled network.
         b: exponent of the map.
 
     Raises:
-        PfiqError: for images of another shape, dtype or range, another number of scores, and an unknown option.
+        PfiqError: for images of another shape, dtype or range, a wrong number of scores, and an unknown option.
 
     Example:
         >>> pixels = pfiq_jax.pixel_quality(recognizer, face)
@@ -156,16 +159,16 @@ def quality_weight(
     *,
     is_own: bool = True,
 ) -> Float[Array, " batch"]:
-    """What contributions and gradients are multiplied by: the quality, as PLQ does.
+    """The factor of contributions and gradients: the quality, as in PLQ.
 
     A quality nearer to 0 than 1e-4 counts as 1e-4, so that maps do not underflow. Without a scale that was fitted to
-    the recogniser, all its faces can have nearly 0, which says nothing about them; 1 takes its place.
+    the recogniser, the quality of all its faces can be nearly 0, whatever the face, so the factor is 1 instead.
 
     Args:
         recognizer: the network to explain.
         scores: the quality of each face.
-        regressor: "published" takes any quality as it is.
-        is_own: whether the scores are ``face_quality``.
+        regressor: with "published", any quality is used as it is.
+        is_own: whether the scores are ``face_quality`` of the default method.
     """
     if regressor == "published":
         return scores
@@ -189,16 +192,16 @@ def _default_scale(regressor: str, saliency: str, dim: int) -> float:
 
 
 def plq_quality(recognizer: Recognizer, images: Images) -> Float[Array, "*batch"]:
-    """The quality in the published code of PLQ, by the closed form: SER-FIQ without the last BatchNorm, scaled."""
+    """The quality in the published code of PLQ: SER-FIQ without the last BatchNorm, scaled; here by the closed form."""
     return PUBLISHED_SER_FIQ.scale(ser_fiq_closed_form(recognizer, images, output_norm=False))
 
 
 def quality_map(
     gradient: Float[Array, "*batch height width 3"], *, a: float = PUBLISHED_A, b: float = 2.0
 ) -> Float[Array, "*batch height width"]:
-    """PLQ's map v of a gradient per grey level: 1 - 1 / (1 + a S^b), S the mean magnitude over RGB; in [0, 1].
+    """PLQ's map of a gradient per grey level, in [0, 1]: 1 - 1 / (1 + a S^b), where S is the mean magnitude over RGB.
 
-    By default v(10**-3.75) is 0.5.
+    With the defaults, a mean magnitude of 10**-3.75 gives 0.5.
     """
     return squash(jnp.mean(jnp.abs(gradient), -1), a=a, b=b)
 

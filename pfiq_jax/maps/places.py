@@ -34,8 +34,8 @@ def layer_contribution(recognizer: Recognizer, images: Images, *, resolution: in
     Args:
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
-        resolution: 2, 3 or 4, as GraFIQs counts the blocks: 28x28, 14x14 and 7x7 places on most networks. A custom
-            network has only one.
+        resolution: 2, 3 or 4, numbered as the blocks of ``grafiqs``: 28x28, 14x14 and 7x7 places on most networks. A
+            custom network has only one.
 
     Raises:
         PfiqError: for images of another shape, dtype or range.
@@ -57,9 +57,10 @@ def unit_contribution(
     """The exact contributions of the units' places to the embedding y, which is affine in the units.
 
     A place p adds the vector c_p to the head's bias. "exact" shows its part along y, <c_p, y> / |y|, in units of the
-    mean magnitude over places: 0.5 is none, lower works against the embedding. "coherence" shows the cosine of c_p to
-    the sum of all other places' vectors, from 0 (opposite) to 1: whether a place says what the others say. Costs a
-    product with the head's matrix for each place. Heads that pool have one place, and so a constant map.
+    mean magnitude over places. 0.5 is no contribution; a lower value works against the embedding. "coherence" shows the
+    cosine of c_p to the sum of the vectors of all other places, scaled from 0 (opposite) to 1: whether a place agrees
+    with the others. It takes a product with the head's matrix per place. Heads that pool have one place, so their map
+    is constant.
 
     Args:
         recognizer: the network to explain.
@@ -83,7 +84,7 @@ def unit_contribution(
 
 
 def _parts(recognizer: Recognizer, units: Float[Array, "batch *places channels"]) -> Float[Array, "batch place dim"]:
-    """What each place adds to the head's bias."""
+    """The vector that each place adds to the head's bias."""
     places = units.shape[1:-1]
     one_place = np.eye(int(np.prod(places)), dtype=np.float32).reshape(-1, 1, *places, 1)
     bias = recognizer.project(jnp.zeros_like(units))

@@ -1,7 +1,7 @@
-"""What a map explains: functions of the forward pass that are linear in the embedding, or are taken as linear.
+"""What a map explains: functions of the forward pass that are linear in the embedding, or are treated as linear.
 
-A regressor of one image returns this image's quality Q from its embedding (PLQ). Its gradient is Q times the gradient
-of one of these functions.
+In PLQ, a regressor is made for one image, and returns the quality Q of this image from its embedding. Its gradient is
+Q times the gradient of one of these functions.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,8 +31,9 @@ def equal_weights(recognizer: Recognizer, seen: Forward) -> Explained:
 def published(recognizer: Recognizer, seen: Forward) -> Explained:
     """PLQ's: equal weights 1 / sum(e) on the normalised embedding e, without the head's last BatchNorm.
 
-    The sum of an embedding may lie anywhere near 0, so the scale of the gradient is arbitrary and the maps of two
-    images cannot be compared. On ten published MagFace embeddings it varies 37-fold, the map's argument 1300-fold.
+    The sum of an embedding can be arbitrarily near 0. The scale of the gradient is therefore arbitrary, and the maps of
+    two images cannot be compared. On ten published MagFace embeddings the scale varies 37-fold, and the argument of the
+    map 1300-fold.
     """
     total = jnp.sum(normalize(without_output_norm(recognizer).project(seen.units)), -1)
     fixed = jax.lax.stop_gradient(total)
@@ -40,9 +41,10 @@ def published(recognizer: Recognizer, seen: Forward) -> Explained:
 
 
 def least_norm(recognizer: Recognizer, seen: Forward) -> Explained:
-    """The log of the embedding's length ``|y|``: of all weights with w . y = Q the shortest are ``Q y / |y|^2``.
+    """The log of the embedding's length ``|y|``, for the regressor of least norm.
 
-    They are unique, they rotate with the embedding space and scale inversely with it.
+    Of all weights with w . y = Q, the weights of least norm are ``Q y / |y|^2``. They are unique, rotate with the
+    embedding space and scale inversely with it.
     """
     return jnp.log(at_least(squared_norm(seen.embedding), TINY)) / 2
 

@@ -1,9 +1,9 @@
 """Score-CAM from a sample of the channels: 65 forward passes instead of one per channel.
 
-Introduced here. In Score-CAM every channel counts, and the weights of most are similar: on the networks measured their
-mean is two to three times their spread. So the map is mainly the sum of all masks, and of the weights it needs only
-how they change with the mask. Maps that follow gradients (Grad-CAM, LayerCAM, gradient times activation), or only the
-channels of most energy or of the greatest weight, show other things (``benchmarks/activation_maps.py``).
+Introduced here. In Score-CAM every channel counts, and most weights are similar. On the networks that were measured,
+their mean is two to three times their spread. The map is therefore mainly the sum of all masks, and it depends on the
+weights only by how they change with the mask. Maps from gradients (Grad-CAM, LayerCAM, gradient times activation), or
+from the channels of most energy or greatest weight only, agree less with it (``benchmarks/activation_maps.py``).
 """
 
 import jax
@@ -24,7 +24,7 @@ from pfiq_jax.recognizers.forward import Forward, Images, per_face, variants_at_
 from pfiq_jax.recognizers.recognizer import Recognizer
 from pfiq_jax.vectors import TINY
 
-RIDGE = 0.3  # of the mean variance of a mask's places; the best of 0.01 to 1 on both networks measured
+RIDGE = 0.3  # relative to the mean variance of a mask's places; the best of 0.01 to 1 on both networks measured
 
 
 @per_face
@@ -33,16 +33,16 @@ def sampled_score_cam(
 ) -> Float[Array, "*batch height width"]:
     """Score-CAM's map from some of its channels; in [0, 1], higher is more active.
 
-    The similarity of a masked image is approximated by an affine function of the mask. It is fitted, by ridge
-    regression on the places of the grid, to channels spaced evenly among all; then it predicts the weight of every
-    channel from its mask. Otherwise as ``score_cam`` with its defaults. On 18 faces, six of them spoiled, and two
-    networks it correlated with the full map by 0.992 to 0.998, as well as the two variants of ``score_cam`` do.
+    The similarity of a masked image is approximated by an affine function of the mask. The function is fitted to
+    evenly spaced channels, by ridge regression on the places of the grid, and predicts the weight of every channel from
+    its mask. In all else the map is that of ``score_cam`` with its defaults. It correlates with the full map about as
+    well as the two variants of ``score_cam`` do with each other (``benchmarks/results/activation_maps.md``).
 
     Args:
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
-        num_channels: to fit to, or all if the network has fewer; each costs a forward pass.
-        chunk_size: masked images in memory at a time; with more faces than that, as many as there are faces.
+        num_channels: number of channels to fit to, or all if the network has fewer; each costs a forward pass.
+        chunk_size: masked images in memory at a time, but at least one per face.
 
     Raises:
         PfiqError: for images of another shape, dtype or range, and for ``num_channels`` or a chunk size below 1.

@@ -1,12 +1,12 @@
 """Score-CAM: weight each channel's activation by how well the face, masked by it, keeps its embedding.
 
 Source: Wang et al., "Score-CAM: Score-Weighted Visual Explanations for Convolutional Neural Networks", CVPR workshops
-2020, and two programs of it. Fu and Damer ("Explainability of the Implications of Supervised and Unsupervised Face
+2020, and two published programs. Fu and Damer ("Explainability of the Implications of Supervised and Unsupervised Face
 Image Quality Estimations Through Activation Map Variation Analyses", WACVW 2022, AMVA) made their maps this way.
 
-A mask multiplies the network's input, as in both programs: what it covers becomes the mean of the recogniser's
-preprocessing, mid-grey for ArcFace's. A custom network that takes pixels as they are (``PIXELS``) has the
-mean 0, so covered pixels are black; if it centres them itself, let a ``Preprocessing`` do that instead.
+As in both programs, a mask multiplies the network's input. Masked pixels become the mean of the recogniser's
+preprocessing, which is mid-grey for ArcFace's. For a custom network that takes pixels as they are (``PIXELS``), the
+mean is 0 and masked pixels are black. If such a network centres the pixels itself, use a ``Preprocessing`` instead.
 """
 
 from typing import Literal
@@ -38,32 +38,32 @@ def score_cam(
     score: Score = "cosine",
     chunk_size: int = CHUNK_SIZE,
 ) -> Float[Array, "*batch height width"]:
-    """Activation maps in [0, 1], from one forward pass and another for every channel of the features.
+    """Score-CAM: activation maps in [0, 1], from one forward pass and one more per channel of the features.
 
-    Each channel A_c of the features, enlarged to the size of the image (bilinear), is a mask M_c. The image is masked
-    by it. The score w_c measures how much of the face is left. The map is the positive part of the sum of w_c M_c,
-    scaled so that its least pixel is 0 and its greatest 1. Higher is more active: more of what keeps the embedding
-    lies there. A map compares places of one face, not faces.
+    Each channel A_c of the features, enlarged to the size of the image (bilinear), is a mask M_c. The score w_c of the
+    image that is masked by it measures how much of the face is left. The map is the positive part of the sum of
+    w_c M_c, scaled so that its least pixel is 0 and its greatest 1. Higher is more active: such pixels keep more of the
+    embedding. A map compares the places of one face. Maps of different faces cannot be compared.
 
     - "amva" (the program by yiskw713, which AMVA's published code follows): the positive part of A_c, divided by its
-      range over the image. Its least value is not subtracted. So the mask of a channel that is nowhere 0 leaves
+      range over the image. Its least value is not subtracted. The mask of a channel without zeros can therefore leave
       [0, 1], and the masked image 0..255, as in the published program.
-    - "paper" (the program of the paper's authors): A_c scaled to 0..1, without channels that are flat; the sum is
+    - "paper" (the program of the paper's authors): A_c scaled to 0..1, without channels that are flat. The sum is
       over A_c itself instead of M_c.
 
-    Masked copies pass through the network in chunks, of all faces side by side, so a batch that is distributed over
-    devices stays distributed. Memory does not grow with the channels. Not meant to be differentiated: that would keep
-    what every pass computes.
+    Masked copies pass through the network in chunks, with all faces in parallel, so a batch that is distributed over
+    devices stays distributed. Memory does not grow with the channels. The function is not meant to be differentiated,
+    since the intermediate values of every pass would be kept.
 
     Args:
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
         variant: which of the two programs to follow.
         score: of a masked image. "cosine" is the similarity of its embedding to the image's own. "argmax_softmax", as
-            published, takes the greatest dimension of the embedding for a class. "neg_l2" is by how much its embedding
-            is nearer to the image's own than the embedding of an image that is masked completely (the paper's increase
-            of confidence, equation 6; the distance alone would make every weight negative and every map 0).
-        chunk_size: masked images in memory at a time; with more faces than that, as many as there are faces.
+            published, treats the greatest dimension of the embedding as a class. "neg_l2" is how much nearer its
+            embedding is to the image's own than the embedding of an image that is masked completely (the paper's
+            increase of confidence, equation 6). The distance alone would make every weight negative and every map 0.
+        chunk_size: masked images in memory at a time, but at least one per face.
 
     Raises:
         PfiqError: for images of another shape, dtype or range, an unknown option, and a chunk size below 1.
@@ -110,7 +110,7 @@ def masked_scores(
     score: Score,
     at_once: int,
 ) -> Float[Array, " channels"]:
-    """The scores of one face masked by each channel, from one pass of the trunk each, some masks at once."""
+    """The scores of one face masked by each channel, from one pass of the trunk per channel, in chunks."""
     size = recognizer.preprocessing.size
     blank = blank_image(recognizer)
 
@@ -133,7 +133,7 @@ def channel_masks(grids: Grids, size: tuple[int, int], variant: Variant) -> Floa
 
 
 def summands(grids: Grids, size: tuple[int, int], variant: Variant) -> Grids:
-    """What the weights multiply, as grids: enlarging to the size of the image is linear, so it comes after the sum."""
+    """The terms that are weighted and added, as grids: enlarging is linear, so it can follow the sum."""
     if variant == "paper":
         return jnp.where(varies(grids), grids, 0)
 
@@ -144,7 +144,7 @@ def summands(grids: Grids, size: tuple[int, int], variant: Variant) -> Grids:
 
 
 def blank_image(recognizer: Recognizer) -> Float[Array, "1 height width 3"]:
-    """An image that is masked completely: what the preprocessing turns into zeros."""
+    """An image that is masked completely: the preprocessing turns it into zeros."""
     mean = jnp.asarray(recognizer.preprocessing.mean, jnp.float32)
     if recognizer.preprocessing.channel_order == "BGR":
         mean = mean[::-1]

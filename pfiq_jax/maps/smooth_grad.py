@@ -20,7 +20,7 @@ def smooth_grad(key: jax.Array, recognizer: Recognizer, images: Images, *, copie
         key: a JAX random key; the same key gives the same map, in any batch.
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``.
-        copies: with Gaussian noise of 16 grey levels; each costs a forward and a backward pass.
+        copies: number of copies with Gaussian noise of 16 grey levels; each costs a forward and a backward pass.
 
     Raises:
         PfiqError: for fewer than one copy, and for images of another shape, dtype or range.

@@ -64,5 +64,5 @@ def test_resolutions_of_a_real_network_differ(recognizer, faces):
 
 def test_occlusion_leaves_no_pixel_out(by_hand):
     recognizer, image = by_hand
-    with pytest.raises(PfiqError, match="side is 8 and step 16"):
+    with pytest.raises(PfiqError, match="side is 8 and step is 16; give 1 <= step <= side"):
         occlusion(recognizer, image, side=8, step=16)
