@@ -21,10 +21,10 @@ Part = Literal["trunk", "head", "quality_head"]
 
 @dataclass(frozen=True)
 class Architecture(Modules):
-    """A named recognition network; subclasses are frozen dataclasses of its options, so equal ones compile once.
+    """A named recognition network. Subclasses are frozen dataclasses of its options, so equal networks compile once.
 
     Its parameters are a nested dictionary ``{"trunk": ..., "head": ...}`` of arrays, with ``"quality_head"`` if the
-    network has one. All keys are strings, those of lists two digits.
+    network has one. All keys are strings. The keys of lists have two digits ("00", "01").
     """
 
     parts = get_args(Part)
@@ -38,7 +38,7 @@ class Architecture(Modules):
         """The module from features to the embedding."""
 
     def build_quality_head(self, rngs: nnx.Rngs) -> nnx.Module | None:
-        """The module from the embedding to a learned quality (batch, 1); None for networks without one."""
+        """The module from the embedding to the quality (batch, 1); None for networks without a quality head."""
         return None
 
     @property
@@ -51,7 +51,7 @@ class Architecture(Modules):
         return self.module("trunk", parameters)(images.astype(self._trunk_dtype(parameters)))
 
     def units(self, parameters: PyTree[Array], features: Features) -> Units:
-        """What dropout acts on where the network was trained with it."""
+        """The units: what dropout acts on, if the network was trained with dropout."""
         return self.module("head", parameters).units(features)
 
     def project(self, parameters: PyTree[Array], units: Units) -> Embedding:
@@ -65,13 +65,13 @@ class Architecture(Modules):
         *,
         offsets: Mapping[str, Array] = MappingProxyType({}),
     ) -> dict[str, Layer]:
-        """All layers of the network while it runs, by their names, such as ``trunk.stages.00.01.conv1``.
+        """Input and output of all layers of the network, by their names, such as ``trunk.stages.00.01.conv1``.
 
         Args:
             parameters: as for ``trunk``.
             images: preprocessed.
-            offsets: what is added to the output of layers, by their names. The gradient by an offset of zeros is the
-                gradient by that layer's output.
+            offsets: arrays to add to the outputs of layers, by the names of the layers. The gradient by an offset of
+                zeros is the gradient by the output of the layer.
         """
         x: Any = images
         found: dict[str, Layer] = {}

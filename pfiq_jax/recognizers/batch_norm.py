@@ -1,4 +1,4 @@
-"""BatchNorm by running statistics, which training moves as torch does."""
+"""BatchNorm with running statistics, which training updates as in PyTorch."""
 
 import jax
 from flax import nnx
@@ -6,12 +6,12 @@ from jax.typing import DTypeLike
 
 
 class BatchNorm(nnx.BatchNorm):
-    """BatchNorm (Ioffe and Szegedy 2015, algorithms 1 and 2), by its running statistics unless set otherwise.
+    """BatchNorm (Ioffe and Szegedy 2015, algorithms 1 and 2), by default with its running statistics.
 
-    It computes in the dtype of its statistics unless another one is given; the result has the dtype of the input.
+    It computes in the dtype of its statistics unless another dtype is given; the result has the dtype of the input.
 
-    If ``use_running_average`` is set to False, it uses the mean and variance of the batch, and moves its own towards
-    them: the variance towards the unbiased estimate, as torch does and Flax does not.
+    If ``use_running_average`` is False, it uses the mean and variance of the batch, and moves its statistics towards
+    them. The variance moves towards the unbiased estimate, as in PyTorch; in Flax, it does not.
     """
 
     def __init__(self, width: int, epsilon: float, rngs: nnx.Rngs, *, dtype: DTypeLike | None = None):

@@ -1,8 +1,9 @@
 """Depthwise 3x3 convolution, as a JAX primitive that is linear in the images and in the kernel.
 
 On CPUs, XLA's grouped convolution is several times slower than nine shifted multiply-adds. JAX's own gradient of these
-(nine padded adds) costs six times the forward pass, so the transpose is written here in the form of the forward pass.
-A ``custom_vjp`` would do for reverse mode; a primitive has a rule for each of forward mode, reverse mode and ``vmap``.
+(nine padded adds) takes six times as long as the forward pass, so the transpose is written here in the form of the
+forward pass. A ``custom_vjp`` would suffice for reverse mode; a primitive has rules for forward mode, reverse mode and
+``vmap``.
 """
 
 import functools
@@ -18,16 +19,16 @@ from jaxtyping import Array, Float
 def depthwise_conv(
     x: Float[Array, "batch height width channels"], kernel: Float[Array, "3 3 channels"], stride: int
 ) -> Float[Array, "batch new_height new_width channels"]:
-    """Depthwise 3x3 convolution with one pixel of zero padding; height and width divide by the stride."""
+    """Depthwise 3x3 convolution with one pixel of zero padding; height and width are multiples of the stride."""
     kernel = jnp.expand_dims(kernel, range(x.ndim - 3))
     return depthwise_conv_p.bind(x, kernel, stride=stride, transposed=False)
 
 
-# In what follows, x is (*leading, height, width, channels) and the kernel (*leading, 3, 3, channels). The leading axes
-# are the batch and, in front of it, those of `vmap`; where one argument has an axis of 1, it is broadcast.
+# Below, x is (*leading, height, width, channels) and the kernel is (*leading, 3, 3, channels). The leading axes are
+# those of `vmap`, then the batch. An argument with an axis of length 1 is broadcast.
 @functools.partial(jax.jit, static_argnames=("stride", "transposed"))
 def _convolve(x: jax.Array, kernel: jax.Array, *, stride: int, transposed: bool) -> jax.Array:
-    """The convolution, or its transpose with respect to the images, which is one of images with stride 1."""
+    """The convolution, or its transpose by the images; at stride 1 the transpose is a convolution too."""
     if not transposed:
         return _sum_of_taps(x, kernel, stride)
     return _sum_of_taps(x, kernel[..., ::-1, ::-1, :], 1) if stride == 1 else _transposed_stride_2(x, kernel)
@@ -50,17 +51,17 @@ def _tap_of(kernel: jax.Array, row: int, column: int) -> jax.Array:
 
 
 def _transposed_stride_2(gradient: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Input pixel u met tap k of output o where u = 2 o + k - 1: even pixels meet tap 1, odd ones taps 0 and 2."""
+    """Input pixel u meets tap k of output o if u = 2 o + k - 1: even pixels meet tap 1, odd pixels taps 0 and 2."""
     height, width = gradient.shape[-3:-1]
     padded = jnp.pad(gradient, (*[(0, 0)] * (gradient.ndim - 3), (0, 1), (0, 1), (0, 0)))
 
-    def met(row: int, column: int) -> jax.Array:  # tap 0 was met by the next output, taps 1 and 2 by this one
+    def met(row: int, column: int) -> jax.Array:  # tap 0 belongs to the next output, taps 1 and 2 to this one
         below, right = int(row == 0), int(column == 0)
         neighbour = padded[..., below : below + height, right : right + width, :]
         return neighbour * _tap_of(kernel, row, column)
 
     def alternate(even: jax.Array, odd: jax.Array, axis: int) -> jax.Array:
-        # One pair of axes at a time: a reshape that merges two pairs is refused where the batch is sharded explicitly.
+        # One pair of axes at a time: JAX refuses a reshape that merges two pairs if the batch is sharded explicitly.
         shape = (*even.shape[:axis], 2 * even.shape[axis], *even.shape[axis + 1 :])
         return jnp.stack([even, odd], axis + 1).reshape(shape)
 
@@ -79,13 +80,13 @@ def _transpose_by_images(gradient: jax.Array, x: Any, kernel: jax.Array, *, stri
     by_x = depthwise_conv_p.bind(gradient, kernel, stride=stride, transposed=not transposed)
     if jax.typeof(by_x) == x.aval:
         return by_x
-    # The images were the same along an axis of `vmap`, or on all devices of a `shard_map`: JAX sums over those.
+    # The images are the same along an axis of `vmap` or on all devices of a `shard_map`, so JAX sums over these.
     one = jnp.where(True, 1, by_x)
     return jax.linear_transpose(lambda x: x * one, x.aval)(by_x)[0]
 
 
 def _transpose_by_kernel(gradient: jax.Array, x: jax.Array, kernel: Any, **options: Any) -> jax.Array:
-    """JAX's own, which also sums over the right axes under ``shard_map``."""
+    """JAX's own transpose, which also sums over the right axes under ``shard_map``."""
     return jax.linear_transpose(lambda kernel: _convolve(x, kernel, **options), kernel.aval)(gradient)[0]
 
 

@@ -1,4 +1,4 @@
-"""The heads of recognition networks: pooling?, BatchNorm?, dropout, dense, BatchNorm."""
+"""The heads of recognition networks: optional pooling, optional BatchNorm, dropout, dense layer, BatchNorm."""
 
 from typing import Literal
 
@@ -16,12 +16,12 @@ Pooling = Literal["none", "mean", "depthwise"]
 class EmbeddingHead(nnx.Module):
     """Features (batch, rows, columns, channels) to a (batch, dim) embedding, not normalised.
 
-    Without pooling it is ArcFace's head of type E on a grid of 7x7 units, whose dense kernel is (7, 7, channels, dim):
-    the converters permute the flattened CHW order of torch, MXNet and ONNX once. With pooling, dropout acts on the one
+    Without pooling it is ArcFace's head of type E on a grid of 7x7 units. Its dense kernel is (7, 7, channels, dim);
+    converters permute it from the flattened CHW order of PyTorch, MXNet and ONNX. With pooling, dropout acts on the one
     unit per channel that is left, and the kernel is (1, 1, channels, dim).
 
-    All products run in float32 at highest precision whatever the trunk's dtype, since SER-FIQ depends on differences
-    of a few thousandths.
+    All products run in float32 at the highest precision, whatever the dtype of the trunk, since SER-FIQ depends on
+    differences of a few thousandths.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class EmbeddingHead(nnx.Module):
         self.output_norm = _norm(dim, epsilon, rngs)
 
     def units(self, features: Features) -> Units:
-        """What dropout acts on, in float32."""
+        """The units, on which dropout acts, in float32."""
         units = features.astype(jnp.float32)
         if self.pool is not None:
             units = self.pool(units)
@@ -64,7 +64,7 @@ class EmbeddingHead(nnx.Module):
         return self.project(self.units(features))
 
     def squared_gains(self) -> Float[Array, "rows columns channels"]:
-        """Squared length of the change of the embedding when one unit grows by 1; ``project`` in closed form."""
+        """Squared length of the change of the embedding per unit if the unit grows by 1, in closed form."""
         norm = self.output_norm
         assert norm.scale is not None  # for the type checker: it has a scale unless use_scale is False
         scale = norm.scale[...].astype(jnp.float32) * jax.lax.rsqrt(norm.var[...].astype(jnp.float32) + norm.epsilon)

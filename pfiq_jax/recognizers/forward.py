@@ -1,4 +1,4 @@
-"""A forward pass as a value, and how public functions take it in the place of images."""
+"""A forward pass as a value, which public functions accept instead of images."""
 
 import functools
 import inspect
@@ -19,9 +19,9 @@ R = TypeVar("R")
 
 
 class Forward(NamedTuple):
-    """What one forward pass computed, for one image or a batch.
+    """The results of one forward pass, for one image or a batch.
 
-    Every quality and map method takes it in the place of images, so the trunk need not run again.
+    Every quality and map method accepts it instead of images, so that the trunk need not run again.
 
     Attributes:
         images: RGB, 0..255, as float32.
@@ -39,27 +39,27 @@ class Forward(NamedTuple):
 Images: TypeAlias = ArrayLike | Forward
 """RGB pixels, 0..255, (height, width, 3) or (batch, height, width, 3), or the ``Forward`` of such images.
 
-A range of values that cannot be 0..255 is an error where the values can be seen. They cannot be seen if the images are
-an argument of ``jax.jit``: then 0..255 is assumed, and pixels of 0..1 are scored as a black image.
+A range of values that cannot be 0..255 raises an error. Inside ``jax.jit`` the values of an argument are not known, so
+0..255 is assumed, and pixels of 0..1 are scored as a black image.
 """
 
 
 def per_face(function: Callable[P, R]) -> Callable[P, R]:
-    """Makes a function of a batch of faces public: it takes one face or a batch, checks it and compiles itself.
+    """Decorates a function of a batch. The public function takes one face or a batch, checks it, and is compiled.
 
-    The function has the arguments ``key`` (if it needs one), ``recognizer``, ``images``, and its options by keyword.
-    It gets images as a float32 array (batch, height, width, 3), or as the ``Forward`` of a batch, and returns a pytree
-    of arrays with one row per face. For a single image the public function returns that row.
+    The decorated function has the arguments ``key`` (if it requires one), ``recognizer``, ``images``, and its options
+    by keyword. It gets images as a float32 array (batch, height, width, 3), or as the ``Forward`` of a batch, and
+    returns a pytree of arrays with one row per face. For a single image, the public function returns its row.
 
-    Options are static, except those that are arrays: another value compiles again. A function as an option should be
-    defined once, since JAX recognises it by its identity.
+    Options are static, so another value compiles again, except for arrays. A function that is an option should be
+    defined once, since JAX compares functions by identity.
     """
     signature = inspect.signature(function)
 
     def run(before: tuple[Any, ...], images: Any, options: tuple[tuple[str, Any], ...], arrays: dict[str, Any]) -> Any:
         return function(*before, images, **dict(options), **arrays)
 
-    run.__name__ = run.__qualname__ = function.__name__  # names the compiled program in profiles
+    run.__name__ = run.__qualname__ = function.__name__  # the name of the compiled function in profiles
     compiled = jax.jit(run, static_argnums=2)
 
     @functools.wraps(function)
@@ -68,7 +68,7 @@ def per_face(function: Callable[P, R]) -> Callable[P, R]:
         *before, images = bound.args
         _check_order(bound)
         if not isinstance(images, Forward):
-            # Converted outside: pixels of any dtype then run the same program, and give the same bits.
+            # Converted outside, so that pixels of any dtype run the same program and give equal results.
             images = jnp.asarray(check_images(images, before[-1].preprocessing.size)).astype(jnp.float32)
         is_single = jnp.ndim(images.images if isinstance(images, Forward) else images) == 3
         if is_single:
@@ -82,19 +82,19 @@ def per_face(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def variants_at_once(limit: int, batch: object) -> int:
-    """How many variants of each face of a batch fit into a limit of faces in memory; 1 at least.
+    """The number of variants of each face of a batch that fit into a limit of faces in memory; at least 1.
 
     Args:
         limit: faces times variants.
-        batch: number of faces. It may be a symbol of ``jax.export``, for which the result is 1.
+        batch: number of faces. For a symbol of ``jax.export``, the result is 1.
     """
     return max(1, limit // batch) if isinstance(batch, int) and batch else 1
 
 
 def _check_order(bound: inspect.BoundArguments) -> None:
-    """Raises a PfiqError unless a recogniser is where it should be."""
+    """Raises a PfiqError unless the argument ``recognizer`` is a recogniser."""
     names = list(bound.arguments)[: len(bound.args)]
     found = bound.arguments["recognizer"]
     if not hasattr(found, "preprocessing"):  # recognizer.py imports this module
         order = ", ".join(names)
-        raise PfiqError(f"{type(found).__name__} is in the place of the recogniser; give ({order}) in this order.")
+        raise PfiqError(f"recognizer: is of type {type(found).__name__}; give ({order}) in this order.")

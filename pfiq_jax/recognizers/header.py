@@ -1,7 +1,7 @@
 """Everything of a recogniser that is not an array, as JSON: the header of weights files and of exported programs.
 
-The classes below are its schema. Headers come from strangers: every value has a type and a range, which is checked when
-a header is read and before one is written.
+The classes below are its schema. Headers are untrusted, so every value has a type and a range. They are checked when a
+header is read and before it is written.
 """
 
 import dataclasses
@@ -38,13 +38,13 @@ ARCHITECTURES: Mapping[str, type[Architecture]] = MappingProxyType(
 Finite = Annotated[float, Meta(ge=-1e30, le=1e30)]
 Length = Annotated[int, Meta(ge=1, le=2**16)]
 Epsilon = Annotated[float, Meta(gt=0, lt=1)]
-Side = Annotated[int, Meta(ge=75, le=1024)]  # below, FaceNet's convolutions have no output
-SIDES = range(97, 113)  # that the other trunks map to the 7x7 places that their heads take
+Side = Annotated[int, Meta(ge=75, le=1024)]  # for smaller sides, FaceNet's convolutions have no output
+SIDES = range(97, 113)  # sides that the other trunks map to the 7x7 places that their heads require
 Channels = tuple[Finite, Finite, Finite]
 Point = tuple[Finite, Finite]
 Text = Annotated[str, Meta(max_length=10_000)]
-PERCENTILES = (0, 101)  # how many there may be
-OPTIONS: Mapping[str, Any] = MappingProxyType(  # types of an architecture's options that are not bool, by their names
+PERCENTILES = (0, 101)  # allowed numbers of percentiles
+OPTIONS: Mapping[str, Any] = MappingProxyType(  # types of the options of architectures that are not bool, by name
     {"depth": Literal[18, 34, 50, 100, 200], "dim": Length, "epsilon": Epsilon, "head_epsilon": Epsilon}
 )
 
@@ -67,7 +67,7 @@ class PreprocessingHeader(Strict):
             raise ValueError("Expected a `scale` other than 0")
 
 
-# A ``Provenance``, in which older files lack some fields.
+# A ``Provenance``. Older files lack some of its fields.
 ProvenanceHeader = msgspec.defstruct(
     "ProvenanceHeader",
     [
@@ -104,7 +104,7 @@ class Header(Strict):
     """A recogniser without its arrays."""
 
     architecture: str
-    options: dict[str, Any]  # whose schema depends on the architecture
+    options: dict[str, Any]  # their schema depends on the architecture
     preprocessing: PreprocessingHeader
     dropout_rate: Annotated[float, Meta(ge=0, lt=1)]
     dropout_granularity: Literal["unit", "channel"]
@@ -112,8 +112,8 @@ class Header(Strict):
     storage_dtype: Literal["float32", "float16", "bfloat16"]
     provenance: ProvenanceHeader  # type: ignore[valid-type]
     calibrations: tuple[CalibrationHeader, ...] = ()
-    good_faces: Text | None = None  # what they were, in words; their numbers are arrays
-    learned_head: Text | None = None  # what it was fitted to, in words; its numbers are arrays
+    good_faces: Text | None = None  # description of the reference; its values are arrays
+    learned_head: Text | None = None  # description of the faces it was fitted to; its values are arrays
     format_version: int = 1
 
     def __post_init__(self) -> None:
@@ -128,10 +128,10 @@ class Header(Strict):
 
 
 def header_of(recognizer: Recognizer) -> dict[str, Any]:
-    """The static fields and the descriptions of a recogniser, as JSON holds them.
+    """The static fields and the descriptions of a recogniser, as values of JSON.
 
     Raises:
-        PfiqError: for a custom network, whose functions cannot be written; and for values that ``read_header`` refuses.
+        PfiqError: for a custom network, whose functions cannot be written, and for values that ``fields_of`` refuses.
     """
     network = recognizer.network
     names = {kind: name for name, kind in ARCHITECTURES.items()}
@@ -156,15 +156,15 @@ def header_of(recognizer: Recognizer) -> dict[str, Any]:
 
 
 def fields_of(header: Mapping[str, Any] | bytes) -> dict[str, Any]:
-    """The fields of a recogniser that ``header_of`` wrote, calibrations included.
+    """The fields of a recogniser that ``header_of`` wrote, including calibrations.
 
-    Of good faces and of the learned head only the words.
+    Of the reference of good faces and of the learned head, only the descriptions are returned.
 
     Args:
-        header: what ``header_of`` returned, or the same as JSON.
+        header: the result of ``header_of``, or its JSON.
 
     Raises:
-        PfiqError: for a header that does not describe a network of this release, or has a value out of its range.
+        PfiqError: for a header that does not describe a network of this release or has a value out of its range.
     """
     try:
         if isinstance(header, bytes):

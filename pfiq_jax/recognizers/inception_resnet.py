@@ -1,6 +1,6 @@
 """Inception-ResNet-v1 (Szegedy et al. 2017, figures 7 and 10 to 15) with FaceNet's head, as in facenet-pytorch.
 
-The layers have the same names as there, and as in the TensorFlow graph that it follows.
+The layers have the same names as in facenet-pytorch and in the TensorFlow graph that it follows.
 """
 
 from collections.abc import Callable, Iterable
@@ -21,7 +21,7 @@ from pfiq_jax.recognizers.modules import list_key
 
 
 class Conv(NamedTuple):
-    """The options in which the convolutions differ."""
+    """The options of a convolution."""
 
     width: int
     size: tuple[int, int] = (1, 1)
@@ -46,9 +46,9 @@ FEATURES = 1792
 class InceptionResNetV1(Architecture):
     """FaceNet: (batch, 160, 160, 3) to features (batch, 3, 3, 1792) to (batch, dim).
 
-    The mean over places belongs to the head, so the features still show where in the face they are, as activation maps
-    require. SER-FIQ's dropout acts on the 1792 means, where the network was trained with dropout (at a rate of 0.6).
-    The network was trained on upright boxes of a face detector, with a margin.
+    The mean over places belongs to the head, so that the features keep their places in the face, as activation maps
+    require. SER-FIQ's dropout acts on the 1792 means, as the dropout of the training did (rate 0.6). The network was
+    trained on upright boxes of a face detector, with a margin.
     """
 
     dim: int = 512
@@ -74,7 +74,7 @@ class InceptionResNetV1(Architecture):
 
 
 class InceptionResNetV1Trunk(nnx.Module):
-    """A stem to 17x17 places, and residual blocks there, at 8x8 and at 3x3."""
+    """A stem to 17x17 places, and residual blocks at 17x17, 8x8 and 3x3 places."""
 
     def __init__(self, *, epsilon: float, rngs: nnx.Rngs):
         layer = partial(ConvReLU, epsilon=epsilon, rngs=rngs)
@@ -101,7 +101,7 @@ class InceptionResNetV1Trunk(nnx.Module):
 
 
 class Branched(nnx.Module):
-    """Branches from the same input."""
+    """Branches with the same input."""
 
     def __init__(self, channels: int, branches: Branches, *, epsilon: float, rngs: nnx.Rngs):
         self.branches = nnx.List(
@@ -118,7 +118,7 @@ class Branched(nnx.Module):
 
 
 class ResidualBlock(Branched):
-    """Branches, joined and projected by a 1x1 convolution, added to their input with a small factor; ReLU?"""
+    """Branches, joined and projected by a 1x1 convolution, added to their input with a factor; optional ReLU."""
 
     def __init__(
         self,
@@ -163,7 +163,7 @@ class ConvReLU(nnx.Module):
 
 
 def apply(layers: Iterable[Callable[[Array], Array]], x: Array) -> Array:
-    """One layer after the other."""
+    """Applies one layer after the other."""
     for layer in layers:
         x = layer(x)
     return x

@@ -1,7 +1,7 @@
-"""The improved residual networks of ArcFace (Deng et al. 2019, section 3.1; "LResNet-E-IR"), and their relatives.
+"""The improved residual networks of ArcFace (Deng et al. 2019, section 3.1; "LResNet-E-IR"), and their variants.
 
-Source of the layouts: insightface ``arcface_torch/backbones/iresnet.py`` and the MXNet symbol it repeats; AdaFace
-``net.py``; CR-FIQA ``backbones/iresnet.py``.
+Sources of the layouts: insightface ``arcface_torch/backbones/iresnet.py`` and the MXNet symbol that it repeats, AdaFace
+``net.py``, and CR-FIQA ``backbones/iresnet.py``.
 """
 
 from collections.abc import Mapping
@@ -36,11 +36,11 @@ class IResNet(Architecture):
     Attributes:
         depth: 18, 34, 50, 100 or 200.
         dim: length of the embedding.
-        epsilon: of every BatchNorm: 1e-5 in torch's networks, 2e-5 in MXNet's and MagFace's.
-        pooled_shortcut: the first shortcut, which need not widen, takes every other pixel as it is (AdaFace), instead
-            of a convolution.
+        epsilon: of every BatchNorm; 1e-5 in PyTorch's networks, 2e-5 in those of MXNet and MagFace.
+        pooled_shortcut: the first shortcut, whose width does not change, takes every other pixel without a convolution
+            (AdaFace).
         squeeze_excitation: whether each block weights its channels (Hu et al. 2018).
-        quality_head: a dense layer predicts quality from the embedding (CR-FIQA).
+        quality_head: whether a dense layer predicts quality from the embedding (CR-FIQA).
     """
 
     depth: int = 50
@@ -68,7 +68,7 @@ class IResNet(Architecture):
         return nnx.Linear(self.dim, 1, precision="highest", rngs=rngs) if self.quality_head else None
 
     def learned_quality(self, parameters: PyTree[Array], embedding: Embedding) -> Float[Array, " batch"]:
-        """What the quality head predicts from embeddings that are not normalised."""
+        """The prediction of the quality head from embeddings that are not normalised."""
         return self.module("quality_head", parameters)(embedding)[:, 0]
 
 
@@ -95,7 +95,7 @@ class IResNetTrunk(nnx.Module):
 
 
 class Block(nnx.Module):
-    """BatchNorm, 3x3, BatchNorm, PReLU, 3x3 (stride), BatchNorm, squeeze-and-excitation?, plus the shortcut."""
+    """BatchNorm, 3x3, BatchNorm, PReLU, 3x3 (stride), BatchNorm, optional squeeze-and-excitation; plus the shortcut."""
 
     def __init__(self, network: IResNet, channels: int, width: int, *, shrink: bool, rngs: nnx.Rngs):
         epsilon = network.epsilon

@@ -1,7 +1,7 @@
-"""What the layers of a Flax module get and give while it runs.
+"""Inputs and outputs of the layers of a Flax module.
 
-A freshly merged module is not shared, so each of its children is replaced by a probe that calls it and records its
-inputs and outputs. Networks need no code for this, and a run without probes is not changed in any way.
+Each child of a freshly merged module, which is not shared, is replaced by a probe. The probe calls the child and
+records its input and output. Networks contain no code for this, and runs without probes do not change.
 """
 
 from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Layer(NamedTuple):
 
 
 class NormInput(NamedTuple):
-    """What a BatchNorm over maps got, and what it learned to expect.
+    """The input of a BatchNorm over maps, and its running statistics.
 
     Attributes:
         maps: its input.
@@ -45,7 +45,7 @@ class NormInput(NamedTuple):
 
 
 class Probe(nnx.Module):
-    """A module in the place of another, which it calls."""
+    """A module that replaces another one, calls it, and records its input and output."""
 
     def __init__(self, inner: nnx.Module, offset: jax.Array | None):
         self.inner = inner
@@ -67,10 +67,10 @@ def run_with_probes(
     """Calls a module, and returns its result with all layers inside it, by their paths.
 
     Args:
-        module: a freshly merged one, which is used up.
+        module: a freshly merged module, which must not be used again.
         x: its argument.
-        offsets: what is added to the output of layers, by their paths. The gradient by an offset of zeros is the
-            gradient by that layer's output.
+        offsets: arrays to add to the outputs of layers, by the paths of the layers. The gradient by an offset of zeros
+            is the gradient by the output of the layer.
     """
     modules: dict[Path, Any] = dict(nnx.iter_modules(module))  # type: ignore[arg-type]
     inner = {path: child for path, child in modules.items() if path and not isinstance(child, nnx.List)}
@@ -87,10 +87,10 @@ def run_with_probes(
 
 
 def no_offset(images: Float[Array, "batch height width channels"], layer: jax.ShapeDtypeStruct) -> jax.Array:
-    """Zeros like the output of a layer, to differentiate by, distributed over devices as the images are.
+    """Zeros like the output of a layer, to differentiate by, distributed over devices like the images.
 
-    On an explicit mesh a gradient has the sharding of what it is taken by. Inside ``jax.shard_map`` a gradient by the
-    same zeros on all devices would be summed over them.
+    On an explicit mesh, a gradient by an array has the sharding of this array. Inside ``jax.shard_map``, a gradient by
+    the same zeros on all devices would be summed over the devices.
     """
     one_each = images[:, :1, :1, :1].astype(layer.dtype)
     # Not ``zeros_like``, which JAX 0.12 distributes only on a current mesh.
@@ -98,6 +98,6 @@ def no_offset(images: Float[Array, "batch height width channels"], layer: jax.Sh
 
 
 def norm_inputs(layers: Mapping[str, Layer]) -> list[NormInput]:
-    """The inputs of all BatchNorms over maps; that of a head's last BatchNorm, over embeddings, is not one."""
+    """The inputs of all BatchNorms over maps. The head's last BatchNorm is over embeddings and left out."""
     norms = [layer for layer in layers.values() if isinstance(layer.module, nnx.BatchNorm) and layer.input.ndim == 4]
     return [NormInput(layer.input, layer.module.mean[...], layer.module.var[...]) for layer in norms]  # type: ignore[attr-defined]

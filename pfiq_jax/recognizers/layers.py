@@ -39,7 +39,7 @@ class DepthwiseConv(nnx.Module):
 
 
 class ConvLayer(nnx.Module):
-    """A convolution of any kind, BatchNorm, PReLU?"""
+    """A convolution of any kind, BatchNorm, and an optional PReLU."""
 
     def __init__(self, conv: nnx.Module, width: int, *, epsilon: float, rngs: nnx.Rngs, activation: bool = True):
         self.conv = conv
@@ -52,10 +52,10 @@ class ConvLayer(nnx.Module):
 
 
 def conv3x3(channels: int, width: int, *, stride: int = 1, rngs: nnx.Rngs) -> nnx.Conv:
-    """3x3 convolution without bias, padded explicitly: at stride 2 "SAME" would pad the far side only."""
+    """3x3 convolution without bias, padded explicitly, since "SAME" at stride 2 would pad one side only."""
     return nnx.Conv(channels, width, (3, 3), strides=stride, padding=((1, 1), (1, 1)), use_bias=False, rngs=rngs)
 
 
 def pointwise(channels: int, width: int, rngs: nnx.Rngs) -> nnx.Linear:
-    """A 1x1 convolution, as a matrix product, which XLA runs faster."""
+    """A 1x1 convolution as a matrix product, which XLA runs faster."""
     return nnx.Linear(channels, width, use_bias=False, rngs=rngs)

@@ -11,8 +11,8 @@ from pfiq_jax.recognizers.layers import ConvLayer, DepthwiseConv, conv3x3, point
 from pfiq_jax.recognizers.modules import list_key
 
 STEM_WIDTH = 64
-# Of each stage: the expanded width and the output width of the bottleneck that shrinks, and the number and expanded
-# width of the residual ones behind it.
+# Per stage: the expanded width and the output width of the shrinking bottleneck, then the number and the expanded width
+# of the residual bottlenecks after it.
 STAGES = ((128, 64, 4, 128), (256, 128, 6, 256), (512, 128, 2, 256))
 FEATURES = 512
 
@@ -21,8 +21,8 @@ FEATURES = 512
 class MobileFaceNet(Architecture):
     """MobileFaceNet: (batch, 112, 112, 3) to features (batch, 7, 7, 512) to (batch, 128).
 
-    The global depthwise convolution belongs to the head, so the features still show where in the face they are.
-    SER-FIQ's dropout acts on the 512 units that it computes; the network was trained without dropout.
+    The global depthwise convolution belongs to the head, so that the features keep their places in the face.
+    SER-FIQ's dropout acts on the 512 units that this convolution computes. The network was trained without dropout.
     """
 
     dim: int = 128
@@ -72,7 +72,7 @@ class MobileFaceNetTrunk(nnx.Module):
 
 
 class Bottleneck(nnx.Module):
-    """1x1 expansion, depthwise 3x3, 1x1 projection without activation; plus its input at stride 1."""
+    """1x1 expansion, depthwise 3x3, 1x1 projection without activation; at stride 1, its input is added."""
 
     def __init__(self, channels: int, expanded: int, width: int, *, stride: int, epsilon: float, rngs: nnx.Rngs):
         self.expand = ConvLayer(pointwise(channels, expanded, rngs), expanded, epsilon=epsilon, rngs=rngs)

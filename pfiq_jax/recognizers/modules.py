@@ -15,10 +15,10 @@ from pfiq_jax.errors import PfiqError
 
 @dataclass(frozen=True)
 class Modules(abc.ABC):
-    """A network made of Flax modules; subclasses are frozen dataclasses of its options, so equal ones compile once.
+    """A network made of Flax modules. Subclasses are frozen dataclasses of its options, so equal networks compile once.
 
-    Its parameters are a nested dictionary of arrays with one entry per part. All keys are strings, those of lists two
-    digits.
+    Its parameters are a nested dictionary of arrays with one entry per part. All keys are strings. The keys of lists
+    have two digits ("00", "01").
 
     Attributes:
         parts: names of the modules.
@@ -27,14 +27,14 @@ class Modules(abc.ABC):
     parts: ClassVar[tuple[str, ...]]
 
     def __str__(self) -> str:
-        """The name with the first option, and those that are not the default ones."""
+        """The name with the first option, and all options that differ from their defaults."""
         options = {field.name: (getattr(self, field.name), field.default) for field in fields(self)}
         changed = {name: v for name, (v, default) in options.items() if v != default or name == next(iter(options))}
         return f"{type(self).__name__}({', '.join(f'{name}={value}' for name, value in changed.items())})"
 
     @abc.abstractmethod
     def build(self, part: str, rngs: nnx.Rngs) -> nnx.Module | None:
-        """The module of a part; None for one that these options leave out."""
+        """The module of a part; None if the options leave it out."""
 
     def initialize(self, key: jax.Array) -> PyTree[Array]:
         """Random parameters."""
@@ -42,7 +42,7 @@ class Modules(abc.ABC):
         return {part: state_of(module)[1] for part, module in modules.items() if module is not None}
 
     def shapes(self) -> PyTree[jax.ShapeDtypeStruct]:
-        """The tree that ``initialize`` gives, without values."""
+        """The tree that ``initialize`` returns, without values."""
         abstract = {part: self._abstract(part)[1] for part in self.parts}
         return {part: shapes for part, shapes in abstract.items() if shapes}
 
@@ -50,7 +50,7 @@ class Modules(abc.ABC):
         """The module of a part, with its parameters.
 
         Raises:
-            PfiqError: for parameters of another structure; it names the first path that differs.
+            PfiqError: for parameters of another structure; the message names the first path that differs.
         """
         graph, shapes = self._abstract(part)
         _check_structure(part, shapes, parameters.get(part, {}))
@@ -62,12 +62,12 @@ class Modules(abc.ABC):
 
 
 def list_key(index: int) -> str:
-    """The key of a list's element in a parameter tree; of fixed width, so that sorted keys keep the list's order."""
+    """The key of a list's element in a parameter tree, of fixed width, so that sorting keeps the order of the list."""
     return f"{index:02}"
 
 
 def list_index(key: str) -> str | int:
-    """The inverse of ``list_key``; other keys as they are."""
+    """The inverse of ``list_key``; other keys are returned as they are."""
     return int(key) if key.isdecimal() else key
 
 
@@ -99,13 +99,13 @@ def _check_structure(part: str, expected: PyTree, found: PyTree) -> None:
     for name, other in itertools.zip_longest(known, given, fillvalue="nothing"):
         if name != other:
             raise PfiqError(
-                f"parameters do not have the structure of the network: {part} has {other} where {name} belongs; "
+                f"parameters: do not have the structure of the network, since {part} has {other} where {name} belongs; "
                 "restore them into the tree of a loaded recogniser."
             )
 
 
 class ShapeRngs(nnx.Rngs):
-    """Random keys for building without values: one key for all, since counting keys would take most of the time."""
+    """Random keys for building without values; all the same, since counting keys would take most of the time."""
 
     def __init__(self) -> None:
         super().__init__(0)

@@ -15,10 +15,10 @@ Embedding = Float[Array, "batch dim"]
 
 @runtime_checkable
 class Network(Protocol):
-    """A network as three pure functions. Equal networks must hash alike, since they are the static part of a pytree."""
+    """A network as three pure functions. It is a static part of a pytree, so equal networks must have equal hashes."""
 
     def trunk(self, parameters: PyTree, images: Float[Array, "batch height width 3"]) -> Features:
-        """Preprocessed images to features: deep and deterministic."""
+        """Preprocessed images to features; the deep, deterministic part."""
 
     def units(self, parameters: PyTree, features: Features) -> Units:
         """Features to the units that dropout acts on."""

@@ -1,14 +1,14 @@
 """The precision that a network runs in.
 
-The **trunk** runs in float32 or bfloat16, see ``Recognizer.with_precision``. Its convolutions and matrix products have
-JAX's default precision. On CPUs that is full float32. NVIDIA GPUs from Ampere on round the inputs of float32 products
-to TF32, and TPUs round them to bfloat16; both add in float32. TF32 changes the quality of a face by 0.0001 on average
-(``benchmarks/results/h200.md``), so the library keeps this default, the fastest one. Full float32 on every device is
-``with jax.default_matmul_precision("highest")``, or the environment variable ``JAX_DEFAULT_MATMUL_PRECISION=highest``.
-``weights-convert verify`` and the tests that compare devices use it.
+The **trunk** runs in float32 or bfloat16; see ``Recognizer.with_precision``. Its convolutions and matrix products have
+JAX's default precision. On CPUs this is full float32. NVIDIA GPUs from Ampere on round the inputs of float32 products
+to TF32, and TPUs round them to bfloat16; both add in float32. TF32 hardly changes the quality of a face
+(``benchmarks/results/h200.md``), so the library keeps this default, the fastest one. For full float32 on every device,
+use ``with jax.default_matmul_precision("highest")``, or the environment variable
+``JAX_DEFAULT_MATMUL_PRECISION=highest``. ``weights-convert verify`` and the tests that compare devices use it.
 
-The **head** runs in float32 at the highest precision on every device. So do scores, deficits, alignment, and distances
-between embeddings.
+The **head** runs in float32 at the highest precision on every device. Scores, deficits, alignment, and distances
+between embeddings are computed in the same way.
 """
 
 from typing import Any, Literal
@@ -19,13 +19,13 @@ from jaxtyping import Array, PyTree
 
 Precision = Literal["float32", "bfloat16"]
 STATISTICS = ("mean", "var")
-"""Names of the leaves that a BatchNorm estimates from images; no gradient should change them."""
+"""Names of the leaves that a BatchNorm estimates from images. Gradients should not change them."""
 
 
 def with_bfloat16_trunk(parameters: PyTree[Array]) -> PyTree[Array]:
-    """The parameters of an ``Architecture`` with those of the trunk in bfloat16, except its BatchNorms'.
+    """The parameters of an ``Architecture``, with those of the trunk in bfloat16, except for its BatchNorms.
 
-    BatchNorms stay in float32: they are small, and rounded they would double the error of embeddings.
+    BatchNorms stay in float32, since they are small, and rounding them would double the error of embeddings.
     """
 
     def is_norm(node: Any) -> bool:

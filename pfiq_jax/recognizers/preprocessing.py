@@ -1,4 +1,4 @@
-"""What a network expects to be done to pixels; it travels with the weights."""
+"""How a network preprocesses pixels; it is saved with the weights."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,8 +17,10 @@ ARCFACE_TEMPLATE: Points = (
     (41.5493, 92.3655),
     (70.7299, 92.2041),
 )
-"""Where the five landmarks lie in a 112x112 crop, (x, y) in pixels with (0, 0) the centre of the first: the person's
-right eye (left in the image), left eye, tip of the nose, right and left corner of the mouth."""
+"""Positions of the five landmarks in a 112x112 crop, (x, y) in pixels; (0, 0) is the centre of the first pixel.
+
+They are the person's right eye (left in the image), left eye, tip of the nose, right and left corner of the mouth.
+"""
 
 
 def template_for(size: tuple[int, int]) -> Points:
@@ -29,15 +31,15 @@ def template_for(size: tuple[int, int]) -> Points:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """From RGB pixels in 0..255 to a network's input: ``(pixels - mean) * scale``, channels in its own order.
+    """From RGB pixels in 0..255 to a network's input: ``(pixels - mean) * scale``, in the channel order of the network.
 
     Attributes:
         size: height and width in pixels.
         mean: of the three channels, in the network's order, in grey levels.
         scale: of the three channels, in the network's order, per grey level.
         channel_order: of the network's input. The library's own order is always RGB.
-        template: where the five landmarks lay in the crops that the network was trained on, in
-            the form of ``ARCFACE_TEMPLATE``; None if that is unknown, or if it was trained on a detector's boxes.
+        template: positions of the five landmarks in the crops that the network was trained on, in the form of
+            ``ARCFACE_TEMPLATE``; None if they are unknown, or if it was trained on the boxes of a detector.
     """
 
     size: tuple[int, int] = (112, 112)
@@ -50,7 +52,9 @@ class Preprocessing:
         lengths = [len(self.size), len(self.mean), len(self.scale)]
         numbers = [*self.size, *self.mean, *self.scale]
         if lengths != [2, 3, 3] or not all(isinstance(number, int | float) for number in numbers):
-            raise PfiqError(f"{self}: has size, mean or scale of another form; give two, three and three numbers.")
+            raise PfiqError(
+                f"size, mean and scale: are {self.size}, {self.mean} and {self.scale}; give 2, 3 and 3 numbers."
+            )
         if self.channel_order not in ("RGB", "BGR"):
             raise PfiqError(f"channel_order is {self.channel_order!r}; choose one of 'RGB', 'BGR'.")
 
@@ -69,4 +73,4 @@ ARCFACE_TORCH = Preprocessing(mean=(127.5,) * 3, scale=(1 / 127.5,) * 3, templat
 """The preprocessing of insightface's ``arcface_torch``: (x / 255 - 0.5) / 0.5."""
 
 ARCFACE_MXNET = Preprocessing(mean=(127.5,) * 3, scale=(1 / 128,) * 3, template=ARCFACE_TEMPLATE)
-"""The preprocessing of insightface's MXNet symbols and of SFace, which do it inside the network."""
+"""The preprocessing of insightface's MXNet symbols and of SFace. Both apply it inside the network."""

@@ -7,21 +7,23 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Provenance:
-    """The origin of weights. It describes them, and never changes what is computed.
+    """The origin of weights. It is a description and does not change any result.
 
     Attributes:
         source: name of the file that was converted.
         source_sha256: its SHA-256 digest.
-        companion: name of a second file that belongs to it, such as an MXNet symbol; several with commas between them.
-        companion_sha256: the digest of the second file; several in the same order.
-        entry: which of several networks in the source was converted, such as ``model_ema``; empty if it has one only.
-        other_entries: the others.
-        license: what may be done with the weights.
+        companion: name of a second file that belongs to the source, such as an MXNet symbol; several names are
+            separated by commas.
+        companion_sha256: the digest of the second file; several digests are in the order of the names.
+        entry: which of several networks in the source was converted, such as ``model_ema``; empty if the source has
+            only one.
+        other_entries: the names of the other networks in the source.
+        license: the licence of the weights.
         network: name of the network, as in ``weights-convert --network``.
         also_fits: names of other networks that match the source equally well.
-        assumed: which of "preprocessing" (mean and scale), "epsilon" and "dropout_rate" the source does not state, so
-            that the published values were taken. No source states the channel order.
-        given: which of "channel_order", "mean", "scale" and "epsilon" the user gave.
+        assumed: those of "preprocessing" (mean and scale), "epsilon" and "dropout_rate" that the source does not state,
+            so that the published values are used. No source states the channel order.
+        given: those of "channel_order", "mean", "scale" and "epsilon" that the user gave.
         converter: name and version of the program that converted the source.
         verified: what the conversion was compared with, and how large the error was; empty if it was not compared.
     """

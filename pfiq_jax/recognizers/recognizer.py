@@ -25,27 +25,27 @@ from pfiq_jax.recognizers.provenance import Provenance
 class Recognizer:
     """A face recognition network as an immutable pytree.
 
-    Its leaves are the parameters and the numbers that were fitted to it; everything else is static. So a
-    recogniser is an argument of ``jax.jit``, ``grad``, ``vmap`` and ``device_put`` like any other tree of arrays.
-    ``storage_dtype`` and ``provenance`` are descriptions: they are not part of any jit key, and no compiled program
-    depends on them.
+    Its leaves are the parameters and the values that were fitted to the recogniser; everything else is static. A
+    recogniser is therefore an argument of ``jax.jit``, ``grad``, ``vmap`` and ``device_put`` like any other tree of
+    arrays. ``storage_dtype`` and ``provenance`` are descriptions: no compiled function depends on them, and other
+    values cause no new compilation.
 
     Attributes:
         parameters: nested dictionaries of arrays with string keys; the keys of lists have two digits ("00", "01").
         network: the three functions.
-        preprocessing: what the network expects to be done to RGB pixels in 0..255.
+        preprocessing: from RGB pixels in 0..255 to the input of the network.
         dropout_rate: the rate that the head was trained with; 0 if it was trained without dropout.
-        dropout_granularity: what that dropout dropped: single units ("unit") or whole channels ("channel").
+        dropout_granularity: what this dropout drops: single units ("unit") or whole channels ("channel").
         folded_batch_norms: whether the BatchNorms were folded into convolutions, so that their statistics are lost.
         precision: of the trunk; see ``with_precision``.
-        calibrations: the meaning of quality scores on this network, by the name of the method.
-        good_faces: what good faces show at each place, for deficits; None if not known.
+        calibrations: scales of raw scores on this network, and what they mean, by the name of the method.
+        good_faces: the reference of good faces for deficits; None if the recogniser has none.
         learned_head: predicts quality from a forward pass (``learned``); None if none was fitted.
         storage_dtype: the dtype that ``save`` uses for every array that it represents exactly.
         provenance: where the weights come from.
     """
 
-    parameters: PyTree  # not PyTree[Array]: JAX also puts shapes and other stand-ins in the place of leaves
+    parameters: PyTree  # not PyTree[Array]: JAX also uses shapes and other objects as leaves
     network: Network
     preprocessing: Preprocessing = PIXELS
     dropout_rate: float = 0.0
@@ -76,12 +76,13 @@ class Recognizer:
         """A recogniser from a custom network, given as two or three functions.
 
         Args:
-            trunk: ``(parameters, images) -> features``; images (batch, height, width, 3) as ``preprocessing`` leaves
-                them, features (batch, rows, columns, channels).
+            trunk: ``(parameters, images) -> features``, from preprocessed images (batch, height, width, 3) to features
+                (batch, rows, columns, channels).
             project: ``(parameters, units) -> embedding`` (batch, dim), affine in the units.
             parameters: any pytree of arrays; each function gets all of it.
             units: ``(parameters, features) -> units`` (batch, ..., channels), on which SER-FIQ's dropout acts. By
-                default the features themselves. Give it for a head with a BatchNorm or a pooling before its dropout.
+                default the features themselves. It is required for a head with a BatchNorm or a pooling before its
+                dropout.
             preprocessing: by default the trunk gets RGB pixels in 0..255.
             dropout_rate: the rate that the network was trained with.
 
@@ -115,9 +116,9 @@ class Recognizer:
         return images if isinstance(images, Forward) else _forward(self, images)  # type: ignore[arg-type]
 
     def features(self, images: Images) -> Float[Array, "*batch rows columns channels"]:
-        """Output of the trunk, for one image or a batch.
+        """The features, which are the output of the trunk, for one image or a batch.
 
-        For one image (7, 7, channels), or the last map before a pooling: (3, 3, 1792) for FaceNet.
+        For one image, their shape is (7, 7, channels) for most networks. For FaceNet it is (3, 3, 1792).
 
         Raises:
             PfiqError: for images of another shape, dtype or range.
@@ -153,17 +154,17 @@ class Recognizer:
 
         In bfloat16 the trunk's weights and activations are rounded to bfloat16 while it runs; its BatchNorms compute in
         float32. ``parameters`` stay as they are, and so do the file that ``save`` writes and the dtype of gradients by
-        parameters. It changes the quality by about 0.002 and takes half of the memory, but gradients by pixels change
-        by a fifth of their length: it serves scores (``benchmarks/results/precision.md``). It is faster on GPUs and
-        TPUs, and slower on CPUs. See ``pfiq_jax/recognizers/precision.py`` for the precision of products.
+        parameters. bfloat16 takes about half of the memory. It is faster on GPUs and TPUs, and slower on CPUs. Quality
+        changes little, but gradients by pixels change by much more (``benchmarks/results/precision.md``), so use it for
+        scores only. See ``pfiq_jax/recognizers/precision.py`` for the precision of products.
 
         Raises:
-            PfiqError: for another precision, and for a custom network, whose trunk cannot be told from its head.
+            PfiqError: for another precision, and for a custom network, whose trunk cannot be separated from its head.
         """
         check_choice("precision", precision, get_args(Precision))
         if precision != "float32" and not isinstance(self.network, Architecture):
             raise PfiqError(
-                "precision: the trunk of a custom network is a function of its own; cast the parameters there."
+                "precision: bfloat16 is not supported for a custom network; cast the parameters in its trunk."
             )
         return dataclasses.replace(self, precision=precision)
 
@@ -173,10 +174,10 @@ class Recognizer:
         return with_bfloat16_trunk(self.parameters) if self.precision == "bfloat16" else self.parameters
 
     def trainable(self) -> "Recognizer":
-        """A recogniser of booleans: True for weights, False for BatchNorm statistics and what was fitted to it.
+        """A recogniser whose leaves are booleans: True for weights, False for BatchNorm statistics and fitted values.
 
-        A mask for ``optax.masked`` and the like, of a recogniser or, as ``trainable().parameters``, of its parameters.
-        Plain gradient descent on the statistics makes variances negative within a few steps.
+        It is a mask for ``optax.masked`` and similar functions, for a recogniser. ``trainable().parameters`` is the
+        mask for its parameters. Plain gradient descent would make the variances negative within a few steps.
         """
 
         def is_weight(path: jax.tree_util.KeyPath, leaf: object) -> bool:
@@ -195,11 +196,11 @@ class Recognizer:
         return dataclasses.replace(self, calibrations={**self.calibrations, calibration.method: calibration})
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes a ``.safetensors`` file that ``load_recognizer`` reads back, bit for bit, as float32 values.
+        """Writes a ``.safetensors`` file. The float32 values that ``load_recognizer`` reads from it are exactly equal.
 
         Raises:
-            PfiqError: for a custom network, whose functions no file can hold; for parameters that
-                ``load_recognizer`` would refuse; and for a file that cannot be written.
+            PfiqError: for a custom network, whose functions cannot be saved, for parameters that ``load_recognizer``
+                would refuse, and for a file that cannot be written.
         """
         from pfiq_jax.recognizers.weights_file import save_recognizer  # which imports this module
 

@@ -1,7 +1,7 @@
 """Recognisers and forward passes in programs that ``jax.export`` writes to files.
 
-The arrays of a recogniser are arguments of an exported program. Its static fields are written as JSON, so reading such
-a program executes nothing that stands in it.
+The arrays of a recogniser are arguments of an exported program. Its static fields are written as JSON, so reading a
+program executes nothing from the file.
 """
 
 import json

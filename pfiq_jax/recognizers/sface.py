@@ -16,7 +16,7 @@ PAIRS = (
     (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2),
     (512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1),
 )  # fmt: skip
-# Of the stem and the layer pairs: the last at 56x56, 28x28, 14x14 and 7x7 places.
+# Indices, among the stem and the layers of the pairs, of the last layers at 56x56, 28x28, 14x14 and 7x7 places.
 LAST_LAYERS = (6, 10, 22, 26)
 
 
@@ -40,7 +40,7 @@ class SFace(Architecture):
 
 
 class SFaceTrunk(nnx.Module):
-    """A 3x3 stem, then pairs of a depthwise 3x3 and a pointwise 1x1; each with BatchNorm and PReLU."""
+    """A 3x3 stem, then pairs of a depthwise 3x3 and a pointwise 1x1 layer, each with BatchNorm and PReLU."""
 
     def __init__(self, *, epsilon: float, rngs: nnx.Rngs):
         stem = conv3x3(3, STEM_WIDTH, rngs=rngs)

@@ -1,4 +1,4 @@
-"""Weights on disk: ``.safetensors`` whose header holds everything that is not an array."""
+"""Weights files: ``.safetensors`` whose header holds everything that is not an array."""
 
 import json
 import os
@@ -26,7 +26,7 @@ from pfiq_jax.recognizers.recognizer import Recognizer
 
 FORMAT_VERSION = 1
 LONGEST = 280  # characters of a message with a list of problems
-GOOD_FACES, LEARNED_HEAD = "good_faces", "learned_head"  # before the names of their arrays
+GOOD_FACES, LEARNED_HEAD = "good_faces", "learned_head"  # prefixes of the names of their arrays
 FITTED: Mapping[str, tuple[type[GoodFaces] | type[LearnedHead], str]] = MappingProxyType(
     {
         GOOD_FACES: (GoodFaces, "calibrate the recogniser again with `pfiq calibrate`"),
@@ -35,7 +35,7 @@ FITTED: Mapping[str, tuple[type[GoodFaces] | type[LearnedHead], str]] = MappingP
 )
 HEADER = "pfiq_jax"  # one metadata entry, since safetensors writes several in random order
 Kind = Literal["recogniser", "detector"]
-"""What a weights file holds; headers of recognisers do not state it."""
+"""The content of a weights file; headers of recognisers do not state it."""
 HOW_TO_LOAD: Mapping[Kind, str] = MappingProxyType(
     {
         "recogniser": "give it to `load_recognizer` or `--recognizer`",
@@ -53,8 +53,8 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
         source: a file that ``weights-convert`` or ``save`` wrote.
 
     Raises:
-        PfiqError: for a file that is missing, truncated or of another format, or whose arrays are missing, left over,
-            misshapen or not finite. The message has the first problems, and ``details`` has all.
+        PfiqError: for a file that is missing, truncated or of another format, or whose arrays are missing, unexpected,
+            of another shape or not finite. The message has the first problems, and ``details`` has all.
 
     Example:
         >>> recognizer = pfiq_jax.load_recognizer()
@@ -73,12 +73,12 @@ def load_recognizer(source: str | os.PathLike[str] | None = None) -> Recognizer:
 
 
 def recognizer_path(source: str | os.PathLike[str] | None) -> Path:
-    """The file that ``load_recognizer`` reads: the one that is given, or else that of the bundled network."""
+    """The file that ``load_recognizer`` reads: the given file, or that of the bundled network if it is None."""
     return Path(source) if source is not None else Path(str(resources.files("pfiq_jax") / "bundled/sface.safetensors"))
 
 
 def save_recognizer(recognizer: Recognizer, path: str | os.PathLike[str]) -> None:
-    """Writes what ``load_recognizer`` reads back; see ``Recognizer.save``."""
+    """Writes a file that ``load_recognizer`` reads; see ``Recognizer.save``."""
     arrays = parameters_to_write(path, recognizer.parameters, recognizer.storage_dtype)
     try:
         header = header_of(recognizer)
@@ -142,15 +142,15 @@ def fill(
     Args:
         network: the network with these parameters.
         names: names of the arrays in the file, in the form of ``named_leaves``.
-        take: returns an array by its name; called once for each.
+        take: returns an array by its name; called once per array.
         path: the file, for messages.
-        labels: names in the file, for messages, of arrays that are named otherwise there.
-        fix: what to do about arrays that do not fit, for messages.
+        labels: names of arrays in the file, if they differ from those of the network; for messages.
+        fix: how to fix arrays that do not fit, for messages.
         progress: wraps the loop over the parameters, as ``tqdm.tqdm`` does.
 
     Raises:
-        PfiqError: for arrays that are missing, left over, misshapen or not finite. The message has the first ones, and
-            ``details`` has all.
+        PfiqError: for arrays that are missing, unexpected, of another shape or not finite. The message has the first
+            problems, and ``details`` has all.
     """
     shapes = network.shapes()
     wanted = {name: leaf.shape for name, leaf in named_leaves(shapes)}
@@ -176,7 +176,7 @@ def fill(
 
 
 def _fault_in(name: str, array: np.ndarray) -> str | None:
-    """What no parameter of a network can be, in words."""
+    """Why an array cannot be a parameter of a network, in words; None if it can."""
     if not jnp.issubdtype(array.dtype, jnp.floating):
         return f"has dtype {array.dtype} instead of a float type"
     if not np.isfinite(array).all():
@@ -204,7 +204,7 @@ def read_weights(path: Path, kind: Kind) -> tuple[bytes, dict[str, np.ndarray]]:
 
 
 def kind_of(path: Path) -> Kind:
-    """What a weights file holds.
+    """Whether a weights file holds a recogniser or a detector.
 
     Raises:
         PfiqError: for a file that is missing, truncated or of another format.
@@ -214,7 +214,7 @@ def kind_of(path: Path) -> Kind:
 
 def _read(path: Path) -> tuple[Kind, bytes, dict[str, np.ndarray]]:
     fix = "give a file that `weights-convert convert` or `save` wrote."
-    if not os.path.isfile(path):  # also of a name that is too long
+    if not os.path.isfile(path):  # also for a name that is too long
         raise PfiqError(f"{path}: no such weights file; {fix}")
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -231,11 +231,11 @@ def _read(path: Path) -> tuple[Kind, bytes, dict[str, np.ndarray]]:
 
 
 def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
-    """The array in the file's dtype if that changes no bit of it, otherwise as it is.
+    """The array in the file's dtype if this changes no value, otherwise as it is.
 
-    In C order, since safetensors writes the memory of a transposed array as if it were not transposed.
+    It is in C order, since safetensors writes the memory of a transposed array as if it were not transposed.
     """
-    array = np.ascontiguousarray(array).reshape(array.shape)  # which makes a vector of a number
+    array = np.ascontiguousarray(array).reshape(array.shape)  # ascontiguousarray makes a vector of a number
     if array.dtype == dtype:
         return array
     with np.errstate(over="ignore"):
@@ -246,7 +246,7 @@ def _narrow(array: np.ndarray, dtype: str) -> np.ndarray:
 def _fitted(
     name: str, reference: str | None, arrays: dict[str, np.ndarray], path: Path
 ) -> GoodFaces | LearnedHead | None:
-    """What was fitted to the recogniser, whose arrays are taken out of those of the file."""
+    """A value that was fitted to the recogniser. Its arrays are removed from those of the file."""
     if reference is None:
         return None
     names = {each for each in arrays if each.startswith(f"{name}.")}

@@ -102,7 +102,7 @@ def test_vmap_over_recognisers(half, images):
 
 def test_a_custom_network_is_refused(small):
     assert small.with_precision("float32").precision == "float32"
-    with pytest.raises(PfiqError, match=r"precision: .* custom network .*; cast the parameters there\.$"):
+    with pytest.raises(PfiqError, match=r"precision: .* custom network; cast the parameters in its trunk\.$"):
         small.with_precision("bfloat16")
 
 

@@ -239,5 +239,5 @@ def test_a_float_array_may_be_closed_over(recognizer, faces):
 def test_swapped_arguments_name_their_order(recognizer):
     score = per_face(lambda recognizer, images: images)  # with type checks, the tests would not get this far
     image = np.full((112, 112, 3), 128, np.uint8)
-    with pytest.raises(pfiq_jax.PfiqError, match=r"ndarray is in the place .*; give \(recognizer, images\) in"):
+    with pytest.raises(pfiq_jax.PfiqError, match=r"recognizer: is of type ndarray; give \(recognizer, images\) in"):
         score(image, recognizer)
