@@ -1,4 +1,4 @@
-"""Evaluations: of quality scores against the errors of a recogniser, and of pixel maps."""
+"""Evaluations of quality scores against the errors of a recogniser, and of pixel maps."""
 
 from pfiq_jax.evaluation.bootstrap import bootstrap, mean_estimates
 from pfiq_jax.evaluation.controls import RANDOM, detail_maps, mean_maps, random_maps, random_scores

@@ -1,6 +1,6 @@
-"""Confidence intervals from resampled identities: images of one person are not independent evidence.
+"""Confidence intervals from resampled people, since images of one person are not independent evidence.
 
-Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13; for subjects in place of images,
+Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13; for people instead of images,
 Bolle, Ratha, Pankanti, "Error analysis of pattern recognition systems: the subsets bootstrap", CVIU 2004.
 """
 
@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Shaped
 from pfiq_jax.evaluation.estimate import Estimate
 
 RESAMPLES = 200
-RESAMPLES_OF_MEANS = 1000  # cheaper than the resamples of pairs of images
+RESAMPLES_OF_MEANS = 1000  # means are cheaper than values of pairs of images
 CONFIDENCE = 0.95
 
 Key = TypeVar("Key", bound=Hashable)
@@ -26,17 +26,17 @@ def bootstrap(
     seed: int,
     resamples: int = RESAMPLES,
 ) -> Estimate:
-    """Intervals of all values that can be computed with images counted any number of times.
+    """Confidence intervals of values that are computed from images with integer weights.
 
-    A resample draws as many identities as there are, with replacement, each with all its images. An identity drawn
-    twice counts as two persons: a mated pair counts as often as its identity, a non-mated pair as often as the
-    product of the counts of its two identities. A resample in which a value is NaN is left out of the interval.
+    A resample draws as many people as there are, with replacement, each with all images. A person who is drawn twice
+    counts as two people. A mated pair then counts as often as its person, and a non-mated pair as often as the product
+    of the counts of its two people. Resamples in which a value is NaN are left out of the interval of this value.
 
     Args:
-        statistic: computes the values from how often each image counts, 0 or more.
-        identities: of each image, numbered from 0.
+        statistic: computes the values from the weight of each image, a count of 0 or more.
+        identities: the person of each image, numbered from 0.
         seed: of NumPy's generator; equal seeds give equal intervals.
-        resamples: how many.
+        resamples: their number.
 
     Returns:
         Arrays of the shape of the values.
@@ -79,9 +79,9 @@ def mean_estimates(
     """Means over faces, and values derived from these means, with intervals of a bootstrap over the faces.
 
     Args:
-        values: one number per face; a NaN among them makes the mean NaN.
-        derive: computes from the means of one resample all values of it, which always have the same keys.
-        seed: of the bootstrap, whose resamples are the same for all values.
+        values: arrays with one number per face; a NaN in an array makes its mean NaN.
+        derive: computes all values of a resample from its means; it always returns the same keys.
+        seed: of the bootstrap; the resamples are the same for all values.
         resamples: of the bootstrap.
     """
     matrix = np.stack([np.asarray(each, np.float64) for each in values.values()])

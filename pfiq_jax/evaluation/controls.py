@@ -1,7 +1,7 @@
 """Controls of the evaluations: scores and maps that any method should beat.
 
-Random scores and maps do not depend on the faces. The mean map of other faces shows only where faces lie. The detail
-energy shows only where an image has structure. Neither of them depends on the network's view of this face.
+Random scores and maps do not depend on the faces. The mean map of other faces shows only where faces are in images. The
+detail energy shows only where an image has structure. None of them depends on what the network computes for this face.
 """
 
 import numpy as np
@@ -13,12 +13,12 @@ DETAIL = "detail"
 SHUFFLED = "shuffled_weights"
 """The names of the controls among the methods."""
 
-_SCORE_SEED = 6_180_339  # an unusual one: the data themselves may have been drawn with a usual one
-_FINE_SIGMA, _COARSE_SIGMA = 2.0, 4.0  # pixels: of what counts as detail, and of how far its energy is spread
+_SCORE_SEED = 6_180_339  # an unusual seed, since the data themselves may have been drawn with a usual one
+_FINE_SIGMA, _COARSE_SIGMA = 2.0, 4.0  # pixels: detail is finer than the first; its energy is blurred by the second
 
 
 def random_scores(count: int) -> Float[np.ndarray, " images"]:
-    """Scores that are uniform in [0, 1), and the same whenever there are as many images."""
+    """Uniform scores in [0, 1). The same number of images always gives the same scores."""
     return np.random.default_rng(_SCORE_SEED).random(count)
 
 
@@ -28,13 +28,13 @@ def random_maps(seed: int, shape: tuple[int, int, int]) -> Float[np.ndarray, "fa
 
 
 def mean_maps(maps: Float[np.ndarray, "faces height width"]) -> Float[np.ndarray, "faces height width"]:
-    """For each face the mean of the maps of all other faces, of two or more."""
+    """For each of two or more faces, the mean of the maps of all other faces."""
     total = maps.sum(0, dtype=np.float64)
     return ((total - maps) / (len(maps) - 1)).astype(np.float32)
 
 
 def detail_maps(images: Shaped[np.ndarray, "faces height width 3"]) -> Float[np.ndarray, "faces height width"]:
-    """The detail energy of each image: ``|x - blur(x)|``, blurred, as a share of the grey levels, in [0, 1]."""
+    """The detail energy of each image, in [0, 1]: ``|x - blur(x)|``, blurred, relative to 255 grey levels."""
     from scipy.ndimage import gaussian_filter  # takes long to import
 
     pixels = images.astype(np.float32)

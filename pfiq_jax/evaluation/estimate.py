@@ -1,4 +1,4 @@
-"""Values with confidence intervals, as every evaluation reports them: in the cells of tables and in JSON."""
+"""Values with confidence intervals, as all evaluations report them, in the cells of tables and in JSON."""
 
 import math
 from collections.abc import Mapping
@@ -10,10 +10,10 @@ Values = float | np.ndarray
 
 
 class Estimate(NamedTuple):
-    """A value with its 95% confidence interval over identities, or arrays of them; NaN where a value is undefined.
+    """A value with its 95% confidence interval over people, or arrays of these; undefined values are NaN.
 
     Attributes:
-        value: of all images, each counted once.
+        value: from all images, each counted once.
         low: the 2.5th percentile over the resamples of a bootstrap in which the value is defined.
         high: the 97.5th percentile over the same resamples.
     """

@@ -1,4 +1,4 @@
-"""What an evaluation measures: one record per measure, from which tables, legends and help texts are made."""
+"""The measures of evaluations: one record per measure, from which tables, legends and help texts are made."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from pfiq_jax.evaluation.estimate import Estimate, cell
 from pfiq_jax.tables import markdown_table
 
 MARK = {"higher": "+", "lower": "-", "": ""}
-HELP_WIDTH = 76  # columns of a narrow terminal, less click's margins
+HELP_WIDTH = 76  # columns of a narrow terminal without click's margins
 INTERVALS = "In brackets: 95% intervals of a bootstrap over people."
 MARKS = "+ marks measures for which higher is better, - those for which lower is better."
 
@@ -18,8 +18,8 @@ class Measure(NamedTuple):
 
     Attributes:
         name: its key in JSON and the title of its column.
-        better: which values are better; "" for a measure that other measures are compared with.
-        table: the number of the table that shows it, from 0; an evaluation's headline is in table 0.
+        better: which values are better; "" for a measure that only serves as a baseline of other measures.
+        table: the number of the table that shows it, from 0; table 0 has the main measures of an evaluation.
         meaning: a phrase that describes it.
     """
 
@@ -44,7 +44,7 @@ def measure_tables(measures: Sequence[Measure], estimates: Mapping[str, Mapping[
 
     Args:
         measures: in the order of the columns.
-        estimates: by row, then by measure; a row without any of a table's measures is left out of it.
+        estimates: by row, then by measure; a row without any measure of a table is left out of this table.
     """
     tables = []
     for number in sorted({measure.table for measure in measures}):
@@ -59,12 +59,12 @@ def measure_tables(measures: Sequence[Measure], estimates: Mapping[str, Mapping[
 
 
 def legend(measures: Sequence[Measure]) -> str:
-    """A Markdown list of what the measures mean."""
+    """A Markdown list of the definitions of measures."""
     return "\n".join(f"- {measure.name}: {measure.definition}" for measure in measures)
 
 
 def help_text(measures: Sequence[Measure]) -> str:
-    """What the measures mean, as a block of a click command's help that is not wrapped again."""
+    """The definitions of measures, as a block of a click command's help that is not wrapped again."""
     width = max(len(measure.name) for measure in measures) + 2
     lines = ["\b"]
     for measure in measures:

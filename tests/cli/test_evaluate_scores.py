@@ -93,12 +93,12 @@ def test_too_few_people_or_faces_in_one_sentence(evaluate):
     os.rename("faces/person 0", "one/person 0")
     Path("one/person 0/bad.png").touch()
     result = evaluate("one", "--quality", "random", exit_code=1)
-    assert "Error: one: fewer than two identities; give faces of more people." in result.stderr
+    assert "Error: one: there are fewer than two people; give faces of more people." in result.stderr
     assert "bad.png: is empty" in result.stderr
     for person in Path("faces").iterdir():
         for face in list(person.iterdir())[1:]:
             face.unlink()
-    assert "faces: no identity has two faces" in evaluate("faces", "--quality", "random", exit_code=1).stderr
+    assert "faces: no person has two faces" in evaluate("faces", "--quality", "random", exit_code=1).stderr
 
 
 def test_a_method_asked_for_that_the_recogniser_cannot_do(evaluate):

@@ -1,4 +1,4 @@
-"""All pairs of images compared, in bounded memory: the error rates of a recogniser are counted among them."""
+"""Comparisons of all pairs of images in bounded memory, from which the error rates of a recogniser are computed."""
 
 import functools
 import math
@@ -19,22 +19,22 @@ FMR = 1e-3
 """The false match rate of all thresholds, unless another one is given."""
 
 _TILE = 1024  # images per side of a block that is compared at once
-_SPARE = 4  # times FMR x pairs are kept, since the threshold of a resample may lie below the one of all pairs
+_SPARE = 4  # times FMR x pairs are kept, since the threshold of a resample may be below that of all pairs
 _KEPT_AT_LEAST = 100_000
-_SUPPORT = 10  # with fewer non-mated pairs above it, a threshold is little more than chance
+_SUPPORT = 10  # non-mated pairs above a threshold; with fewer, the threshold is little more than chance
 
 
 class Comparisons(NamedTuple):
-    """All mated pairs of images (two images of one identity) and the most similar non-mated pairs.
+    """All mated pairs of images (two images of one person) and the most similar non-mated pairs.
 
     Attributes:
-        identities: of each image, numbered from 0.
-        mated: indices of the two images of each mated pair, the lower one first.
+        identities: the person of each image, numbered from 0.
+        mated: indices of the two images of each mated pair, the lower index first.
         mated_similarity: cosine of each mated pair, in [-1, 1].
         non_mated: indices of the most similar non-mated pairs, the most similar pair first.
         non_mated_similarity: their cosines, descending.
-        non_mated_count: how many non-mated pairs there are, kept or not.
-        nearest_other: of each image, the cosine to the most similar image of another identity; -inf without one.
+        non_mated_count: the number of all non-mated pairs, kept or not.
+        nearest_other: of each image, the cosine to the most similar image of another person; -inf if there is none.
     """
 
     identities: Int[np.ndarray, " images"]
@@ -51,7 +51,7 @@ def compare_all_pairs(
 ) -> Comparisons:
     """Compares all n (n - 1) / 2 pairs of images by the cosine of their embeddings, in float32.
 
-    Memory holds the mated pairs, a share of 4 x FMR of the non-mated pairs (at least 100,000) and one block of the
+    The memory holds the mated pairs, a share of 4 x FMR of the non-mated pairs (at least 100,000), and one block of the
     matrix of similarities.
 
     Args:
@@ -60,8 +60,8 @@ def compare_all_pairs(
         fmr: the highest false match rate for which a threshold will be computed.
 
     Raises:
-        PfiqError: for embeddings that are not of shape (n, dim) or not finite, for another number of labels, and for
-            a rate outside (0, 1).
+        PfiqError: for embeddings that are not of shape (n, dim) or not finite, for a wrong number of labels, and for a
+            rate outside (0, 1).
     """
     points = np.asarray(embeddings)
     check_fmr(fmr)
@@ -70,7 +70,9 @@ def compare_all_pairs(
     if not np.isfinite(points).all():
         raise PfiqError("embeddings hold NaN or infinite values; leave out the images that they belong to.")
     if len(identities) != len(points):
-        raise PfiqError(f"there are {len(points)} embeddings but {len(identities)} identities; give one per embedding.")
+        raise PfiqError(
+            f"identities: there are {len(identities)} for {len(points)} embeddings; give one per embedding."
+        )
     _, labels = np.unique(np.asarray(identities), return_inverse=True)
     count = len(points)
     non_mated_count = int(non_mated_weight(labels, np.ones(count, np.int64)))
@@ -110,18 +112,19 @@ def compare_all_pairs(
 def threshold_at_fmr(
     comparisons: Comparisons, fmr: float = FMR, weights: Int[np.ndarray, " images"] | None = None
 ) -> float:
-    """The similarity at and above which two images match, so that the given share of all non-mated pairs matches.
+    """The threshold at a false match rate: the given share of all non-mated pairs has this similarity or more.
 
-    Equals ``numpy.quantile(similarities of all non-mated pairs, 1 - fmr)``, with linear interpolation, up to rounding.
+    It equals ``numpy.quantile(similarities of all non-mated pairs, 1 - fmr)``, with linear interpolation, up to
+    rounding.
 
     Args:
         comparisons: with at least one non-mated pair.
         fmr: false match rate, at most the one that ``compare_all_pairs`` was given.
-        weights: how often each image counts, 0 or more; a pair counts as often as the product of its images' weights.
-            If the threshold of such a sample lies below all kept pairs, the lowest kept similarity is returned.
+        weights: how often each image counts, 0 or more. A pair counts as often as the product of the weights of its
+            images. If the threshold of such a sample is below all kept pairs, the lowest kept similarity is returned.
 
     Raises:
-        PfiqError: where there are no non-mated pairs, and for a rate outside (0, 1).
+        PfiqError: if there are no non-mated pairs, and for a rate outside (0, 1).
     """
     check_fmr(fmr)
     similarity = comparisons.non_mated_similarity
@@ -132,7 +135,7 @@ def threshold_at_fmr(
         ranks = np.cumsum(weights[comparisons.non_mated].prod(1))
     if not total:
         raise PfiqError(
-            "there are no two images of different identities, so there is no false match rate; add identities."
+            "there are no two images of different people, so there is no false match rate; give faces of more people."
         )
     position = fmr * (total - 1)  # from the top, among pairs repeated by their weights
     at = np.floor(position) + np.arange(2)
@@ -143,7 +146,7 @@ def threshold_at_fmr(
 
 
 def support_warning(non_mated_count: int, fmr: float) -> str | None:
-    """A sentence that warns of a threshold that depends on too few non-mated pairs; None if there are enough."""
+    """A warning, in one sentence, if a threshold depends on too few non-mated pairs; None if there are enough."""
     check_fmr(fmr)
     if fmr * non_mated_count >= _SUPPORT:
         return None
@@ -154,7 +157,7 @@ def support_warning(non_mated_count: int, fmr: float) -> str | None:
 
 
 def non_mated_weight(identities: Int[np.ndarray, " images"], weights: Int[np.ndarray, " images"]) -> int:
-    """How many non-mated pairs there are if each counts as often as the product of its images' weights."""
+    """The number of non-mated pairs, each counted as often as the product of the weights of its images."""
     of_identity = np.bincount(identities, weights)
     return round((of_identity.sum() ** 2 - np.square(of_identity).sum()) / 2)
 
@@ -162,7 +165,7 @@ def non_mated_weight(identities: Int[np.ndarray, " images"], weights: Int[np.nda
 def check_fmr(fmr: float) -> None:
     """Raises a PfiqError for a false match rate outside (0, 1)."""
     if not 0 < fmr < 1:
-        raise PfiqError(f"the false match rate is {fmr}; give one between 0 and 1, such as 0.001.")
+        raise PfiqError(f"the false match rate is {fmr}; give a number between 0 and 1, such as 0.001.")
 
 
 @functools.partial(jax.jit, static_argnums=4)
@@ -182,8 +185,8 @@ def _compare(
     """Compares a block of images on the left with a block on the right.
 
     Returns:
-        All similarities; which pairs are mated; the similarities of non-mated pairs and -inf for others; the highest
-        non-mated similarity in each row, and in each column.
+        All similarities; whether each pair is mated; the similarities of non-mated pairs, and -inf for all others; the
+        highest non-mated similarity in each row, and in each column.
     """
     similarity = at_most(at_least(jnp.matmul(left, right.T, precision="highest"), -1.0), 1.0)
     real = (left_labels >= 0)[:, None] & (right_labels >= 0)[None, :]
@@ -199,7 +202,7 @@ class _Highest:
 
     def __init__(self, keep: int) -> None:
         self._keep = keep
-        self._bound = np.float32(-np.inf)  # lower ones can no longer be among the highest
+        self._bound = np.float32(-np.inf)  # lower similarities can no longer be among the highest
         self._pairs = np.zeros((0, 2), np.int64)
         self._similarities = np.zeros(0, np.float32)
 

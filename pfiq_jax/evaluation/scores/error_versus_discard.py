@@ -1,4 +1,4 @@
-"""How the error rate falls as the worst images are discarded: the error-versus-discard characteristic (EDC).
+"""The error-versus-discard characteristic (EDC): how the error rate falls as the worst images are discarded.
 
 Source: ISO/IEC 29794-1; Grother and Tabassi, "Performance of Biometric Quality Measures", IEEE TPAMI 2007; Schlett et
 al., "Considerations on the Evaluation of Biometric Quality Assessment Algorithms", 2023. The threshold is fixed before
@@ -14,7 +14,7 @@ from pfiq_jax.errors import PfiqError
 
 
 class ErrorVersusDiscard(NamedTuple):
-    """A step curve: ``error[k]`` is the error rate from ``discard[k]`` up to, but without, ``discard[k + 1]``.
+    """A step curve: ``error[k]`` is the error rate from ``discard[k]`` up to ``discard[k + 1]``, exclusive.
 
     Attributes:
         discard: share of pairs discarded, rising from 0 to 1.
@@ -25,7 +25,7 @@ class ErrorVersusDiscard(NamedTuple):
     error: Float[np.ndarray, " steps"]
 
     def at(self, discard: float) -> float:
-        """The error rate after at most this share, in [0, 1], is discarded."""
+        """The error rate if at most this share of the pairs, in [0, 1], is discarded."""
         return float(self.error[np.searchsorted(self.discard, discard, side="right") - 1])
 
 
@@ -34,11 +34,11 @@ def error_versus_discard(
     qualities: Shaped[np.ndarray, " pairs"],
     weights: Int[np.ndarray, " pairs"] | None = None,
 ) -> ErrorVersusDiscard:
-    """The error rate of the remaining pairs as those of lowest quality are discarded, equal qualities together.
+    """The error rate of the remaining pairs as the pairs of lowest quality are discarded, equal qualities together.
 
     Args:
         errors: whether each pair is an error: for the FNMR, a mated pair with a similarity below the threshold.
-        qualities: of each pair, the lower of its two images'; higher is better.
+        qualities: of each pair, the lower quality of its two images; higher is better.
         weights: how often each pair counts, 0 or more; by default once.
 
     Raises:
@@ -47,9 +47,9 @@ def error_versus_discard(
     if weights is None:
         weights = np.ones(len(errors), np.int64)
     at = np.flatnonzero(weights)
-    at = at[np.argsort(qualities[at], kind="stable")]  # fast if they are sorted already, as in a bootstrap
+    at = at[np.argsort(qualities[at], kind="stable")]  # fast if they are already sorted, as in a bootstrap
     if not len(at):
-        raise PfiqError("there are no pairs to count errors among; give at least one.")
+        raise PfiqError("there are no pairs to count errors among; give one or more.")
     starts = np.flatnonzero(np.diff(qualities[at], prepend=np.nan) != 0)
     counts = np.add.reduceat(weights[at], starts)
     wrong = np.add.reduceat(weights[at] * errors[at], starts)
@@ -65,7 +65,7 @@ def partial_area(curve: ErrorVersusDiscard, limit: float, *, trapezoid: bool = F
     Args:
         curve: the error rates.
         limit: share of pairs discarded, in (0, 1].
-        trapezoid: join the points by straight lines, as many programs do, instead of the steps of ISO/IEC 29794-1.
+        trapezoid: use straight lines between the points, as many programs do, instead of the steps of ISO/IEC 29794-1.
 
     Returns:
         The raw area, in [0, limit]. Tables that list "pAUC x 10^3" list this area.
@@ -81,15 +81,15 @@ def normalized_partial_area(curve: ErrorVersusDiscard, limit: float) -> float:
     """The stepwise pAUC divided by ``limit`` and by the error rate without discarding; lower is better.
 
     Returns:
-        1 if discarding gains nothing, more than 1 if it harms; at best ``perfect_area`` divided by the same. NaN
-        without errors to begin with.
+        1 if discarding does not change the error rate, more than 1 if it increases it; at best ``perfect_area`` divided
+        by the same numbers. NaN if there are no errors without discarding.
     """
     area = partial_area(curve, limit)
     return area / (limit * float(curve.error[0])) if curve.error[0] else float("nan")
 
 
 def perfect_error(start: float, discard: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
-    """The lowest error rate that any score can reach: as long as errors remain, every discarded pair is one.
+    """The lowest error rate that any score can reach: the pairs that are errors are discarded first.
 
     Args:
         start: error rate without discarding, in [0, 1].
@@ -108,8 +108,8 @@ def perfect_area(start: float, limit: float) -> float:
 def theoretical_best_area(start: float, limit: float) -> float:
     """The "theoretical best" that fiqat's tables subtract from a pAUC: the area under ``start - discard``.
 
-    That line divides the errors by all pairs instead of the remaining ones, so the area is below ``perfect_area``,
-    and no score reaches it.
+    ``start - discard`` divides the errors by all pairs instead of the remaining pairs. The area is therefore below
+    ``perfect_area``, and no score reaches it.
 
     References:
         Schlett et al., 2023.
@@ -120,4 +120,4 @@ def theoretical_best_area(start: float, limit: float) -> float:
 
 def _check_limit(limit: float) -> None:
     if not 0 < limit <= 1:
-        raise PfiqError(f"the share of pairs to discard is {limit}; give one above 0, at most 1.")
+        raise PfiqError(f"the share of pairs to discard is {limit}; give a number above 0, at most 1.")

@@ -1,4 +1,4 @@
-"""Evaluation of quality scores: how well they predict on which faces a recogniser fails."""
+"""Evaluation of quality scores: how well they predict the faces on which a recogniser fails."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -56,10 +56,11 @@ class ScoresEvaluation(NamedTuple):
         curves: of each score, the false non-match rate against the share of mated pairs discarded.
         comparisons: all pairs.
         fmr: false match rate of the threshold.
-        threshold: similarity at and above which two images match, the same whatever is discarded.
-        discard: the share of mated pairs up to which "pauc" and after which "fnmr" is measured.
+        threshold: similarity at and above which two images match; it does not change as pairs are discarded.
+        discard: the largest share of mated pairs that is discarded: "pauc" is the mean up to this share, "fnmr" the
+            rate after it.
         start: false non-match rate without discarding.
-        warning: a sentence if too few non-mated pairs support the threshold.
+        warning: a sentence if the threshold depends on too few non-mated pairs, otherwise None.
     """
 
     estimates: dict[str, dict[str, Estimate]]
@@ -82,22 +83,22 @@ def evaluate_scores(
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> ScoresEvaluation:
-    """Measures scores against the errors of a recogniser on all pairs of the images.
+    """Measures how well scores predict the errors of a recogniser, on all pairs of the images.
 
-    The quality of a pair is that of its worse image. The threshold is computed from all non-mated pairs before
-    anything is discarded, and again in each resample of the bootstrap.
+    The quality of a pair is the lower score of its two images. The threshold is computed from all non-mated pairs,
+    before any pair is discarded, and again in each resample of the bootstrap.
 
     Args:
         embeddings: (n, dim), of any length.
         identities: n labels; equal labels are one person.
-        scores: n numbers of each score, higher is better.
+        scores: n numbers per score, by its name; higher is better.
         fmr: false match rate of the threshold.
         discard: share of mated pairs, in (0, 1].
-        seed: of the bootstrap over identities.
+        seed: of the bootstrap over people.
         resamples: of the bootstrap.
 
     Raises:
-        PfiqError: for fewer than two identities, without a mated pair, and for scores that are not n finite numbers.
+        PfiqError: for fewer than two people, without a mated pair, and for scores that are not n finite numbers.
 
     Example:
         >>> from pfiq_jax.evaluation import evaluate_scores
@@ -141,7 +142,7 @@ def evaluate_scores(
 
 
 class _Experiment:
-    """Everything about the pairs and scores that all resamples share; pairs are sorted by quality once."""
+    """The values that all resamples share. Pairs are sorted by quality only once."""
 
     def __init__(self, comparisons: Comparisons, scores: dict[str, np.ndarray], discard: float) -> None:
         self._comparisons = comparisons
@@ -171,15 +172,15 @@ def _columns(scores: Mapping[str, ArrayLike], images: int) -> dict[str, np.ndarr
     columns = {name: np.asarray(values, np.float64) for name, values in scores.items()}
     for name, values in columns.items():
         if values.shape != (images,) or not np.isfinite(values).all():
-            raise PfiqError(f"the scores {name!r} are not {images} finite numbers; give one for each image.")
+            raise PfiqError(f"the scores {name!r} are not {images} finite numbers; give one per image.")
     return columns
 
 
 def _check_pairs(comparisons: Comparisons) -> None:
     if not comparisons.non_mated_count:
-        raise PfiqError("fewer than two identities; give faces of more people.")
+        raise PfiqError("there are fewer than two people; give faces of more people.")
     if not len(comparisons.mated):
-        raise PfiqError("no identity has two faces, so no pair can fail to match; give two or more of some people.")
+        raise PfiqError("no person has two faces, so there are no mated pairs; give two or more faces of some people.")
 
 
 def _by_quality(

@@ -1,4 +1,4 @@
-"""The meaning of several methods' scores on one recogniser, from faces that may have known identities."""
+"""Calibrations of several methods on one recogniser, from faces whose people may be known."""
 
 import dataclasses
 import functools
@@ -23,11 +23,11 @@ DEFAULTS = (DEFAULT_QUALITY_METHOD, "ser_fiq_closed_form")  # one of them is the
 
 
 class FittedCalibrations(NamedTuple):
-    """What ``fit_calibrations`` returns.
+    """The result of ``fit_calibrations``.
 
     Attributes:
         calibrations: one per method.
-        warning: why the probability of a failure is not known, or not reliable, as one sentence; None if it is.
+        warning: why the probability of a failure is not known or not reliable, as one sentence; None if it is reliable.
     """
 
     calibrations: list[Calibration]
@@ -35,12 +35,12 @@ class FittedCalibrations(NamedTuple):
 
 
 class CalibratedRecognizer(NamedTuple):
-    """What ``calibrate_files`` returns.
+    """The result of ``calibrate_files``.
 
     Attributes:
-        recognizer: with its new calibrations and good faces.
-        calibrations: the new ones.
-        warnings: why failures or deficits are not known, or not reliable, a sentence each.
+        recognizer: with the new calibrations and the new reference of good faces.
+        calibrations: the new calibrations.
+        warnings: why probabilities of failure or deficits are not known or not reliable, one sentence per reason.
     """
 
     recognizer: Recognizer
@@ -49,13 +49,13 @@ class CalibratedRecognizer(NamedTuple):
 
 
 class MatedOutcomes(NamedTuple):
-    """Mated comparisons at a working threshold.
+    """Mated pairs at a threshold.
 
     Attributes:
         pairs: the indices of the two faces.
-        failed: whether their similarity lies below the threshold.
-        threshold: the cosine that meets the false match rate.
-        non_mated_count: number of comparisons of two people, which determine the threshold.
+        failed: whether their similarity is below the threshold.
+        threshold: the cosine at the false match rate.
+        non_mated_count: number of non-mated pairs, which determine the threshold.
     """
 
     pairs: Int[np.ndarray, "comparisons 2"]
@@ -74,18 +74,18 @@ def calibrate_files(
     note: Callable[[Path, Face | PfiqError], object] = lambda path, face: None,
     advance: Callable[[int], object] = lambda faces: None,
 ) -> CalibratedRecognizer:
-    """Fits the meaning of several methods' scores, and what good faces show at each place, to the faces in files.
+    """Fits calibrations of several methods, and the reference of good faces, to the faces in files.
 
-    Good are those in the better half by the default score of the calibrated recogniser.
+    Good faces are the better half, by the default score of the calibrated recogniser.
 
     Args:
         recognizer: the one to calibrate.
         people: the files, as ``people_in`` returns them. Loose faces are scored, but not compared.
         read: returns the faces in a file.
         methods: names of ``QUALITY_METHODS``.
-        reference: what the faces are, in words; their numbers are added.
-        note: called with every path and its face, or with the reason why it has none.
-        advance: called with the number of faces done since the last call; good faces are done twice.
+        reference: a description of the faces; their numbers are added.
+        note: called with each path and its face, or with the error if it has no face.
+        advance: called with the number of faces processed since the last call; good faces are processed twice.
 
     Raises:
         PfiqError: as ``fit_calibrations``, and for a method for which the recogniser lacks something.
@@ -122,14 +122,14 @@ def fit_calibrations(
     reference: str,
     fmr: float = FMR,
 ) -> FittedCalibrations:
-    """Fits the scale of each method, its percentiles, and the probability that a comparison fails if possible.
+    """Fits the scale of each method, its percentiles, and, if possible, the probability that a mated pair fails.
 
     Args:
-        scores: raw scores by the name of the method, higher is better.
+        scores: raw scores by the name of the method; higher is better.
         embeddings: of the faces.
-        identities: of the faces; None if not known. Faces without one have no part in comparisons.
-        reference: what the faces are, in words.
-        fmr: the false match rate of the working threshold.
+        identities: the person of each face; None if not known. Faces of unknown people are not compared.
+        reference: a description of the faces.
+        fmr: the false match rate of the threshold.
 
     Raises:
         PfiqError: for fewer than 20 faces, and for scores that are not finite or all equal.
@@ -151,7 +151,7 @@ def fit_calibrations(
 def mated_outcomes(
     embeddings: Float[np.ndarray, "faces dim"], identities: Sequence[str | None], *, fmr: float = FMR
 ) -> MatedOutcomes | None:
-    """Compares all faces of known identity; None, without any comparison, if two people or mated pairs are missing."""
+    """Compares all faces of known people; None, without any comparison, for one person or without mated pairs."""
     known = np.array([index for index, identity in enumerate(identities) if identity is not None], np.int64)
     labels = [identity for identity in identities if identity is not None]
     counts = Counter(labels)

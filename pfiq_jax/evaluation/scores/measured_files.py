@@ -15,12 +15,12 @@ from pfiq_jax.faces.reading import NONE_USABLE, Face, ReadFaces
 
 
 class MeasuredFiles(NamedTuple):
-    """What ``measure_files`` returns: one row per face that could be read, in the order of the files.
+    """The result of ``measure_files``: one row per face that could be read, in the order of the files.
 
     Attributes:
         embeddings: of the faces.
-        scores: raw scores by method, higher is better.
-        is_read: of each file, whether its face could be read.
+        scores: raw scores by method; higher is better.
+        is_read: for each file, whether its face could be read.
     """
 
     embeddings: Float[np.ndarray, "faces dim"]
@@ -43,8 +43,8 @@ def measure_files(
             ``functools.partial(embeddings_and_scores, recognizer, methods=...)`` does.
         paths: of the files, at least one.
         read: returns the faces in a file.
-        note: called with every path and its face, or with the reason why it has none.
-        advance: called with the number of faces done since the last call.
+        note: called with each path and its face, or with the error if it has no face.
+        advance: called with the number of faces processed since the last call.
 
     Raises:
         PfiqError: if no face can be read.

@@ -21,18 +21,19 @@ def cr_fiqa_curve(
     qualities: Float[np.ndarray, " pairs"],
     fmr: float,
 ) -> Float[np.ndarray, "20"]:
-    """FNMR after discarding each share of ``DISCARD_SHARES``, as CR-FIQA's code counts it.
+    """FNMR after discarding each share of ``DISCARD_SHARES``, as CR-FIQA's code computes it.
 
-    NaN without both mated and non-mated pairs.
+    NaN for subsets without mated or without non-mated pairs.
 
-    The code calls it "fixed threshold", which is misleading: on every subset the threshold is the angle of a pair
-    whose false match rate is nearest to ``fmr``, the smallest of equally near ones. At the threshold, a non-mated
-    pair counts as a match and a mated pair as a non-match.
+    The code calls the threshold fixed, which is misleading. On every subset it is the angle of the pair whose false
+    match rate is nearest to ``fmr``, and the smallest angle of several. A non-mated pair at the threshold counts as a
+    match, and a mated pair at the threshold as a non-match.
 
     Args:
         similarities: cosines of the pairs, in [-1, 1].
-        mated: which are of one identity.
-        qualities: of each pair, the lower of its two images'; higher is better. Equal ones are cut in NumPy's order.
+        mated: whether each pair is of one person.
+        qualities: of each pair, the lower quality of its two images; higher is better. Equal qualities are discarded in
+            NumPy's order.
         fmr: desired false match rate; with few non-mated pairs the nearest possible rate may be far from it.
     """
 
@@ -46,7 +47,7 @@ def cr_fiqa_curve(
 
 
 def cr_fiqa_area(curve: Float[np.ndarray, "20"]) -> float:
-    """The AUC in CR-FIQA's tables: trapezoids over the whole of ``DISCARD_SHARES``; lower is better."""
+    """The AUC in CR-FIQA's tables: trapezoids over all ``DISCARD_SHARES``; lower is better."""
     return float(np.trapezoid(curve, DISCARD_SHARES))
 
 
@@ -55,16 +56,17 @@ def magface_curve(
     mated: Bool[np.ndarray, " pairs"],
     qualities: Float[np.ndarray, " pairs"],
 ) -> Float[np.ndarray, "20"]:
-    """FNMR at FMR 1e-3 after discarding each share of ``DISCARD_SHARES``, as MagFace's code counts it.
+    """FNMR at FMR 1e-3 after discarding each share of ``DISCARD_SHARES``, as MagFace's code computes it.
 
     On every subset the threshold is the angle of rank ``(n - 1) // 1000`` among n non-mated pairs. For 1,000 pairs or
-    fewer that is the smallest angle, at which there is no false match. For 100 pairs or fewer the code leaves the
-    point out, which is NaN here.
+    fewer it is the smallest angle, at which there is no false match. For 100 pairs or fewer, the code leaves the point
+    out; here it is NaN.
 
     Args:
         similarities: cosines of the pairs, in [-1, 1].
-        mated: which are of one identity.
-        qualities: of each pair, the lower of its two images'; higher is better. Equal ones are cut in NumPy's order.
+        mated: whether each pair is of one person.
+        qualities: of each pair, the lower quality of its two images; higher is better. Equal qualities are discarded in
+            NumPy's order.
     """
 
     def fnmr(angles: np.ndarray, is_mated: np.ndarray) -> float:

@@ -1,7 +1,7 @@
 """The rank consistency of a score (RCE): whether the images that cause errors have low quality.
 
-An error-versus-discard curve is measured on subsets, whose difficulty changes as images are discarded. The rank
-consistency compares two orders of all images, at one threshold.
+An error-versus-discard curve is measured on subsets, and their difficulty changes as images are discarded. The rank
+consistency compares two orders of all images at one threshold.
 
 Source: Wani, Babnik, Struc, Terhörst, rank consistency evaluation, IJCB 2026, and its pre-release code.
 """
@@ -16,17 +16,17 @@ from pfiq_jax.evaluation.scores.comparisons import Comparisons
 def harm(
     comparisons: Comparisons, threshold: float, weights: Int[np.ndarray, " images"] | None = None
 ) -> Int[np.ndarray, " images"]:
-    """In how many errors each image takes part: false non-matches plus false matches.
+    """The number of errors in which each image takes part: false non-matches plus false matches.
 
-    Most pairs are non-mated, so on easy faces most errors are false matches, in which good images take part as often
-    as poor ones. On 6,900 faces of LFW, where 1 of 500 mated pairs fails, every measured score has a negative RCE.
+    Most pairs are non-mated, so most errors on easy faces are false matches, in which good images take part as often as
+    poor images. The RCE of every score can then be negative.
 
     Args:
         comparisons: of all pairs.
         threshold: similarity at and above which two images match, at least that of the least similar non-mated pair
             kept.
-        weights: how often each image counts. Each copy of an identity is a person of its own, so false matches
-            multiply and false non-matches do not.
+        weights: how often each image counts. Each copy of a resampled person counts as another person: false matches
+            then multiply, false non-matches do not.
     """
     count = len(comparisons.identities)
     missed = comparisons.mated[comparisons.mated_similarity < threshold]
@@ -37,9 +37,9 @@ def harm(
 
 
 def margins(comparisons: Comparisons) -> Float[np.ndarray, " images"]:
-    """How much nearer each image is to another person than to its own; higher is more harmful. Breaks ties of harm.
+    """How much nearer each image is to another person than to its own; higher is more harmful. It breaks ties of harm.
 
-    The highest non-mated similarity minus the lowest mated similarity, or minus 1 for the only image of an identity.
+    It is the highest non-mated similarity minus the lowest mated similarity, or minus 1 for the only image of a person.
     """
     lowest = np.ones(len(comparisons.identities), np.float32)
     for side in comparisons.mated.T:
@@ -57,14 +57,14 @@ def rank_consistency(
 ) -> float:
     """Spearman's rank correlation of harm and negated quality; higher is better, in [-1, 1] without ties.
 
-    With n images, ranks R_H by rising harm, R_Q by falling quality (ties share their mean rank) and weights
-    w = (R_H / n)^alpha it is 1 - 6 sum w (R_H - R_Q)^2 / ((n^2 - 1) sum w).
+    For n images it is ``1 - 6 sum w (R_H - R_Q)^2 / ((n^2 - 1) sum w)``. R_H are the ranks by rising harm and R_Q those
+    by falling quality, where ties share their mean rank. The weights are ``w = (R_H / n)^alpha``.
 
     Args:
         harms: number of errors in which each image takes part, from ``harm``.
-        qualities: of each image, higher is better. Ties raise the result, to 0.5 for a constant score.
-        margins: breaks ties of harm, as in the final version. Without it, as in the pre-release code, most images of an
-            easy set share one rank, which raises the result for any score, up to 0.5 if no image does harm.
+        qualities: of each image; higher is better. Ties raise the result, to 0.5 for a constant score.
+        margins: break ties of harm, as in the final version. Without them, as in the pre-release code, most images of
+            an easy set share one rank. This raises the result of every score, up to 0.5 if no image does harm.
         alpha: 0 gives all images the same weight; higher values (3 in the paper) emphasise harmful images.
         weights: how often each image counts, 0 or more; by default once.
 
@@ -77,7 +77,7 @@ def rank_consistency(
     counts = weights[used]
     total = int(counts.sum())
     if total < 2:
-        raise PfiqError("ranks need at least two images; give more.")
+        raise PfiqError("there are fewer than two images to rank; give two or more.")
     of_harm = _mean_ranks(counts, harms[used], *(() if margins is None else (margins[used],)))
     of_quality = _mean_ranks(counts, -qualities[used])
     emphasis = counts * (of_harm / total) ** alpha

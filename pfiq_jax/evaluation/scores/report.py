@@ -16,11 +16,11 @@ BEST = "theoretical best"
 
 
 def plot_scores(evaluation: ScoresEvaluation, *, axes: Any = None) -> tuple[Any, Any]:
-    """False non-match rate against the share of mated pairs discarded: a curve per score, and the best possible one.
+    """False non-match rate against the share of mated pairs discarded, a curve per score and the best possible curve.
 
     Args:
         evaluation: from ``evaluate_scores``.
-        axes: matplotlib ``Axes`` to draw into; by default those of a new figure, which is not pyplot's.
+        axes: matplotlib ``Axes`` to draw into; by default those of a new figure, which pyplot does not manage.
 
     Returns:
         The ``Figure`` and the ``Axes``.
@@ -50,7 +50,7 @@ def plot_scores(evaluation: ScoresEvaluation, *, axes: Any = None) -> tuple[Any,
 
 
 def scores_table(evaluation: ScoresEvaluation) -> str:
-    """All estimates in Markdown, the best score first, with the pairs that they were measured on and a legend."""
+    """All estimates in Markdown, best score first, with the numbers of pairs and a legend."""
     comparisons, start = evaluation.comparisons, evaluation.start
     share = f"{100 * evaluation.discard:g}%"
     by_pauc = {name: evaluation.estimates[name] for name in _best_first(evaluation)}
@@ -71,6 +71,6 @@ def scores_table(evaluation: ScoresEvaluation) -> str:
 
 
 def _best_first(evaluation: ScoresEvaluation) -> list[str]:
-    """The names of the scores by their pAUC; those for which it is undefined are last."""
+    """The names of the scores, ordered by pAUC; scores with an undefined pAUC are last."""
     paucs = {name: estimates["pauc"].value for name, estimates in evaluation.estimates.items()}
     return sorted(paucs, key=lambda name: (math.isnan(paucs[name]), paucs[name]))

@@ -1,4 +1,4 @@
-"""Quality scores from other tools: one row per face, from CSV or Parquet files."""
+"""Quality scores of other tools, from CSV or Parquet files with one row per face."""
 
 import math
 import os
@@ -12,7 +12,7 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.faces.tables import PATH_COLUMNS, Table, numbers_in, read_table, rows_of_files, shown
 
 NOT_ASSESSED = -1  # in a table of OFIQ, the reference implementation of ISO/IEC 29794-5
-COUNTERS = ("index", "id", "row", "#")  # columns with these names are not scores if they count the rows
+COUNTERS = ("index", "id", "row", "#")  # columns with these names are ignored if they hold row numbers
 
 
 def read_scores(
@@ -25,21 +25,22 @@ def read_scores(
 ) -> dict[str, Float[np.ndarray, " faces"]]:
     """Every numeric column of a table, in the order of the faces.
 
-    A column is numeric if more cells are numbers than other text. Rows of other files are ignored, as are columns
-    without a name or a counter of rows, which pandas writes. In a table of OFIQ, -1 means that a face was not assessed.
+    A column is numeric if more of its cells are numbers than other text. Rows of other files, columns without a name,
+    and the column of row numbers that pandas writes are ignored. In a table of OFIQ, -1 means that a face was not
+    assessed.
 
     Args:
         path: a CSV or Parquet file with a column ``path`` or ``filename``.
         faces: the files to find scores for.
         folder: relative paths in the table may be relative to this folder, to the table's own folder or to the current
             one.
-        may_lack: whether a face may lack a score, which is then NaN; called only for faces that lack one.
-        left_out: called with a sentence about each column that is left out, since a score is missing in it but not in
-            all others. By default such a column is an error.
+        may_lack: whether a face may lack a score, which is then NaN; called only for faces that lack a score.
+        left_out: called with a sentence about each column that is left out, since it lacks a score that other columns
+            have. By default such a column raises an error.
 
     Raises:
-        PfiqError: for a file that cannot be read, has no column of paths or no numeric column, or names a face twice;
-            for a numeric column with a cell that is not a number; and for a face without a row, or with a cell that is
+        PfiqError: for a file that cannot be read, has no column of paths or no numeric column, or names a face twice,
+            for a numeric column with a cell that is not a number, and for a face without a row, or with a cell that is
             empty or not finite.
     """
     table = read_table(path, "scores")
@@ -91,8 +92,8 @@ def _numeric_columns(table: Table) -> dict[str, list[float]]:
             continue
         if others:
             raise PfiqError(
-                f"{table.place(others[0])}: '{shown(cells[others[0]])[:40]}' is not a number, as others in column "
-                f"{shown(name)} are; fix it, leave it empty, or drop the column."
+                f"{table.place(others[0])}: '{shown(cells[others[0]])[:40]}' is not a number, unlike other cells of "
+                f"column {shown(name)}; fix it, leave it empty, or drop the column."
             )
         columns[name] = [number for number in numbers if number is not None]
     return columns

@@ -112,7 +112,7 @@ def test_a_sample_beyond_the_kept_pairs_gets_the_lowest_kept():
     [
         (np.zeros(3), [0, 1, 2], 0.1, "embeddings have shape"),
         (np.full((2, 3), np.nan), [0, 1], 0.1, "hold NaN"),
-        (np.ones((2, 3)), [0], 0.1, "2 embeddings but 1 identities"),
+        (np.ones((2, 3)), [0], 0.1, "there are 1 for 2 embeddings"),
         (np.ones((2, 3)), [0, 1], 0.0, "false match rate is 0"),
         (np.ones((2, 3)), [0, 1], 1.0, "false match rate is 1"),
     ],
@@ -123,7 +123,7 @@ def test_refuses(embeddings, identities, fmr, reason):
 
 
 def test_no_threshold_without_non_mated_pairs():
-    with pytest.raises(PfiqError, match="no two images of different identities"):
+    with pytest.raises(PfiqError, match="no two images of different people"):
         threshold_at_fmr(compare_all_pairs(np.ones((3, 2)), [0, 0, 0]))
 
 

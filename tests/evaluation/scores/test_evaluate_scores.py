@@ -85,8 +85,8 @@ def test_without_errors_pauc_is_not_defined():
 @pytest.mark.parametrize(
     ("identities", "scores", "reason"),
     [
-        ([0, 0, 0], np.ones(3), "fewer than two identities"),
-        ([0, 1, 2], np.ones(3), "no identity has two faces"),
+        ([0, 0, 0], np.ones(3), "fewer than two people"),
+        ([0, 1, 2], np.ones(3), "no person has two faces"),
         ([0, 0, 1], np.ones(2), "'any' are not 3 finite numbers"),
         ([0, 0, 1], np.array([1, np.nan, 2]), "'any' are not 3 finite numbers"),
     ],

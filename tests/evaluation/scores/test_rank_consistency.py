@@ -77,5 +77,5 @@ def test_ties_of_harm_raise_the_figure_unless_broken():
 
 
 def test_refuses_a_single_image():
-    with pytest.raises(PfiqError, match="at least two images"):
+    with pytest.raises(PfiqError, match="fewer than two images to rank; give two or more"):
         rank_consistency(np.zeros(3, int), np.ones(3), weights=np.array([0, 1, 0]))

@@ -97,7 +97,9 @@ def test_a_column_that_lacks_a_score_is_left_out_in_words_if_another_is_complete
 
 def test_a_cell_that_is_no_number_is_named_and_a_column_of_text_is_left_out():
     rows = ROWS.format(2, 3) + "faces/cid/1.png,x.5,x\n"
-    with pytest.raises(PfiqError, match=r"^tables/scores\.csv, line 4: 'x\.5' is not a number, as others in column"):
+    with pytest.raises(
+        PfiqError, match=r"^tables/scores\.csv, line 4: 'x\.5' is not a number, unlike other cells of column"
+    ):
         read("path,score,other\n" + rows)
     assert list(read("path,score,kind\n" + ROWS.format("dark", 1))) == ["score"]
 
