@@ -1,4 +1,4 @@
-"""How activation maps vary over sets of faces, and how far single faces are from a set (AMVA)."""
+"""How activation maps vary over sets of faces, and how far single faces deviate from a set (AMVA)."""
 
 from pfiq_jax.variation.comparison import DeviationScores, deviation, deviation_scores, difference_maps
 from pfiq_jax.variation.findings import Findings, findings_of

@@ -1,4 +1,4 @@
-"""What sets of faces lack: the mean of their deficit maps, and how many of them lack each region of the face."""
+"""The deficits of sets of faces: their mean deficit map, and the share of faces in which each region is marked."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +19,8 @@ class SetDeficits(NamedTuple):
     """The deficits of a set of faces.
 
     Attributes:
-        mean: mean deficit of each pixel, in [0, 1]; 1 is worst. In a set of good faces it is about 0.5 everywhere.
-        marked: by region, the share of the faces in which it is marked; see ``maps.face_regions.MARKED``.
+        mean: mean deficit of each pixel, in [0, 1]; 1 is worst. For a set of good faces it is about 0.5 everywhere.
+        marked: by region, the share of the faces in which the region is marked; see ``maps.face_regions.MARKED``.
     """
 
     mean: Float[np.ndarray, "height width"]
@@ -38,7 +38,7 @@ class Deficits(NamedTuple):
     low: SetDeficits
 
     def sentences(self) -> list[str]:
-        """What the faces of low quality lack, in words, most frequent region first."""
+        """The deficits of the faces of low quality in words, most frequent region first."""
         often = sorted(self.low.marked.items(), key=lambda item: -item[1])
         shares = ", ".join(f"{name} {share:.0%} ({self.high.marked[name]:.0%})" for name, share in often)
         return [

@@ -1,4 +1,4 @@
-"""The findings of a study of activation maps: numbers, and the paper's two findings in words.
+"""The findings of a study of activation maps: its numbers, and the paper's two findings in words.
 
 Source: Fu and Damer, WACVW 2022.
 """
@@ -29,22 +29,22 @@ class Means(NamedTuple):
 
 
 class Correlation(NamedTuple):
-    """Spearman's rank correlation, and the probability of one as strong by chance."""
+    """Spearman's rank correlation, and the probability of a correlation as strong as this by chance."""
 
     statistic: float
     p_value: float
 
 
 class Findings(NamedTuple):
-    """What a study found.
+    """The numbers that a study found.
 
     Attributes:
-        means: by statistic, those of ``TITLES``.
+        means: by statistic, one of ``TITLES``.
         difference: mean over the pixels outside the central face of ``std_low - std_high``.
         p_value: of this difference; see ``PermutationTest``.
-        cells_significant: share of the cells in which low-quality faces vary significantly more.
-        deviation: of the single faces, the correlation of their mean deviation with their score.
-        deviation_outside: the same for the mean deviation outside the central face.
+        cells_significant: share of the cells in which faces of low quality vary significantly more.
+        deviation: correlation of the mean deviation and the score of the single faces.
+        deviation_outside: the same with the mean deviation outside the central face.
     """
 
     means: dict[str, Means]
@@ -73,7 +73,7 @@ class Findings(NamedTuple):
         }
 
     def sentences(self, score: str) -> list[str]:
-        """The paper's two findings, each confirmed or not, with its numbers.
+        """The paper's two findings, each confirmed or not confirmed, with its numbers.
 
         Args:
             score: the name of the score.

@@ -29,10 +29,10 @@ SETS = ("high quality", "low quality")
 
 
 def plot_statistics(high: Variation, low: Variation, region: Region) -> Any:
-    """Maps of each statistic of both sets, on one scale, and the difference, low minus high.
+    """The maps of each statistic of both sets, on one scale, and their difference, low minus high.
 
-    The paper draws each map on a scale of its own, and the absolute difference. A common scale and the sign show which
-    set varies more.
+    The paper draws each map on its own scale, and the absolute difference. A common scale and the sign show which set
+    varies more.
 
     Args:
         high: of the faces of high quality.
@@ -89,7 +89,7 @@ def plot_deficits(deficits: Deficits) -> Any:
 
 
 def plot_densities(high: Variation, low: Variation, region: Region) -> Any:
-    """Densities of the pixels' standard deviations and medians, outside and inside the central face.
+    """Densities of the standard deviations and medians of pixels, outside and inside the central face.
 
     Args:
         high: of the faces of high quality.
@@ -125,7 +125,7 @@ def plot_densities(high: Variation, low: Variation, region: Region) -> Any:
 
 
 def plot_examples(examples: Sequence[Example], good: Variation) -> Any:
-    """Faces, their activation maps, and the maps' deviations from the mean map of good faces, over each face.
+    """Faces, their activation maps, and the deviations of these from the mean map of faces of high quality.
 
     Args:
         examples: one or more faces; their scores are the titles. Deviations are drawn on one scale.
@@ -157,12 +157,12 @@ def plot_examples(examples: Sequence[Example], good: Variation) -> Any:
 
 
 def plot_relation(scores: Float[np.ndarray, " faces"], deviations: Float[np.ndarray, " faces"], score: str) -> Any:
-    """Each face's mean deviation against its quality score.
+    """The mean deviation of each face against its quality score.
 
     Args:
         scores: higher is better.
-        deviations: mean deviation of each face; higher is further from the mean map of good faces.
-        score: its name.
+        deviations: mean deviation of each face; higher is further from the mean map of faces of high quality.
+        score: name of the score.
 
     Returns:
         The ``Figure``.

@@ -1,4 +1,4 @@
-"""Single faces compared with the activation maps of good ones, which ``pfiq activations`` wrote."""
+"""Single faces compared with the activation maps of faces of high quality, which ``pfiq activations`` wrote."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -16,11 +16,11 @@ from pfiq_jax.variation.variation_file import load_variation
 
 
 class Compared(NamedTuple):
-    """What a face activates, and how far that is from what good faces activate.
+    """The activation map of a face, and how far it deviates from the mean map of faces of high quality.
 
     Attributes:
         activation: the activation map, in [0, 1].
-        deviation: per pixel, 0..1; higher is further from the good faces.
+        deviation: per pixel, 0..1; higher is further from the faces of high quality.
         whole: mean deviation of all pixels.
         outside: mean deviation of the pixels outside the central face.
     """
@@ -32,28 +32,28 @@ class Compared(NamedTuple):
 
 
 def identity(recognizer: Recognizer) -> str:
-    """Distinguishes one recogniser from another: the name and the SHA-256 digest of its weights' source."""
+    """A text that differs between recognisers: the name and the SHA-256 digest of the source of the weights."""
     origin = recognizer.provenance
     return f"{origin.source or recognizer} {origin.source_sha256}".rstrip()
 
 
 def load_reference(path: Path, recognizer: Recognizer) -> Variation:
-    """The statistics of good faces, once it is certain that they were made with this recogniser.
+    """The statistics of faces of high quality, after a check that they were made with this recogniser.
 
     Raises:
-        PfiqError: for a file that cannot be read, that does not name its activation map, or that was made with
+        PfiqError: for a file that cannot be read, that does not state its activation map, or that was made with
             another recogniser.
     """
     good = load_variation(path)
     if good.metadata.get("activations") not in ACTIVATION_METHODS:
-        raise PfiqError(f"{path}: does not name the activation map it was made by; make it with `pfiq activations`.")
+        raise PfiqError(f"{path}: does not state its activation map; write the file again with `pfiq activations`.")
     if (other := good.metadata.get("recognizer")) != identity(recognizer):
-        raise PfiqError(f"{path}: was made with another recogniser, {other}; give that one, or make the file again.")
+        raise PfiqError(f"{path}: was made with another recogniser, {other}; give that one, or write the file again.")
     return good
 
 
 def compare(good: Variation, recognizer: Recognizer, image: UInt8[np.ndarray, "height width 3"]) -> Compared:
-    """Compares one face with good ones.
+    """Compares one face with faces of high quality.
 
     Args:
         good: as ``load_reference`` returns it.

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from pfiq_jax.errors import PfiqError
 from pfiq_jax.recognizers.preprocessing import Preprocessing, template_for
 
-EXTENT = 0.75  # half axes in widths and heights of the landmarks' box: eyes, nose and mouth with their surroundings
+EXTENT = 0.75  # half axes, relative to the box of the landmarks; includes the surroundings of eyes, nose and mouth
 
 Map = Float[np.ndarray, "height width"]
 Region = Bool[np.ndarray, "_height _width"]  # checked by `check_region`, whose messages are clearer
@@ -36,14 +36,14 @@ class MeanByRegion(NamedTuple):
 def central_face(preprocessing: Preprocessing) -> Region:
     """True in an ellipse around the eyes, the nose and the mouth of an aligned face.
 
-    Its centre is that of the bounding box of the five landmarks, its axes are 1.5 times the sides of the box. In
-    ArcFace's crops that is about a fifth of the image. Fu and Damer do not say where their "central face" ends.
+    Its centre is the centre of the bounding box of the five landmarks. Its axes are 1.5 times the sides of the box. In
+    ArcFace's crops it is about a fifth of the image. Fu and Damer do not define the border of their "central face".
 
     Args:
         preprocessing: of the recogniser; without a template, ArcFace's is used, scaled to the crop.
 
     Returns:
-        (height, width) of the recogniser's images.
+        A mask (height, width) of the recogniser's images.
     """
     height, width = preprocessing.size
     points = np.asarray(preprocessing.template or template_for(preprocessing.size))
@@ -61,7 +61,7 @@ def by_region(values: Map, region: Region) -> ByRegion:
         region: as ``central_face`` returns it.
 
     Raises:
-        PfiqError: for a region of another size, and for one that is empty or the whole map.
+        PfiqError: for a region of another size, and for a region that is empty or the whole map.
     """
     check_region(region, values.shape)
     return ByRegion(values[region], values[~region])
@@ -73,7 +73,7 @@ def mean_by_region(values: Map, region: Region) -> MeanByRegion:
 
 
 def check_region(region: np.ndarray, shape: tuple[int, ...]) -> None:
-    """Raises a PfiqError unless a region has the shape of a map, and has pixels inside and outside."""
+    """Raises a PfiqError unless a region has the shape of a map, with pixels inside and outside."""
     if region.shape != shape:
         raise PfiqError(f"a region of shape {region.shape} does not fit maps of shape {shape}; give one of their size.")
     if region.all() or not region.any():

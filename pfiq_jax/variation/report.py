@@ -1,4 +1,4 @@
-"""The report of a study of activation maps: pictures, numbers, and one page of HTML that holds all of them."""
+"""The report of a study of activation maps: pictures, numbers, and one page of HTML that contains both."""
 
 import base64
 import html
@@ -22,7 +22,7 @@ CAPTIONS = {
     "deficits.png": "Mean deficits of both sets: the share of good faces that contribute more at a place.",
     "deviations.png": "Faces outside the good set: deviation from the mean map of good faces, and score.",
 }
-"""The pictures of a report; that of the deficits only if the recogniser was calibrated for them."""
+"""The pictures of a report. The picture of deficits exists only if the recogniser was calibrated for them."""
 
 REPORT_FILES = ("report.html", "report.json", "faces.csv", *CAPTIONS)
 
@@ -37,7 +37,7 @@ class Report(NamedTuple):
     """The report of a study.
 
     Attributes:
-        summary: what was studied, and the findings, a paragraph each.
+        summary: what was studied, then the findings, one paragraph each.
         files: the contents of the ``REPORT_FILES``, by name.
     """
 
@@ -52,7 +52,7 @@ def report_of(studied: FilesStudy, deficits: Deficits | None, metadata: Mapping[
         studied: the study.
         deficits: of both sets; None if the recogniser was not calibrated for them.
         metadata: the names of the "score", of the "activations" and of the "recognizer".
-        source: what the sets of faces were taken from, in words.
+        source: a description of the faces from which the sets were taken.
 
     Raises:
         PfiqError: if matplotlib is not installed.
@@ -95,7 +95,7 @@ def report_of(studied: FilesStudy, deficits: Deficits | None, metadata: Mapping[
 def html_page(
     title: str, paragraphs: Sequence[str], table: Sequence[Sequence[str]], pictures: Mapping[str, bytes]
 ) -> str:
-    """One page that needs no other file: text, a table with a line of headings, and PNG pictures with captions."""
+    """One page without other files: text, a table with a line of headings, and PNG pictures with captions."""
     head, *rows = table
     lines = [
         "<!DOCTYPE html>",
@@ -117,7 +117,7 @@ def html_page(
 
 
 def _faces_csv(studied: FilesStudy) -> str:
-    """Score and deviations of each single face."""
+    """The score and the deviations of each single face."""
     numbers = zip(studied.scores, *studied.found.deviations, strict=True)
     rows = [
         (path, *(f"{number:.6g}" for number in of_face)) for path, of_face in zip(studied.paths, numbers, strict=True)

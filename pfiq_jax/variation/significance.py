@@ -1,4 +1,4 @@
-"""A permutation test of whether the activation maps of bad faces vary more than those of good faces.
+"""A permutation test of whether activation maps vary more over faces of low quality than over faces of high quality.
 
 Source: Good, "Permutation, parametric and bootstrap tests of hypotheses", 2005; for many cells at once, Nichols and
 Holmes, "Nonparametric permutation tests for functional neuroimaging", 2002. Fu and Damer, WACVW 2022, state the
@@ -15,20 +15,20 @@ from pfiq_jax.errors import PfiqError
 from pfiq_jax.variation.region import Region, check_region
 from pfiq_jax.variation.variation import ONE, quantize
 
-GRID = 14  # cells per side: twice as many as the 7x7 places of the features, from which the maps are made
-AT_ONCE = 1 << 22  # numbers that the permutations in memory may hold
-TIE = 1e-12  # between two roundings of the same difference, in activations
+GRID = 14  # cells per side: twice the 7x7 places of the features, from which the maps are made
+AT_ONCE = 1 << 22  # numbers in memory, of all permutations that are computed together
+TIE = 1e-12  # activations; two roundings of one difference differ by less
 
 Cells = Float32[np.ndarray, "_faces _rows _columns"]
 
 
 class PermutationTest(NamedTuple):
-    """How much more bad faces vary than good ones, and how probable that is by chance.
+    """How much more faces of low quality vary than faces of high quality, and the p-value of this difference.
 
     Attributes:
         difference: mean of ``std_low - std_high`` over the pixels outside the central face, from the means of cells.
-        p_value: the probability of this difference or a greater one under the null hypothesis that both sets are
-            alike; small if bad faces vary more.
+        p_value: the probability of this or a greater difference under the null hypothesis that both sets are alike. It
+            is small if faces of low quality vary more.
         cell_differences: ``std_low - std_high`` of each cell.
         cell_p_values: family-wise p-value of each cell (max-statistic): the probability that any cell has such a
             difference under the null hypothesis.
@@ -44,10 +44,10 @@ def pool(maps: ArrayLike) -> Cells:
     """Means of activation maps over 14x14 cells, 784 bytes per face; equal to the bit in any batch.
 
     Args:
-        maps: (faces, height, width), in [0, 1]. Maps with fewer than 14 rows or columns have one cell for each.
+        maps: (faces, height, width), in [0, 1]. Fewer than 14 rows or columns have one cell each.
 
     Raises:
-        PfiqError: for maps that are misshapen, not finite or outside [0, 1].
+        PfiqError: for maps that are of another shape, not finite or outside [0, 1].
     """
     levels = quantize(maps)
     if levels.ndim != 3:
@@ -60,14 +60,14 @@ def permutation_test(
 ) -> PermutationTest:
     """Tests whether faces of low quality vary more than those of high quality outside the central face.
 
-    Under the null hypothesis all ways to divide the faces into two sets of these sizes are equally probable. P-values
+    Under the null hypothesis, all ways to divide the faces into two sets of these sizes are equally probable. P-values
     are ``(1 + hits) / (1 + permutations)``. They are never 0 and do not depend on the order of the faces.
 
     Args:
-        high: faces of high quality, as ``pool`` returns them; at least two.
-        low: faces of low quality, at least two.
+        high: faces of high quality, as ``pool`` returns them; two or more.
+        low: faces of low quality; two or more.
         region: the central face, in pixels of the maps.
-        permutations: how many; if the faces have fewer, all of them are used.
+        permutations: number of permutations; if the faces have fewer, all of them are used.
         seed: of the permutations.
 
     Raises:
@@ -106,8 +106,8 @@ def _check_cells(high: np.ndarray, low: np.ndarray, shape: tuple[int, ...]) -> N
         raise PfiqError(f"{len(high)} and {len(low)} faces are too few to compare; give two or more of each quality.")
     if high.shape[1:] != shape or low.shape[1:] != shape:
         raise PfiqError(
-            f"cells of {high.shape[1:]} and {low.shape[1:]} do not fit a region with {shape}; give what `pool` returns "
-            "for maps of the region's size."
+            f"cells of {high.shape[1:]} and {low.shape[1:]} do not fit a region with {shape} cells; give results of "
+            "`pool` for maps of the region's size."
         )
 
 
@@ -116,7 +116,7 @@ def _difference(low: np.ndarray, high: np.ndarray, axis: int) -> np.ndarray:
 
 
 def _p_values(observed: np.ndarray, by_chance: np.ndarray) -> Float64[np.ndarray, " observed"]:
-    """The p-value of each observation, which counts as one of the permutations."""
+    """The p-value of each observation. The observation counts as one of the permutations."""
     return (1 + (by_chance >= observed[..., None] - TIE).sum(-1)) / (1 + len(by_chance))
 
 
@@ -127,14 +127,14 @@ def _in_order(cells: Cells) -> Float64[np.ndarray, "cells faces"]:
 
 
 def _cell_means(values: np.ndarray) -> Float64[np.ndarray, "faces rows columns"]:
-    """Means over cells; the values are integers, so their sums are exact in any order."""
+    """Means over cells. The values are integers, so their sums are exact in any order."""
     rows, columns = (_edges(length) for length in values.shape[1:])
     sums = np.add.reduceat(np.add.reduceat(values, rows, 1), columns, 2)
     return sums / _cell_sizes(values.shape[1:])
 
 
 def _cell_sizes(shape: tuple[int, ...]) -> np.ndarray:
-    """Pixels of each cell."""
+    """The number of pixels of each cell."""
     rows, columns = (np.diff(_edges(length), append=length) for length in shape)
     return rows[:, None] * columns
 

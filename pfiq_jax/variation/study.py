@@ -1,4 +1,4 @@
-"""A study of activation maps: faces of high against those of low quality, and single faces against the former."""
+"""A study of activation maps: faces of high and of low quality, and single faces against those of high quality."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from pfiq_jax.variation.significance import PermutationTest, permutation_test, p
 from pfiq_jax.variation.variation import Variation, summarize
 
 QUANTILE = 0.1
-SMALLEST_SET = 2  # one face has no standard deviation
+SMALLEST_SET = 2  # faces, since one face has no standard deviation
 
 Indices = Int[np.ndarray, " faces"]
 Maps = Iterable[tuple[int, np.ndarray]]  # index and activation map of each face
@@ -26,7 +26,7 @@ class Sets(NamedTuple):
     Attributes:
         low: faces of the lowest scores.
         high: faces of the highest scores.
-        others: a sample of all faces that are not in ``high``, evenly spaced by rank; they are compared with ``high``.
+        others: a sample of all faces that are not in ``high``, evenly spaced by rank, to compare with ``high``.
     """
 
     low: Indices
@@ -57,8 +57,8 @@ def split(scores: Float[np.ndarray, " faces"], *, quantile: float = QUANTILE, li
 
     Args:
         scores: higher is better; faces with NaN are left out.
-        quantile: share of the faces in either set, in (0, 0.5].
-        limit: the largest number of faces of each set, evenly spaced by rank; None for all.
+        quantile: share of the faces in each set, in (0, 0.5].
+        limit: the largest number of faces per set; they are evenly spaced by rank. None for all faces.
 
     Raises:
         PfiqError: if a set would have fewer than two faces.
@@ -79,13 +79,13 @@ def study_maps(
     metadata: Mapping[str, str],
     done: Callable[[str, Variation], object] = lambda name, variation: None,
 ) -> Study:
-    """Statistics of both sets, whether they differ, and how far single faces are from the good ones.
+    """Statistics of both sets, a test of whether they differ, and deviations of single faces from the high set.
 
-    Each map is computed once and not kept: for each face 14x14 cells of its map and two numbers stay in memory.
+    Each map is computed once and not kept. Per face, the means of 14x14 cells and two deviations stay in memory.
 
     Args:
-        maps_of: yields the index and the activation map of each of some faces, (height, width), in [0, 1]; it may leave
-            out faces that cannot be read. It is called once for each face.
+        maps_of: yields the index and the activation map of each face in some indices, (height, width), in [0, 1]; it
+            may leave out faces that cannot be read. It is called with each face once.
         sets: from ``split``.
         region: the central face.
         metadata: descriptions for the statistics; "set" is added.

@@ -15,7 +15,7 @@ from pfiq_jax.variation.region import Region
 from pfiq_jax.variation.study import Sets, Study, study_maps
 from pfiq_jax.variation.variation import Variation
 
-EXAMPLES = 4  # faces of either end of the scores
+EXAMPLES = 4  # faces from each end of the scores
 
 
 class Example(NamedTuple):
@@ -39,8 +39,8 @@ class FilesStudy(NamedTuple):
         found: statistics, test and deviations.
         region: the central face.
         paths: files of ``found.others``.
-        scores: of ``found.others``, higher is better.
-        examples: some faces of the highest, then of the lowest scores.
+        scores: of ``found.others``; higher is better.
+        examples: some faces with the highest, then with the lowest scores.
     """
 
     found: Study
@@ -68,12 +68,12 @@ def study_files(
     Args:
         compute: the activation maps of a batch of images, in [0, 1].
         paths: of all files.
-        scores: of all files, higher is better.
-        sets: which files to use, from ``split``.
+        scores: of all files; higher is better.
+        sets: the files to use, from ``split``.
         read: returns the faces in a file.
         region: the central face, of the size of the faces.
         metadata: descriptions for the statistics.
-        note: called with each path that is used and its face, or with the reason why it has none.
+        note: called with each path that is used and its face, or with the error if it has no face.
         advance: called with 1 after each face.
         done: called with "high", then "low", and the statistics, as soon as they are computed.
 

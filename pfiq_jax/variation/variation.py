@@ -1,10 +1,11 @@
-"""How activation maps vary over a set of faces: in one pass, in bounded memory, in parts that can be merged.
+"""How activation maps vary over a set of faces, in one pass, in bounded memory, and in parts that can be merged.
 
 Source: Fu and Damer, "Explainability of the implications of supervised and unsupervised face image quality estimations
 through activation map variation analyses in face recognition models", WACVW 2022 (AMVA), section on variation.
 
-Sums of floats depend on the order of their terms, sums of integers do not. Activations are therefore rounded to
-integer multiples of 2**-20: the same faces give the same statistics, to the bit, in any order, batches and processes.
+Sums of floats depend on the order of their terms; sums of integers do not. Activations are therefore rounded to
+integer multiples of 2**-20. The same faces then give statistics that are equal to the bit, in any order, in any batches
+and in any number of processes.
 """
 
 import functools
@@ -21,8 +22,8 @@ from pfiq_jax.errors import PfiqError
 
 BITS = 20
 ONE = 1 << BITS  # an activation of 1
-BINS = 1024  # of a pixel's histogram, which has one centre more: the first and the last bin are half as wide
-MOST_FACES = 1 << 22  # the sums, of at most 2**40 per face, fit into 63 bits
+BINS = 1024  # of a pixel's histogram, with 1025 centres, since the first and the last bin are half as wide
+MOST_FACES = 1 << 22  # so that sums of at most 2**40 per face fit into 63 bits
 CHUNK_SIZE = 64  # faces at once, which bounds the memory for a large batch
 SUMS = 7
 
@@ -36,17 +37,17 @@ Map = Float[np.ndarray, "height width"]
 class Variation:
     """Statistics of the activation maps of a set of faces.
 
-    ``summarize`` computes them, ``merge`` combines those of several sets. Their size does not depend on the number of
-    faces: 52 million bytes for 112x112 pixels.
+    ``summarize`` computes them, and ``merge`` combines those of several sets. Their size does not depend on the number
+    of faces. It is 52 million bytes for 112x112 pixels.
 
     All statistics are maps in float64, of activations rounded to 2**-20. Mean, std and the spread about the median are
     exact for these activations, up to the last rounding.
 
     Attributes:
         count: number of faces.
-        sums: over the faces, of integers from which the first four powers of an activation follow; see ``_powers``.
-        histogram: how many faces have an activation nearest to k / 1024, for k from 0 to 1024.
-        metadata: descriptions, such as recogniser and activation method; only sets with equal ones can be merged.
+        sums: sums over the faces of integers that determine the first four powers of an activation; see ``_powers``.
+        histogram: the number of faces with an activation nearest to k / 1024, for k from 0 to 1024.
+        metadata: descriptions, such as recogniser and activation method; only sets with equal metadata can be merged.
     """
 
     count: int
@@ -66,7 +67,7 @@ class Variation:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of memory, which depend on the number of pixels and not on that of faces."""
+        """Bytes of memory. They depend on the number of pixels, but not on the number of faces."""
         return self.sums.nbytes + self.histogram.nbytes
 
     @functools.cached_property
@@ -92,9 +93,9 @@ class Variation:
 
     @functools.cached_property
     def median(self) -> Map:
-        """Median activation, 0..1, to within 2**-11; for an even number of faces the lower of the two middle ones.
+        """Median activation, 0..1, to within 2**-11; for an even number of faces, the lower of the two middle values.
 
-        That is what ``torch.median`` returns, which the published program uses.
+        ``torch.median``, which the published program uses, returns this value too.
 
         Raises:
             PfiqError: without faces.
@@ -106,9 +107,9 @@ class Variation:
     def squared_deviation_spread(self) -> Map:
         """Standard deviation, with ``count - 1``, of the squared deviation from the median; higher varies more.
 
-        The published program calls it "std_mad", but it is not a median absolute deviation: ``std`` measures how far
-        activations are from their mean, this measures how unequal these distances are. The median comes from a
-        histogram, so this is off by up to ``std / 1024``.
+        The published program calls it "std_mad", but it is not a median absolute deviation. ``std`` measures how far
+        activations are from their mean; this statistic measures how unequal these distances are. The median comes from
+        a histogram, so the error of this statistic is up to ``std / 1024``.
 
         Raises:
             PfiqError: for fewer than two faces.
@@ -119,7 +120,7 @@ class Variation:
         self._check_count(2, "spread")
         first, second, third, fourth = self._power_sums()
         middle = self._median_bin().astype(object) * (ONE // BINS)
-        # Python's unbounded integers, since the terms are much larger than their sum.
+        # In Python's unbounded integers, since the terms are much larger than their sum.
         squares = second - 2 * middle * first + self.count * middle**2
         fourths = fourth - 4 * middle * third + 6 * middle**2 * second - 4 * middle**3 * first + self.count * middle**4
         return self._sample_std(squares, fourths) / ONE**2
@@ -128,7 +129,7 @@ class Variation:
         """Writes a compressed ``.npz`` file for ``load_variation``; equal statistics give equal bytes.
 
         Raises:
-            PfiqError: if it cannot be written.
+            PfiqError: if the file cannot be written.
         """
         from pfiq_jax.variation.variation_file import save_variation  # which imports this module
 
@@ -136,7 +137,7 @@ class Variation:
 
     def _check_count(self, faces: int, statistic: str) -> None:
         if self.count < faces:
-            raise PfiqError(f"{self.count} faces have no {statistic}; give at least {faces}.")
+            raise PfiqError(f"{self.count} faces have no {statistic}; give {faces} or more.")
 
     def _power_sums(self) -> tuple[np.ndarray, ...]:
         """Sums of the first four powers, in powers of 2**-20, as Python's integers."""
@@ -153,21 +154,22 @@ class Variation:
         return np.sum(below <= (self.count - 1) // 2, -1)
 
     def _sample_std(self, total: np.ndarray, total_of_squares: np.ndarray) -> Map:
-        """Of integers, from their sum and the sum of their squares."""
+        """The standard deviation of integers, from their sum and the sum of their squares."""
         numerator = self.count * total_of_squares - total**2
         return np.sqrt((numerator / (self.count * (self.count - 1))).astype(np.float64))
 
 
 def summarize(batches: Iterable[ArrayLike], *, metadata: Mapping[str, str] = MappingProxyType({})) -> Variation:
-    """Statistics of all activation maps in some batches, which are iterated over once.
+    """Statistics of all activation maps in some batches, in one iteration over the batches.
 
     Args:
-        batches: of maps, (faces, height, width), of one height and width, in [0, 1]; any number of faces each.
-        metadata: descriptions that are kept with the statistics.
+        batches: of maps, (faces, height, width), in [0, 1]. Height and width are the same in all batches; the number of
+            faces may differ.
+        metadata: descriptions that are saved with the statistics.
 
     Raises:
-        PfiqError: without batches; for maps that are misshapen, not finite or outside [0, 1]; for more than 2**22
-            faces.
+        PfiqError: without batches, for maps that are of another shape, not finite or outside [0, 1], and for more than
+            2**22 faces.
 
     Example:
         >>> from pfiq_jax.variation import summarize
@@ -196,29 +198,29 @@ def summarize(batches: Iterable[ArrayLike], *, metadata: Mapping[str, str] = Map
                 total += power.sum(0)
             _count_into(histogram, levels)
     if sums is None or histogram is None:
-        raise PfiqError("there are no activation maps to summarize; give at least one batch of them.")
+        raise PfiqError("there are no activation maps to summarize; give one batch or more.")
     return Variation(count, sums, histogram, dict(metadata))
 
 
 def merge(variations: Iterable[Variation]) -> Variation:
-    """The statistics of all faces of several sets, equal to the bit to what ``summarize`` returns for all of them.
+    """The statistics of all faces of several sets, equal to the bit to the result of ``summarize`` for all of them.
 
     Args:
         variations: of disjoint sets of faces, for example from several processes.
 
     Raises:
-        PfiqError: without sets; for maps of different sizes or with different metadata; for more than 2**22 faces.
+        PfiqError: without sets, for maps of different sizes or with different metadata, and for more than 2**22 faces.
     """
     others = iter(variations)
     first = next(others, None)
     if first is None:
-        raise PfiqError("there are no statistics to merge; give at least one set.")
+        raise PfiqError("there are no statistics to merge; give one set or more.")
     count, sums, histogram = first.count, first.sums.copy(), first.histogram.copy()
     for other in others:
         if (other.shape, other.metadata) != (first.shape, first.metadata):
             raise PfiqError(
-                f"statistics ({_description(other)}) cannot be merged with others ({_description(first)}); merge sets "
-                "that agree in all of this."
+                f"statistics ({_description(other)}) cannot be merged with others ({_description(first)}); give sets "
+                "of equal size and metadata."
             )
         count = _counted(count + other.count)
         sums += other.sums
@@ -233,7 +235,7 @@ def quantize(maps: ArrayLike) -> Int64[np.ndarray, "*maps"]:
         PfiqError: for maps that are not finite or outside [0, 1] by more than the rounding of a division.
     """
     levels = np.asarray(maps, np.float64) * ONE
-    if not ((levels >= -1) & (levels <= ONE + 1)).all():  # false for NaN, too
+    if not ((levels >= -1) & (levels <= ONE + 1)).all():  # also False for NaN
         raise PfiqError("activation maps hold values that are NaN or outside 0..1; give maps scaled to 0..1.")
     return np.rint(levels).clip(0, ONE).astype(np.int64)
 
@@ -264,7 +266,7 @@ def _count_into(histogram: np.ndarray, levels: np.ndarray) -> None:
 
 def _counted(faces: int) -> int:
     if faces > MOST_FACES:
-        raise PfiqError(f"{faces} faces are more than the {MOST_FACES} that can be summarized; take fewer of them.")
+        raise PfiqError(f"{faces} faces are more than the {MOST_FACES} that can be summarized; give fewer faces.")
     return faces
 
 

@@ -12,11 +12,13 @@ from pfiq_jax.outputs import write_atomically
 from pfiq_jax.variation.variation import BINS, MOST_FACES, ONE, SUMS, Variation
 
 FORMAT_VERSION = 1
-LARGEST = 1 << 30  # bytes when unpacked, as of maps of 500x500 pixels; a small file could otherwise fill the memory
+LARGEST = (
+    1 << 30
+)  # bytes when unpacked, enough for maps of 500x500 pixels; a small file could otherwise fill the memory
 
 
 def load_variation(path: str | os.PathLike[str]) -> Variation:
-    """The statistics that ``Variation.save`` wrote, bit for bit.
+    """The statistics that ``Variation.save`` wrote, equal to the bit.
 
     Args:
         path: of the ``.npz`` file.
@@ -52,7 +54,7 @@ def save_variation(variation: Variation, path: str | os.PathLike[str]) -> None:
     header = {"format_version": FORMAT_VERSION, "count": variation.count, "metadata": dict(variation.metadata)}
 
     def write(partial: Path) -> None:
-        with partial.open("wb") as file:  # NumPy dates what it packs to 1980, so equal contents give equal bytes
+        with partial.open("wb") as file:  # NumPy sets all dates in it to 1980, so equal contents give equal bytes
             np.savez_compressed(
                 file,
                 header=np.array(json.dumps(header, sort_keys=True)),
@@ -64,7 +66,7 @@ def save_variation(variation: Variation, path: str | os.PathLike[str]) -> None:
 
 
 def _is_sound(variation: Variation) -> bool:
-    """Whether statistics have the types, sizes and bounds of those of activation maps."""
+    """Whether statistics have the types, sizes and bounds of statistics of activation maps."""
     count, sums, histogram, metadata = variation.count, variation.sums, variation.histogram, variation.metadata
     if not (
         type(count) is int
@@ -80,6 +82,6 @@ def _is_sound(variation: Variation) -> bool:
         and (sums[0] <= count * ONE).all()
     ):
         return False
-    with np.errstate(invalid="ignore"):  # of negative variances
+    with np.errstate(invalid="ignore"):  # from negative variances
         spreads = (variation.std, variation.squared_deviation_spread) if count > 1 else ()
     return all(np.isfinite(spread).all() for spread in spreads)

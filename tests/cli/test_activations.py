@@ -116,7 +116,7 @@ def test_a_reference_of_another_recogniser_is_refused(run, report, tmp_path, mon
     (tmp_path / "text.npz").write_text("nothing")
     assert "text.npz" in run("explain", DEMO_FACE, "--reference", "text.npz", exit_code=1).stderr
     good = load_variation(report / "high.npz")
-    for name, problem in (("recognizer", "another recogniser"), ("activations", "does not name the activation map")):
+    for name, problem in (("recognizer", "another recogniser"), ("activations", "does not state its activation map")):
         dataclasses.replace(good, metadata=good.metadata | {name: "other"}).save("other.npz")
         assert problem in run("explain", DEMO_FACE, "--reference", "other.npz", exit_code=1).stderr
 

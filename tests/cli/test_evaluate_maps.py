@@ -206,7 +206,7 @@ def test_finds_out_first_that_matplotlib_is_missing(run, people, arguments, monk
 
 @pytest.mark.parametrize("subcommand", ["maps", "inpainting"])
 def test_one_face_is_too_few(run, people, subcommand):
-    assert "give at least two" in run("evaluate", subcommand, people / "bob", exit_code=1).stderr
+    assert "give two or more" in run("evaluate", subcommand, people / "bob", exit_code=1).stderr
 
 
 @pytest.mark.parametrize(

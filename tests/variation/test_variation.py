@@ -141,7 +141,7 @@ def test_sums_have_room_for_all_faces():
     assert variation.count == MOST_FACES
     assert (variation.mean, variation.median) == (1, 1)
     assert (variation.std, variation.squared_deviation_spread) == (0, 0)
-    with pytest.raises(PfiqError, match="take fewer"):
+    with pytest.raises(PfiqError, match="give fewer faces"):
         merge([variation, summarize([np.ones((1, 1, 1), np.float32)])])
 
 
@@ -155,7 +155,7 @@ def test_cannot_be_changed():
 @pytest.mark.parametrize(
     ("batches", "told"),
     [
-        ([], "at least one batch"),
+        ([], "give one batch or more"),
         ([np.zeros((5, 4))], "give batches of"),
         ([np.zeros((2, 0, 4))], "give batches of"),
         ([np.zeros((2, 5, 4)), np.zeros((2, 4, 5))], "4x5 pixels follow maps of 5x4"),
@@ -179,7 +179,7 @@ def test_too_few_faces_have_no_statistics():
     nothing, one = (summarize([np.zeros((count, 2, 2), np.float32)]) for count in (0, 1))
     for variation, names in ((nothing, STATISTICS), (one, ("std", "squared_deviation_spread"))):
         for name in names:
-            with pytest.raises(PfiqError, match="give at least"):
+            with pytest.raises(PfiqError, match=r"give \d or more"):
                 getattr(variation, name)
 
 
@@ -189,7 +189,7 @@ def test_only_what_was_made_alike_is_merged():
         merge(summarize([maps], metadata={"method": name}) for name in "ba")
     with pytest.raises(PfiqError, match=r"4x5 pixels.*5x4 pixels"):
         merge([summarize([maps]), summarize([maps.transpose(0, 2, 1)])])
-    with pytest.raises(PfiqError, match="at least one set"):
+    with pytest.raises(PfiqError, match="give one set or more"):
         merge([])
 
 

@@ -1,6 +1,6 @@
-"""Square covers that disturb a part of a face, of many kinds: most look like photographs, few are flat.
+"""Square covers that disturb a part of a face. Most kinds look like photographs; few are flat.
 
-A map that only detects flat areas finds a black square. It does not find a piece of another photograph.
+A map that only detects flat areas finds a black square, but not a piece of another photograph.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from pfiq_jax.evaluation.maps.regions import Corners, Images, Sides
 COVER_SIDES = (24, 32)
 """Sides of the covers, in pixels of a face of 112x112."""
 
-BORDER = 12 / 112  # of the width: this far from the left or the right edge, an aligned crop shows hardly any face
+BORDER = 12 / 112  # of the width; so near to the left or the right edge, an aligned crop shows hardly any face
 BLUR_SIGMA = 5.0  # pixels
 NOISE_SIGMA = 50.0  # grey levels
 
@@ -29,8 +29,8 @@ Draw = Callable[[np.random.Generator, Image, Image, Square], Piece]
 def cover(seed: int, kind: str, images: Images, corners: Corners, sides: Sides) -> Images:
     """Covers a square of each face.
 
-    What is drawn depends on the seed, the kind and the face's index. Two calls that differ in the corners alone draw
-    the same piece, noise or other person at another place.
+    The content of a cover depends on the seed, the kind and the index of the face. Two calls that differ only in the
+    corners draw the same texture, noise or other person at another place.
 
     Args:
         seed: of all random choices.
@@ -47,7 +47,7 @@ def cover(seed: int, kind: str, images: Images, corners: Corners, sides: Sides) 
     """
     check_choice("kind", kind, tuple(COVERS))
     if len(images) < 2:
-        raise PfiqError("a cover may show another person, and there is one face; give at least two.")
+        raise PfiqError("there is only one face, but a cover may show another person; give two or more.")
     covered = images.copy()
     for index, ((row, column), side) in enumerate(zip(corners.tolist(), sides.tolist(), strict=True)):
         generator = np.random.default_rng((seed, list(COVERS).index(kind), index))
@@ -59,7 +59,7 @@ def cover(seed: int, kind: str, images: Images, corners: Corners, sides: Sides) 
 
 
 def cover_sides(count: int, size: tuple[int, int]) -> Int[np.ndarray, " faces"]:
-    """The sides of one cover per face: each of ``COVER_SIDES`` in turn, scaled to images of a height and width."""
+    """The sides of one cover per face: each of ``COVER_SIDES`` in turn, scaled to images of a given size."""
     scaled = [max(1, round(side * min(size) / 112)) for side in COVER_SIDES]
     return np.resize(np.array(scaled), count)
 
@@ -84,7 +84,7 @@ def _scramble(generator: np.random.Generator, image: Image, other: Image, square
 
 
 def _blur(generator: np.random.Generator, image: Image, other: Image, square: Square) -> Piece:
-    """The face itself under a Gaussian of 5 pixels."""
+    """The face itself, blurred by a Gaussian of 5 pixels."""
     from scipy.ndimage import gaussian_filter  # takes long to import
 
     return gaussian_filter(image.astype(np.float64), (BLUR_SIGMA, BLUR_SIGMA, 0))[square]
@@ -124,7 +124,10 @@ COVERS: Mapping[str, Draw] = MappingProxyType(
 """Every kind of cover by its name."""
 
 MAIN_COVERS = ("texture", "scramble", "blur", "noise", "glare")
-"""The kinds whose mean is the headline. Black is too easy for them, and foreign has a column of its own."""
+"""The kinds of cover that "ppt" and "localisation" are averaged over.
+
+Black is left out since it is too easy to find, and foreign since it has its own column.
+"""
 
 
 def _enlarged(piece: Image, side: int) -> Piece:

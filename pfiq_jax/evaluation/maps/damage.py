@@ -1,4 +1,4 @@
-"""Global damage: whether the mean of a map follows the score on faces that are spoiled as a whole."""
+"""Global damage: whether the mean of a map follows the score on faces that are disturbed as a whole."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -16,19 +16,19 @@ from pfiq_jax.quality.methods import default_quality_method, embeddings_and_scor
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 BLUR_SIGMAS = (1.0, 2.0, 4.0)  # pixels
-SHRINKINGS = (2, 3, 5)  # how many times smaller before the image is enlarged again
-GAINS = (0.5, 0.25, 0.1)  # of all pixels
+SHRINKINGS = (2, 3, 5)  # factors by which the image is shrunk before it is enlarged again
+GAINS = (0.5, 0.25, 0.1)  # factors of all pixels
 
 
 def blurred(images: Images, sigma: float) -> Images:
-    """The images under a Gaussian with a standard deviation in pixels, uint8."""
+    """The images, blurred by a Gaussian with a standard deviation in pixels, uint8."""
     from scipy.ndimage import gaussian_filter  # takes long to import
 
     return _rounded(gaussian_filter(images.astype(np.float32), (0, sigma, sigma, 0)))
 
 
 def shrunk(images: Images, times: int) -> Images:
-    """The images, made a number of times smaller and enlarged again, uint8."""
+    """The images, shrunk by a factor and enlarged again, uint8."""
     from PIL import Image
 
     height, width = images.shape[1:3]
@@ -37,7 +37,7 @@ def shrunk(images: Images, times: int) -> Images:
 
 
 def darkened(images: Images, gain: float) -> Images:
-    """The images with all pixels multiplied by a number, uint8."""
+    """The images with all pixels multiplied by a factor, uint8."""
     return _rounded(images * np.float32(gain))
 
 
@@ -46,7 +46,7 @@ DAMAGES: Mapping[str, Callable[[Images], Images]] = MappingProxyType(
     | {f"small_{times}": lambda images, times=times: shrunk(images, times) for times in SHRINKINGS}
     | {f"dark_{gain:g}": lambda images, gain=gain: darkened(images, gain) for gain in GAINS}
 )
-"""Every kind and severity of global damage by its name; takes and returns uint8 RGB."""
+"""Every kind and severity of global damage by its name, as a function of uint8 RGB images."""
 
 
 def damage_estimates(
@@ -60,7 +60,7 @@ def damage_estimates(
     """How well the mean of each method's map follows the default score over all ``DAMAGES`` of all faces.
 
     Args:
-        recognizer: the network that gives the score.
+        recognizer: the network of the score.
         images: uint8 RGB, aligned, one face of each person.
         methods: by name.
         seed: of the bootstrap.
@@ -91,13 +91,14 @@ def follows_score(
     *,
     seed: int,
 ) -> Estimate:
-    """Spearman's rank correlation of the maps' means and the scores over all damaged faces, -1 to 1.
+    """Spearman's rank correlation of the means of maps and the scores over all disturbed faces, -1 to 1.
 
-    The interval is that of a bootstrap over the faces, each with all its damages. NaN if one of the two is constant.
+    The interval is that of a bootstrap over the faces, each with all damages. NaN if the means or the scores are
+    constant.
 
     Args:
-        means: mean of the map of each face under each damage.
-        scores: of the same; any scale, higher is better.
+        means: mean of the map of each face with each damage.
+        scores: of the same faces, on any scale; higher is better.
         seed: of the bootstrap.
     """
 

@@ -2,7 +2,7 @@
 
 Sources: Huber et al., "On Evaluating Pixel-Level Face Image Quality Assessment", EUSIPCO 2022, delete and insert
 pixels in the order of their quality and measure recognition. Petsiuk et al., "RISE", BMVC 2018, introduced the areas
-under such curves. The literature does not agree on a fill, so there are several here.
+under such curves. Publications use different fills, so several can be chosen.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,14 +24,14 @@ FRACTIONS: tuple[float, ...] = tuple(step / 20 for step in range(21))
 """The points of a curve: 0, 0.05, ..., 1."""
 
 AREA_FRACTIONS: tuple[float, ...] = FRACTIONS[1::2]
-"""0.05, 0.15, ..., 0.95, the midpoints of ten equal steps; the mean of a curve over them is the area under it."""
+"""0.05, 0.15, ..., 0.95, the midpoints of ten equal steps. The mean of a curve at them is the area under it."""
 
 
 Fill = Literal["blur", "black", "mean"]
 
 
 class Curve(NamedTuple):
-    """How recognisable each face is at each fraction of its pixels.
+    """The similarity of each face to the clean face, at each fraction of deleted or inserted pixels.
 
     Attributes:
         fractions: of the pixels that were deleted or inserted.
@@ -57,23 +57,23 @@ def deletion_curve(
     fractions: Sequence[float] = FRACTIONS,
     advance: Callable[[int], object] = lambda faces: None,
 ) -> Curve:
-    """Replaces more and more of the pixels of highest quality by a fill; the lower the curve, the better the map.
+    """Replaces more and more pixels by a fill, those of highest quality first; lower curves are better.
 
-    The blurred fill is the default. Single black pixels scattered over a face form a texture that no face has; they
-    destroy the embedding wherever they lie, so that a random order scores as well as any map.
+    The blurred fill is the default. Single black pixels all over a face form a texture that faces do not have. They
+    destroy the embedding at any place, so a random order then does as well as any map.
 
     Args:
         recognizer: the network that the maps explain.
         images: RGB, 0..255, aligned.
-        maps: one per image, higher is better; only the order of an image's pixels matters (see ``pixel_ranks``), so
-            ``-maps`` deletes in reversed order and ``random_maps`` in a random order.
-        fill: "blur" (Gaussian, ``FILL_SIGMA``, reflected at the edges), "black", or "mean", the mean colour of the
-            image.
+        maps: one per image; higher is better. Only the order of the pixels of an image matters (see ``pixel_ranks``),
+            so ``-maps`` deletes in reversed order and ``random_maps`` in a random order.
+        fill: "blur" (Gaussian, ``FILL_SIGMA``, reflected at the edges), "black", or "mean" (the mean colour of the
+            image).
         fractions: of pixels to delete, 0 to 1.
         advance: called with the number of faces that have passed through the network since the last call.
 
     Raises:
-        PfiqError: without images, for maps that do not fit them or hold NaN, for an unknown fill, and for a fraction
+        PfiqError: without images, for maps of another shape or with NaN, for an unknown fill, and for a fraction
             outside 0..1.
 
     References:
@@ -90,9 +90,9 @@ def insertion_curve(
     fractions: Sequence[float] = FRACTIONS,
     advance: Callable[[int], object] = lambda faces: None,
 ) -> Curve:
-    """Inserts more and more of the pixels of highest quality into the blurred image; higher curves are better.
+    """Inserts more and more pixels into the blurred image, those of highest quality first; higher curves are better.
 
-    Inserting a fraction f in one order makes the same image as blurred deletion of 1 - f in the reversed order.
+    Inserting a fraction f in one order gives the same image as blurred deletion of 1 - f in the reversed order.
 
     Args:
         recognizer: the network that the maps explain.
@@ -120,7 +120,7 @@ def pixel_ranks(maps: Maps) -> Int[np.ndarray, "faces height width"]:
 
 
 def filled(images: Images, fill: Fill) -> Float[np.ndarray, "faces _ _ 3"]:
-    """The images, 0..255, from which deleted pixels are replaced."""
+    """The fill of each image, 0..255, from which deleted pixels are taken."""
     check_choice("fill", fill, ("blur", "black", "mean"))
     if fill == "blur":
         from scipy.ndimage import gaussian_filter  # takes long to import
@@ -166,13 +166,13 @@ def _curve(
     if not len(images) or maps.shape != images.shape[:3]:
         raise PfiqError(f"maps have shape {maps.shape} for images of shape {images.shape}; give one map per image.")
     if not np.isfinite(maps).all():
-        raise PfiqError("maps hold NaN or infinite values, which cannot be ordered; give finite ones.")
+        raise PfiqError("maps hold NaN or infinite values, which cannot be ordered; give finite values.")
     if not all(0 <= fraction <= 1 for fraction in fractions):
         raise PfiqError(f"fractions are {fractions}; give numbers from 0 to 1.")
     pixels = maps[0].size
     counts = [np.array(round(fraction * pixels), np.int32) for fraction in fractions]
     similarity = np.empty((len(fractions), len(images)), np.float32)
-    for rows, real in batches(len(images)):  # fills and ranks of one batch at a time, which bounds the memory
+    for rows, real in batches(len(images)):  # bounds the memory of fills and ranks
         batch, ranks, background = images[rows], pixel_ranks(maps[rows]), filled(images[rows], fill)
         clean = _unit_embeddings(recognizer, batch)
         for step, count in enumerate(counts):

@@ -33,11 +33,11 @@ class MapsEvaluation(NamedTuple):
     """The result of ``evaluate_maps``.
 
     Attributes:
-        estimates: by method or control, then by name of ``MAP_MEASURES``, in their order. Controls lack the measures
-            that mean nothing for them. Shares need ``BEST_KNOWN`` among the methods; they are NaN unless its lead is
+        estimates: by method or control, then by name of ``MAP_MEASURES``, in their order. Controls lack measures that
+            are meaningless for them. Shares require ``BEST_KNOWN`` among the methods; they are NaN unless its lead is
             positive.
-        curves: "insertion" and "deletion", blurred fill, of all methods and controls but the shuffled weights.
-        clean: maps of all faces, of the same methods and controls.
+        curves: "insertion" and "deletion" with blurred fill, then by method or control, except ``shuffled_weights``.
+        clean: maps of all faces, by the same methods and controls.
         covered: the first faces under each kind of cover, with their maps by the same methods and controls.
     """
 
@@ -48,8 +48,8 @@ class MapsEvaluation(NamedTuple):
 
 
 def passes_per_face(methods: Mapping[str, MapMethod], default: MapMethod) -> int:
-    """How many passes of the network ``evaluate_maps`` takes per face."""
-    maps = 2 + PAIR_TEST_MAPS + LOCALISATION_MAPS + len(DAMAGES)  # 2: of the clean and of the noisy face
+    """The number of passes of the network that ``evaluate_maps`` takes per face."""
+    maps = 2 + PAIR_TEST_MAPS + LOCALISATION_MAPS + len(DAMAGES)  # 2: the clean and the noisy face
     of_methods = sum(method.passes * maps + CURVES_PASSES + LEADS_PASSES for method in methods.values())
     of_controls = 3 * CURVES_PASSES + LEADS_PASSES + default.passes * (1 + PAIR_TEST_MAPS)
     return of_methods + of_controls + len(DAMAGES)
@@ -67,7 +67,7 @@ def evaluate_maps(
 ) -> MapsEvaluation:
     """All measures of map methods and of the controls, with 95% bootstrap intervals over the faces.
 
-    All of them see the same covers and share the resamples of the bootstrap, since the measures compare them.
+    All methods and controls get the same covers and share the resamples of the bootstrap, so that they can be compared.
 
     Args:
         recognizer: the network that the maps explain.
@@ -77,7 +77,7 @@ def evaluate_maps(
         seed: of all random choices and of the bootstrap.
         resamples: of the bootstrap of means.
         advance: called with the number of passes of the network since the last call. In total there are
-            ``passes_per_face`` for each face.
+            ``passes_per_face`` passes per face.
 
     Raises:
         PfiqError: for fewer than two images, images that do not fit, and maps that hold NaN.
@@ -86,14 +86,14 @@ def evaluate_maps(
         Huber et al., EUSIPCO 2022; Petsiuk et al., BMVC 2018; Adebayo et al., NeurIPS 2018.
     """
     if len(images) < 2:
-        raise PfiqError(f"{len(images)} faces are too few to evaluate maps on; give at least two.")
+        raise PfiqError(f"{len(images)} faces are too few to evaluate maps; give two or more.")
     by_default = _by_method(default, recognizer, advance)
     rows = {name: _by_method(method, recognizer, advance) for name, method in methods.items()}
     rows |= _controls(images, by_default, seed)
     shuffled = {SHUFFLED: _by_method(default, randomized(seed, recognizer), advance)}
     clean = {name: explain(images) for name, explain in rows.items()}
     maps = {name: each.map for name, each in clean.items()}
-    looking = {name: explain for name, explain in rows.items() if name not in (RANDOM, MEAN_MAP)}  # at the face
+    looking = {name: explain for name, explain in rows.items() if name not in (RANDOM, MEAN_MAP)}  # depend on the face
     curves = draw_curves(recognizer, images, maps, advance=advance)
     localisation = localise(seed, images, rows)
 
@@ -121,7 +121,7 @@ def _by_method(method: MapMethod, recognizer: Recognizer, advance: Callable[[int
 
 
 def _controls(images: Images, by_default: Explain, seed: int) -> dict[str, Explain]:
-    """The controls that need no maps of their own; the first two are the same for covered and for clean faces."""
+    """The controls except the shuffled weights; the first two are the same for covered and for clean faces."""
     drawn, mean = random_maps(seed, images.shape[:3]), mean_maps(by_default(images).map)
     no_score = np.full(len(images), np.nan)
     return {
@@ -132,7 +132,7 @@ def _controls(images: Images, by_default: Explain, seed: int) -> dict[str, Expla
 
 
 def _sanity(maps: Mapping[str, Maps], methods: Mapping[str, Explain], images: Images, seed: int) -> PerFace:
-    """How specific the maps of methods are to their face, and how stable under noise."""
+    """How much the maps of methods depend on their face, and how stable they are under noise."""
     noised = noisy(seed, images)
     values: PerFace = {}
     for name, explain in methods.items():

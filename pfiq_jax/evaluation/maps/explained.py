@@ -29,20 +29,20 @@ class Explained(NamedTuple):
     deficit: Maps | None = None
 
     def of(self, faces: Int[np.ndarray, " chosen"]) -> "Explained":
-        """The same of some faces, by their indices."""
+        """The scores and maps of some of the faces, by index."""
         deficit = None if self.deficit is None else self.deficit[faces]
         return Explained(self.quality[faces], self.map[faces], deficit)
 
 
 Explain = Callable[[Images], Explained]
-"""A map method, or a control, as a function of all faces of an evaluation, in their order, disturbed or not."""
+"""A map method or a control, as a function of all faces of an evaluation, in their order, disturbed or not."""
 
 PerFace = dict[tuple[str, str], Shaped[np.ndarray, " faces"]]
 """One number per face, by the name of a method or a control, and by the name of a measure."""
 
 
 def explain_faces(method: MapFunction, recognizer: Recognizer, images: Images) -> Explained:
-    """Scores and maps of faces, without the gradients, which would fill the memory.
+    """Scores and maps of faces. Gradients are left out, since they would fill the memory.
 
     Args:
         method: ``compute`` of one of ``MAP_METHODS``.

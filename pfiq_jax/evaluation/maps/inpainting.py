@@ -1,7 +1,7 @@
-"""Occluded faces restored: whether map and score rise again.
+"""Restored faces: whether map and score rise again after an occlusion is replaced.
 
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021, section on
-inpainting. They restore the faces by a deep network, here they are restored from other faces.
+inpainting. They restore the faces by a deep network. Here faces are restored from other faces.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from pfiq_jax.evaluation.measure import Measure
 from pfiq_jax.recognizers.recognizer import Recognizer
 
 STATES = ("clean", "occluded", "restored")
-ALL = "all"  # faces, whatever covers them
+ALL = "all"  # faces, with any occlusion
 
 INPAINTING_MEASURES = (
     Measure("quality_clean", "", 0, "quality of the face, 0 to 1"),
@@ -36,17 +36,17 @@ INPAINTING_MEASURES = (
 )
 
 EXAMPLES = 100  # faces to restore from; the cost grows with the square of their number
-RIDGE = 0.1  # of the examples' mean square; values from 0.1 to 1 restore equally well
+RIDGE = 0.1  # relative to the examples' mean square; values from 0.1 to 1 restore equally well
 
 
 class InpaintingEvaluation(NamedTuple):
     """The result of ``evaluate_inpainting``.
 
     Attributes:
-        images: RGB, 0..255, by state: those of ``STATES``.
+        images: RGB, 0..255, by state, one of ``STATES``.
         explained: qualities and maps, by state.
         kinds: the occlusion of each face, one of ``OCCLUSIONS``.
-        estimates: by occlusion, with all faces first as "all", then by name of ``INPAINTING_MEASURES``.
+        estimates: by occlusion, with "all" for all faces first, then by name of ``INPAINTING_MEASURES``.
     """
 
     images: dict[str, Images]
@@ -70,7 +70,7 @@ def evaluate_inpainting(
         images: RGB, 0..255, aligned; two or more.
         compute: a map method; higher maps are better.
         seed: of the occlusions and of the bootstrap over the faces.
-        advance: called with 1 whenever one of ``STATES`` is done.
+        advance: called with 1 after each of ``STATES``.
 
     Raises:
         PfiqError: for fewer than two faces.
@@ -114,13 +114,13 @@ def _values(explained: dict[str, Explained], regions: Regions) -> dict[str, np.n
 def inpaint(images: Images, regions: Regions, clean: Images) -> Images:
     """Fills a region of each image with its estimate from the faces of other people.
 
-    Outside the region, the image is approximated by ridge regression as the mean of the examples plus a combination of
-    their differences from it. This estimate fills the region, plus a smooth correction that makes it continuous at the
-    region's border.
+    Ridge regression approximates the image outside the region by the mean of the examples plus a combination of their
+    differences from this mean. The same combination fills the region. A smooth correction makes it continuous at the
+    border of the region.
 
     Args:
         images: RGB, 0..255, aligned.
-        regions: what to fill, of each image.
+        regions: the pixels to fill, of each image.
         clean: the same faces, two or more, without occlusions. Each face is restored from the other faces, or from
             about ``EXAMPLES`` of them, and never from its own clean image.
 
@@ -132,9 +132,9 @@ def inpaint(images: Images, regions: Regions, clean: Images) -> Images:
         Image Editing", SIGGRAPH 2003.
     """
     if regions.all((1, 2)).any():
-        raise PfiqError("a region to fill covers its whole image; leave a part of the image to estimate it from.")
+        raise PfiqError("a region to fill covers its whole image; give regions that leave a part of the image.")
     if len(clean) < 2:
-        raise PfiqError("one face cannot be restored without others; give at least two.")
+        raise PfiqError("a face is restored from other faces, but there is only one; give two or more.")
     examples = np.unique(np.linspace(0, len(clean) - 1, EXAMPLES).round().astype(int))
     filled = images.copy()
     for index, (image, region) in enumerate(zip(images, regions, strict=True)):
@@ -179,7 +179,7 @@ def _expected(
     region: Bool[np.ndarray, "height width"],
     examples: Shaped[np.ndarray, "examples height width 3"],
 ) -> Float[np.ndarray, "height width 3"]:
-    """The combination of the examples that fits the image best outside the region, by dual ridge regression."""
+    """The combination of examples that best fits the image outside the region, by dual ridge regression."""
     faces = examples.reshape(len(examples), -1).astype(np.float64)
     mean = faces.mean(0)
     differences = faces - mean

@@ -1,7 +1,7 @@
 """Areas under deletion and insertion curves, and their leads over orders that do not depend on the face.
 
-Faces lie in the middle, so that the mean map of other faces already leads a random order by far. What a map says about
-this face is what it gains on top of that.
+Faces are in the middle of the images, so the mean map of other faces is already far ahead of a random order. Only the
+lead over the mean map shows how much a map depends on this face.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ LEADS_PASSES = 2 * len(AREA_FRACTIONS)
 """Passes of the network per face for ``leads_over_mean_map``."""
 
 SIGNS = {"insertion": 1, "deletion": -1}
-"""1 where a higher area is better, -1 where a lower one is."""
+"""1 if a higher area is better, -1 if a lower area is better."""
 
 
 def draw_curves(
@@ -52,11 +52,11 @@ def areas(curves: Mapping[str, Mapping[str, Curve]]) -> PerFace:
     """Areas, and leads over the random order.
 
     Args:
-        curves: from ``draw_curves``, the random order among the methods.
+        curves: from ``draw_curves``, with the random order among the methods.
 
     Returns:
-        For each method ``insertion`` and ``deletion``, and for all but the random order ``insertion_lead`` and
-        ``deletion_lead``; leads are better the higher they are.
+        For each method ``insertion`` and ``deletion``, and for each except the random order ``insertion_lead`` and
+        ``deletion_lead``, for which higher is better.
     """
     values: PerFace = {}
     for measure, of_methods in curves.items():
@@ -97,7 +97,7 @@ def leads_over_mean_map(
 
 
 def with_shares(means: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-    """Adds to the means the leads over the mean map as shares of the lead of ``BEST_KNOWN``, if that is among them.
+    """Adds the leads over the mean map as shares of the lead of ``BEST_KNOWN``, if this method is among the means.
 
     A share is NaN unless the lead of ``BEST_KNOWN`` is positive.
     """

@@ -1,6 +1,6 @@
 """Localisation: whether the pixels of a face that a cover disturbs stand out in its map of deficits.
 
-What covers the background need not be a deficit, so the covers are centred within the face.
+A cover on the background need not cause a deficit, so the centres of the covers are within the face.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,13 +23,13 @@ from pfiq_jax.evaluation.maps.regions import (
 )
 
 LOCALISATION_MAPS = len(COVERS)
-"""How many maps per face ``localise`` needs of each method."""
+"""The number of maps per face that ``localise`` computes by each method."""
 
 AreaOfCounts = Callable[[Int[np.ndarray, " faces"]], float]
-"""The area under a ROC curve, of how often each face counts."""
+"""The area under a ROC curve as a function of how often each face counts."""
 
 EXAMPLES = 3
-"""How many covered faces are kept with their maps, for a picture."""
+"""The number of covered faces that are kept with their maps, for a picture."""
 
 FACE_CENTRE = (62, 56)  # row and column, in pixels of a face of 112x112
 FACE_HALF_AXES = (44, 34)
@@ -45,7 +45,7 @@ def covered_face(seed: int, kind: str, images: Images) -> tuple[Images, Regions]
         images: uint8 RGB, aligned, one face of each person, two or more.
 
     Returns:
-        The covered faces, and where the covers are.
+        The covered faces, and the pixels of the covers.
 
     Raises:
         PfiqError: for an unknown kind, and for fewer than two faces.
@@ -57,12 +57,12 @@ def covered_face(seed: int, kind: str, images: Images) -> tuple[Images, Regions]
 
 
 def squares_on_faces(generator: np.random.Generator, sides: Sides, size: tuple[int, int]) -> Corners:
-    """Corners of squares within the image, uniform over those whose centre lies within the ellipse of the face.
+    """Corners of squares within the image, uniform over all squares with their centre within the ellipse of the face.
 
     Args:
         generator: of NumPy.
         sides: of the squares, in pixels.
-        size: height and width of the images; the ellipse grows with them.
+        size: height and width of the images; the ellipse is scaled to them.
     """
     scale = np.array(size) / 112
     corners = np.zeros((len(sides), 2), np.int64)
@@ -75,14 +75,15 @@ def squares_on_faces(generator: np.random.Generator, sides: Sides, size: tuple[i
 
 
 def suspicion(explained: Explained) -> Maps:
-    """The deficit, or the negated map where there is no deficit; higher is worse."""
+    """The deficit, or the negated map if there is no deficit; higher is worse."""
     return -explained.map if explained.deficit is None else explained.deficit
 
 
 def auroc(values: Maps, regions: Regions) -> Float[np.ndarray, " faces"]:
-    """For each face the area under the ROC curve of the pixels within its region against all its others.
+    """For each face, the area under the ROC curve that separates the pixels of its region from all its other pixels.
 
-    The probability that a pixel within has a higher value than a pixel outside, plus half of that of equal values.
+    It is the probability that a pixel within the region has a higher value than a pixel outside, plus half of the
+    probability that both are equal.
     """
     pixels, inside = values[0].size, regions.sum((1, 2))
     mean_rank = mean_within(relative_ranks(values), regions) * (pixels - 1) + 1
@@ -90,9 +91,9 @@ def auroc(values: Maps, regions: Regions) -> Float[np.ndarray, " faces"]:
 
 
 def pooled_auroc(values: Maps, regions: Regions) -> AreaOfCounts:
-    """The area under the ROC curve of the covered pixels of all faces against all other pixels of all faces.
+    """The area under the ROC curve that separates the covered pixels of all faces from all other pixels of all faces.
 
-    It needs one scale for all faces. Pixels that lie within the same of 1024 quantiles of all pixels count as equal.
+    It requires one scale for all faces. Pixels within the same of 1024 quantiles of all pixels count as equal.
 
     Returns:
         The area as a function of how often each face counts.
@@ -104,7 +105,7 @@ def pooled_auroc(values: Maps, regions: Regions) -> AreaOfCounts:
     covered, others = _histograms(levels, regions), _histograms(levels, ~regions)
 
     def area(counts: Int[np.ndarray, " faces"]) -> float:
-        weights = counts.astype(np.float32)  # as the histograms: BLAS multiplies no integers
+        weights = counts.astype(np.float32)  # like the histograms, since BLAS does not multiply integers
         inside, outside = ((weights @ each).astype(np.float64) for each in (covered, others))
         below = np.cumsum(outside) - outside / 2
         return float(inside @ below / (inside.sum() * outside.sum()))
@@ -113,13 +114,13 @@ def pooled_auroc(values: Maps, regions: Regions) -> AreaOfCounts:
 
 
 def _histograms(levels: Int[np.ndarray, "faces height width"], regions: Regions) -> Float[np.ndarray, "faces levels"]:
-    """How many pixels of a region have each level, per face."""
+    """The number of pixels of a region with each level, per face."""
     counts = [np.bincount(of_face[region], minlength=LEVELS) for of_face, region in zip(levels, regions, strict=True)]
     return np.stack(counts).astype(np.float32)
 
 
 class Covered(NamedTuple):
-    """Some faces under one kind of cover.
+    """Some faces with one kind of cover.
 
     Attributes:
         images: RGB, 0..255.
@@ -136,8 +137,9 @@ class Localisation(NamedTuple):
     Attributes:
         values: for each method the measures ``localisation_KIND``, and ``localisation``, their mean over
             ``MAIN_COVERS``.
-        pooled: by method: the mean of ``pooled_auroc`` over ``MAIN_COVERS``, of how often each face counts.
-        covered: the first faces under each kind of cover.
+        pooled: by method, the mean of ``pooled_auroc`` over ``MAIN_COVERS``, as a function of how often each face
+            counts.
+        covered: the first faces with each kind of cover.
     """
 
     values: PerFace
@@ -146,7 +148,7 @@ class Localisation(NamedTuple):
 
 
 def localise(seed: int, images: Images, methods: Mapping[str, Explain]) -> Localisation:
-    """Localisation of every kind of cover, on the same covered faces for all methods.
+    """The localisation of every kind of cover, on the same covered faces for all methods.
 
     Args:
         seed: of places and covers.

@@ -5,7 +5,7 @@ from pfiq_jax.evaluation.maps.covers import COVERS, MAIN_COVERS
 from pfiq_jax.evaluation.measure import Measure
 
 BEST_KNOWN = "learned_order"
-"""The method whose lead over its mean map the leads of all others are divided by, if it is evaluated."""
+"""The method for shares: if it is evaluated, the leads of all methods over their mean maps are divided by its lead."""
 
 _MAIN = f"{', '.join(MAIN_COVERS[:-1])} and {MAIN_COVERS[-1]}"
 

@@ -1,8 +1,8 @@
-"""Squares on good faces: whether maps and scores become low where and when a face is covered.
+"""Squares on faces of high quality: whether map and score fall if a part of the face is covered.
 
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021, section on
-random masks. Their squares are black. A map that detects flat areas finds those, so by default a square here holds the
-texture of another photograph.
+random masks. Their squares are black. A map that detects flat areas finds black squares, so by default the squares here
+show the texture of another photograph.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,12 +42,12 @@ MASK_MEASURES = (
 
 
 class Masked(NamedTuple):
-    """Faces with a square each.
+    """Faces with one square each.
 
     Attributes:
         images: RGB, 0..255.
-        regions: where the square is.
-        corners: row and column of its upper left pixel.
+        regions: the pixels of the squares.
+        corners: row and column of the upper left pixel of each square.
     """
 
     images: Images
@@ -59,10 +59,10 @@ class MasksEvaluation(NamedTuple):
     """The result of ``evaluate_masks``.
 
     Attributes:
-        images: the faces that squares were drawn on, RGB, 0..255: the better half of the given ones, best first.
+        images: the faces without squares, RGB, 0..255: the better half of the given faces, best first.
         clean: their qualities and maps.
         masked: the faces with squares, by size in pixels.
-        explained: qualities and maps of these, by size.
+        explained: qualities and maps of the faces with squares, by size.
         estimates: by size as text, then by name of ``MASK_MEASURES``.
     """
 
@@ -87,12 +87,12 @@ def evaluate_masks(
 
     Args:
         recognizer: the network to explain.
-        images: RGB, 0..255, aligned, one of each person; three or more.
+        images: RGB, 0..255, aligned, one face of each person; three or more.
         compute: a map method; higher maps are better.
-        kind: what the squares hold, one of ``COVERS``; PLQ's are "black".
+        kind: what the squares show, one of ``COVERS``; PLQ's are "black".
         sizes: sides of the squares, in pixels; there is one square of each size per face.
-        seed: of the squares' places and of the bootstrap over the faces.
-        advance: called with 1 whenever a size is done.
+        seed: of the places of the squares and of the bootstrap over the faces.
+        advance: called with 1 after each size.
 
     Raises:
         PfiqError: for a square that does not fit into the images, an unknown kind, and fewer than three faces.
@@ -130,18 +130,20 @@ def mask_squares(seed: int, kind: str, images: Images, size: int) -> Masked:
     """Draws a square on each image, placed uniformly at random and fully inside the image.
 
     Args:
-        seed: of the places and of what the squares hold.
+        seed: of the places and of the contents of the squares.
         kind: one of ``COVERS``.
         images: uint8 RGB, one face of each person, two or more.
         size: side of the squares, in pixels.
 
     Raises:
-        PfiqError: for a square of less than a pixel, or one that is as large as the images, an unknown kind, and fewer
-            than two faces.
+        PfiqError: for a square that is smaller than a pixel or as large as the images, an unknown kind, and fewer than
+            two faces.
     """
     height, width = images.shape[1:3]
     if not 1 <= size < min(height, width):
-        raise PfiqError(f"a square of {size} pixels does not fit into {width}x{height}; give a smaller one.")
+        raise PfiqError(
+            f"a square of {size} pixels does not fit into {width}x{height}; give 1 to {min(width, height) - 1}."
+        )
     corners = np.random.default_rng(seed).integers(0, (height - size + 1, width - size + 1), (len(images), 2))
     sides = np.full(len(images), size)
     regions = square_regions(corners, sides, (height, width))
@@ -149,15 +151,15 @@ def mask_squares(seed: int, kind: str, images: Images, size: int) -> Masked:
 
 
 def ranks_lowest(maps: Maps, corners: Corners, size: int) -> Bool[np.ndarray, " faces"]:
-    """Whether a square has a lower mean map than all its rivals.
+    """Whether the square on each face has a lower mean map than all its rivals.
 
-    Its rivals are the squares of the same size at every half side, counted from the upper left corner. Squares that
-    share more than half of its area are not rivals.
+    Its rivals are the squares of the same size on a grid that starts in the upper left corner, with half a side as
+    step. Squares that cover more than half of its area are not rivals.
 
     Args:
         maps: one per face; lower is worse.
-        corners: row and column of the square's upper left pixel, of each face.
-        size: of its side, in pixels.
+        corners: row and column of the upper left pixel of each square.
+        size: side of the squares, in pixels.
     """
     sums = np.pad(np.cumsum(np.cumsum(maps, 1, dtype=np.float64), 2), ((0, 0), (1, 0), (1, 0)))
 

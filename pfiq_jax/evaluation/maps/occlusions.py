@@ -1,7 +1,7 @@
 """Faces with sunglasses, a scarf or a hand drawn over them.
 
 Source: Terhörst et al., "Pixel-Level Face Image Quality Assessment for Explainable Face Recognition", 2021, section on
-inpainting. Their occlusions are real; these are drawn, so that the clean face is known as well.
+inpainting. Their occlusions are real. Here they are drawn, so that the clean face is known as well.
 """
 
 from typing import NamedTuple
@@ -15,12 +15,12 @@ OCCLUSIONS = ("sunglasses", "scarf", "hand")
 
 
 class Occluded(NamedTuple):
-    """Faces with an occlusion each.
+    """Faces with one occlusion each.
 
     Attributes:
         images: RGB, 0..255.
-        regions: where the occlusion is.
-        kinds: what it is, one of ``OCCLUSIONS`` per face.
+        regions: the pixels of the occlusions.
+        kinds: the kind of each occlusion, one of ``OCCLUSIONS``.
     """
 
     images: Images
@@ -29,11 +29,11 @@ class Occluded(NamedTuple):
 
 
 def occlude(seed: int, images: Images) -> Occluded:
-    """Draws sunglasses, a scarf or a hand over each face, in turn: shapes of one colour, at random places.
+    """Draws sunglasses, a scarf or a hand over each face, in turn, as shapes of one colour at random places.
 
     Args:
         seed: of places and colours.
-        images: RGB, 0..255, aligned to ``ARCFACE_TEMPLATE``; the shapes grow with images of other sizes than 112x112.
+        images: RGB, 0..255, aligned to ``ARCFACE_TEMPLATE``; the shapes are scaled if the images are not 112x112.
     """
     height, width = images.shape[1:3]
     generator = np.random.default_rng(seed)
@@ -46,7 +46,7 @@ def occlude(seed: int, images: Images) -> Occluded:
         regions.append(np.broadcast_to(_shape(kind, y, x, generator), (height, width)))
         darkest, brightest = {"sunglasses": (0, 60), "scarf": (0, 256), "hand": (100, 220)}[kind]
         colour = generator.integers(darkest, brightest, 3)
-        colours.append(np.sort(colour)[::-1] if kind == "hand" else colour)  # of skin, red is the brightest
+        colours.append(np.sort(colour)[::-1] if kind == "hand" else colour)  # red is the brightest channel of skin
         kinds.append(kind)
     where = np.stack(regions)
     paint = np.array(colours, images.dtype)[:, None, None]
@@ -54,7 +54,7 @@ def occlude(seed: int, images: Images) -> Occluded:
 
 
 def _shape(kind: str, y: np.ndarray, x: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """Where an occlusion lies; coordinates are in pixels of the template."""
+    """The pixels of an occlusion; coordinates are in pixels of the template."""
     right_eye, left_eye, _, right_mouth, left_mouth = ARCFACE_TEMPLATE
     centre = (right_eye[0] + left_eye[0]) / 2
     if kind == "sunglasses":

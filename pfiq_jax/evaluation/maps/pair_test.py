@@ -1,8 +1,8 @@
 """The place-matched pair test: whether a map ranks a place lower when that place is covered.
 
-Faces lie in the middle of their crops, so that a map that has never looked at the face passes many tests by its places
-alone. This test compares a place with itself: the same face is covered once at a and once at b. Any map that does not
-depend on the face scores exactly 0.5.
+Faces are in the middle of their crops, so a map that does not depend on the face passes many tests, just by its places.
+This test compares a place with itself: the same face is covered once at a and once at b. The result is exactly 0.5 for
+any map that does not depend on the face.
 """
 
 from collections.abc import Mapping
@@ -25,14 +25,14 @@ from pfiq_jax.evaluation.maps.regions import (
 )
 
 PAIR_TEST_MAPS = 2 * len(COVERS)
-"""How many maps per face ``pair_tests`` needs of each method."""
+"""The number of maps per face that ``pair_tests`` computes by each method."""
 
 
 class Pair(NamedTuple):
     """Two covered copies of each face, with the same kind of cover at disjoint places.
 
     Attributes:
-        images: covered at the first and at the second place, uint8 RGB.
+        images: the faces, covered at the first and at the second place, uint8 RGB.
         regions: the first and the second place.
     """
 
@@ -41,9 +41,9 @@ class Pair(NamedTuple):
 
 
 def covered_pair(seed: int, kind: str, images: Images) -> Pair:
-    """Covers each face at two disjoint squares of one size, which are placed uniformly anywhere in the image.
+    """Covers each face at two disjoint squares of one size, which are placed uniformly in the image.
 
-    The first face gets the smaller of ``COVER_SIDES``, the second the larger, and so on in turn.
+    The first face gets the smaller of ``COVER_SIDES``, the second face the larger one, and so on in turn.
 
     Args:
         seed: of places and covers.
@@ -79,10 +79,10 @@ def disjoint_squares(generator: np.random.Generator, sides: Sides, size: tuple[i
 
 
 def pair_test(explain: Explain, pair: Pair) -> Float[np.ndarray, " faces"]:
-    """For each face the share of its two places that have a lower mean rank when they are covered.
+    """For each face, the share of its two places that have a lower mean rank when they are covered.
 
-    1 is best; a place whose mean rank is the same in both maps counts 0.5. Ranks are within a map, from 0 to 1. NaN for
-    a map that holds NaN.
+    1 is best. A place with the same mean rank in both maps counts as 0.5. Ranks are within a map, from 0 to 1. The
+    result is NaN for a map that holds NaN.
 
     Args:
         explain: the maps to test.
@@ -98,7 +98,7 @@ def pair_test(explain: Explain, pair: Pair) -> Float[np.ndarray, " faces"]:
 
 
 def pair_tests(seed: int, images: Images, methods: Mapping[str, Explain]) -> PerFace:
-    """The test with every kind of cover, on the same pairs for all methods.
+    """The pair test with every kind of cover, on the same pairs for all methods.
 
     Args:
         seed: of places and covers.

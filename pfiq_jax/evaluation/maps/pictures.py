@@ -22,7 +22,7 @@ MOST_OF_MASKS, MOST_OF_INPAINTING = 4, 2 * len(OCCLUSIONS)  # faces in the pictu
 
 
 def plot_maps(evaluation: MapsEvaluation, images: Images) -> Any:
-    """The curves of all methods, and the first faces, clean and under every kind of cover, with maps and deficits.
+    """The curves of all methods, and the first faces, clean and with every kind of cover, with maps and deficits.
 
     Args:
         evaluation: from ``evaluate_maps``.
@@ -71,7 +71,7 @@ def plot_masks(evaluation: MasksEvaluation, method: str, kind: str) -> Any:
     Args:
         evaluation: from ``evaluate_masks``.
         method: the name of the map.
-        kind: what the squares hold.
+        kind: what the squares show.
 
     Returns:
         The ``Figure``.
@@ -121,13 +121,13 @@ def plot_inpainting(evaluation: InpaintingEvaluation, method: str) -> Any:
 
 
 def _sheets(method: str, explained: Sequence[Explained], count: int) -> tuple[dict[str, Maps], dict[str, Maps]]:
-    """The maps of the first faces in each state, and their deficits if there are any, as ``plot_faces`` takes them."""
+    """The maps of the first faces in each state, and their deficits if there are any, in the form of ``plot_faces``."""
     maps = {method: np.stack(_by_face([each.map for each in explained], count))}
     deficits = [each.deficit for each in explained if each.deficit is not None]
     return maps, {"deficit": np.stack(_by_face(deficits, count))} if deficits else {}
 
 
 def _by_face(states: Sequence[Iterable[Any]], count: int) -> list[Any]:
-    """What belongs to each of the first faces in each state, with all states of a face in a row."""
+    """The values of the first faces in each state, with all states of a face next to each other."""
     of_faces = list(zip(*(list(state)[:count] for state in states), strict=True))
     return [of_state for of_face in of_faces for of_state in of_face]

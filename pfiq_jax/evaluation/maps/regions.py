@@ -1,4 +1,4 @@
-"""Regions of faces: where they lie, and what a map shows within them."""
+"""Regions of faces, and the values of maps within them."""
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Shaped
@@ -14,14 +14,14 @@ Sides = Int[np.ndarray, " faces"]
 
 
 def square_regions(corners: Corners, sides: Sides, size: tuple[int, int]) -> Regions:
-    """The pixels of one square per face, in images of a height and width."""
+    """The pixels of one square per face, in images of a given height and width."""
     rows, columns = (np.arange(length)[None] - corners[:, [axis]] for axis, length in enumerate(size))
     inside_rows, inside_columns = ((each >= 0) & (each < sides[:, None]) for each in (rows, columns))
     return inside_rows[:, :, None] & inside_columns[:, None, :]
 
 
 def mean_within(maps: Maps, regions: Regions) -> Float[np.ndarray, " faces"]:
-    """The mean of each map over its region, in the maps' unit."""
+    """The mean of each map over its region, in the unit of the maps."""
     return np.sum(maps, (1, 2), where=regions, dtype=np.float64) / regions.sum((1, 2))
 
 

@@ -18,20 +18,20 @@ def maps_table(evaluation: MapsEvaluation) -> str:
 
 
 def masks_table(evaluation: MasksEvaluation, method: str, kind: str) -> str:
-    """All estimates of a map method in Markdown, a row per size, with a legend."""
+    """All estimates of a map method in Markdown, one row per size, with a legend."""
     faces = f"{len(evaluation.images)} good faces, one of each person"
     about = f"{faces}; squares of {kind} by side in pixels; map: {method}."
     return _tables(about, MASK_MEASURES, evaluation.estimates)
 
 
 def inpainting_table(evaluation: InpaintingEvaluation, method: str) -> str:
-    """All estimates of a map method in Markdown, a row per occlusion, with a legend."""
+    """All estimates of a map method in Markdown, one row per occlusion, with a legend."""
     about = f"{len(evaluation.kinds)} faces, one of each person; map: {method}."
     return _tables(about, INPAINTING_MEASURES, evaluation.estimates)
 
 
 def json_of_rows(method: str, estimates: Mapping[str, Mapping[str, Estimate]]) -> dict[str, Any]:
-    """Estimates by row and measure as ``json_of`` of one method, in which each is named MEASURE_ROW."""
+    """Estimates by row and measure, as ``json_of`` of one method with the measures MEASURE_ROW."""
     flat = {f"{measure}_{row}": each for row, of_row in estimates.items() for measure, each in of_row.items()}
     return json_of(method, {method: flat})
 

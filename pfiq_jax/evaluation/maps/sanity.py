@@ -1,7 +1,7 @@
 """Sanity checks of maps: whether they depend on the network's weights and on the face, and are stable under noise.
 
 Source: Adebayo et al., "Sanity Checks for Saliency Maps", NeurIPS 2018. Some methods draw the edges of the image,
-whatever the network has learned. Their maps stay the same if the weights are random.
+whatever the network has learned. Their maps do not change if the weights are shuffled.
 """
 
 import dataclasses
@@ -16,18 +16,19 @@ from pfiq_jax.evaluation.controls import mean_maps
 from pfiq_jax.evaluation.maps.regions import Images, Maps, relative_ranks
 from pfiq_jax.recognizers.recognizer import Recognizer
 
-NOISE_SIGMA = 2.0  # grey levels, as of a camera's sensor in good light; invisible
+NOISE_SIGMA = 2.0  # grey levels, as from a camera's sensor in good light; invisible
 
 
 def randomized(seed: int, recognizer: Recognizer) -> Recognizer:
     """The recogniser with the numbers of each parameter array of its trunk shuffled.
 
-    Shuffling, unlike drawing new numbers, keeps the distribution of each layer's weights and leaves variances positive.
-    The head is not shuffled: otherwise scaled scores fall to 1e-20, and float32 cannot represent their maps.
+    Unlike new random numbers, shuffled numbers keep the distribution of each layer's weights, and variances stay
+    positive. The head is not shuffled, since scaled scores would fall to 1e-20, and float32 cannot represent their
+    maps.
 
     Args:
         seed: of the shuffling.
-        recognizer: any; unless its parameters are a mapping with a "trunk", all of them are shuffled.
+        recognizer: any recogniser. If its parameters are not a mapping with a "trunk", all of them are shuffled.
 
     References:
         Adebayo et al., section 3, the model parameter randomisation test.
@@ -50,7 +51,7 @@ def rank_correlation(maps: Maps, others: Maps) -> Float[np.ndarray, " faces"]:
 def mean_map_r2(maps: Maps) -> Float[np.ndarray, " faces"]:
     """The squared correlation of each face's map and the mean map of all other faces, 0 to 1.
 
-    The lower, the more the map says about this face in particular. NaN for a constant map.
+    The lower the value, the more the map depends on the face. NaN for a constant map.
     """
     return _correlation(maps.astype(np.float64), mean_maps(maps).astype(np.float64)) ** 2
 
@@ -62,7 +63,7 @@ def noisy(seed: int, images: Images) -> Float[np.ndarray, "faces height width 3"
 
 
 def _shuffled(seed: int, parameters: PyTree) -> PyTree:
-    generator = np.random.default_rng(seed)  # NumPy's: JAX would compile a sort for each shape
+    generator = np.random.default_rng(seed)  # NumPy's, since JAX would compile a sort per shape
     return jax.tree.map(
         lambda leaf: jnp.asarray(generator.permutation(np.ravel(leaf)).reshape(np.shape(leaf))), parameters
     )

@@ -76,7 +76,7 @@ def test_nothing_to_inpaint_from():
     everything = np.ones(IMAGES.shape[:3], bool)
     with pytest.raises(PfiqError, match="covers its whole image"):
         inpaint(IMAGES, everything, IMAGES)
-    with pytest.raises(PfiqError, match="one face cannot be restored without others; give at least two"):
+    with pytest.raises(PfiqError, match="there is only one; give two or more"):
         inpaint(IMAGES[:1], ~everything[:1], IMAGES[:1])
 
 

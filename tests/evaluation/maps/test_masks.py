@@ -33,7 +33,7 @@ def test_squares_lie_anywhere_and_repeat():
 
 @pytest.mark.parametrize("size", [0, 40, 50])
 def test_squares_that_do_not_fit(size):
-    with pytest.raises(PfiqError, match=f"a square of {size} pixels does not fit into 40x40; give a smaller one"):
+    with pytest.raises(PfiqError, match=f"a square of {size} pixels does not fit into 40x40; give 1 to 39"):
         mask_squares(0, "black", IMAGES, size)
 
 
