@@ -1,8 +1,8 @@
-"""One table of what several studies of activation maps found.
+"""One table with the findings of several studies of activation maps.
 
     python -m benchmarks.activation_findings benchmarks/results/activations_mean.json ... -o FILE
 
-The files are the ``report.json`` of ``pfiq activations``. Their names here say which faces they are of.
+The files are the ``report.json`` files of ``pfiq activations``. Their names here state the set of faces.
 """
 
 import json

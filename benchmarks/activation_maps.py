@@ -2,9 +2,9 @@
 
     python -m benchmarks.activation_maps ../shared/data/lfw_dev ../shared/data/lfw_dev_degraded [--recognizer FILE ...]
 
-Costs are those of the bundled network: medians of rounds in which all contestants take turns. Agreement is measured
-per pixel with full Score-CAM (defaults), for every recogniser, on a few faces of different people of every folder. The
-methods include those that were tried and left out of the library.
+Costs are measured with the bundled network, as medians over rounds in which the methods alternate. Agreement with the
+full Score-CAM (defaults) is measured per pixel, for every recogniser, on a few faces of different people of every
+folder. The table includes methods that were tried, but left out of the library.
 """
 
 import functools
@@ -36,7 +36,7 @@ TOP = 64  # channels
 
 
 def length_gradient(recognizer: Recognizer, features: jax.Array) -> jax.Array:
-    """The gradient of the embedding's length; that of the cosine to the image's own embedding is 0."""
+    """The gradient of the embedding's length. The gradient of the cosine to the image's own embedding is 0."""
     return jax.grad(lambda features: jnp.sum(norm(recognizer.head(features))))(features)
 
 
@@ -48,7 +48,7 @@ def grad_cam(recognizer: Recognizer, image: jax.Array) -> jax.Array:
 
 
 def layer_cam(recognizer: Recognizer, image: jax.Array) -> jax.Array:
-    """Activations times the positive part of that gradient, at each place."""
+    """Activations times the positive part of the gradient of the embedding's length, at each place."""
     features = recognizer.features(image[None])
     weights = jax.nn.relu(length_gradient(recognizer, features))
     return activation_map(jnp.sum(features * weights, -1)[0], recognizer.preprocessing.size)
@@ -62,7 +62,7 @@ def gradient_times_activation(recognizer: Recognizer, image: jax.Array) -> jax.A
 
 
 def masked_features(recognizer: Recognizer, image: jax.Array) -> jax.Array:
-    """Score-CAM whose masks cover the features instead of the pixels: one pass of the head per channel."""
+    """Score-CAM with masks on the features instead of the pixels, with one pass of the head per channel."""
     face = recognizer.forward(image)
     grids = channels_of(face)
     masks = summands(jax.nn.relu(grids), recognizer.preprocessing.size, "amva")
@@ -76,7 +76,7 @@ def masked_features(recognizer: Recognizer, image: jax.Array) -> jax.Array:
 
 
 def some_channels(recognizer: Recognizer, image: jax.Array, *, top: bool) -> jax.Array:
-    """Score-CAM with a few channels, the others left out: those of most energy, or evenly spaced ones."""
+    """Score-CAM with a few channels only: the channels of most energy, or evenly spaced channels."""
     face = recognizer.forward(image)
     grids = jax.nn.relu(channels_of(face))
     chosen = jnp.arange(TOP) * len(grids) // TOP
@@ -102,7 +102,7 @@ METHODS: Mapping[str, Callable] = {
 
 
 def costs(recognizer: Recognizer, face: np.ndarray, rounds: int) -> str:
-    """Seconds per face, also relative to as many forward passes as the features have channels."""
+    """Seconds per face, also relative to one forward pass per channel of the features."""
     channels = jax.eval_shape(recognizer.features, face).shape[-1]
     embed = jax.jit(Recognizer.embed)
     chunk, one = np.repeat(face[None], CHUNK_SIZE, 0), face[None]
@@ -136,7 +136,7 @@ def costs(recognizer: Recognizer, face: np.ndarray, rounds: int) -> str:
 
 
 def memory(recognizer: Recognizer, face: np.ndarray) -> str:
-    """The memory that the compiler reserves in addition to arguments and result."""
+    """The memory that the compiler reserves, in addition to arguments and results."""
     rows = []
     for chunk_size in (8, CHUNK_SIZE, 4 * CHUNK_SIZE):
         compiled = jax.jit(functools.partial(score_cam, chunk_size=chunk_size)).lower(recognizer, face).compile()
@@ -145,7 +145,7 @@ def memory(recognizer: Recognizer, face: np.ndarray) -> str:
 
 
 def agreement(recognizer: Recognizer, sets: Mapping[str, Sequence[np.ndarray]]) -> str:
-    """Mean and least correlation over pixels, and mean absolute difference, for every set of faces."""
+    """Mean and least correlation over pixels, and mean absolute difference, per set of faces."""
     header = ["compared with full `score_cam`"]
     rows = {name: [name] for name in METHODS}
     compiled = {name: jax.jit(method) for name, method in METHODS.items()}
@@ -161,7 +161,7 @@ def agreement(recognizer: Recognizer, sets: Mapping[str, Sequence[np.ndarray]]) 
 
 
 def faces_of(folder: Path, count: int) -> list[np.ndarray]:
-    """Evenly spaced, so that they show different people."""
+    """Faces that are evenly spaced over the files, so that they show different people."""
     paths = expand_paths([folder])
     return [read_face(paths[index * len(paths) // count], (112, 112)).image for index in range(count)]
 
@@ -169,7 +169,7 @@ def faces_of(folder: Path, count: int) -> list[np.ndarray]:
 @click.command(help=__doc__.split("\n")[0])
 @click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option("--recognizer", "files", multiple=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--faces", "count", default=5, show_default=True, help="Per folder.")
+@click.option("--faces", "count", default=5, show_default=True, help="Number of faces per folder.")
 @click.option("--rounds", default=3, show_default=True)
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(folders: tuple[Path, ...], files: tuple[Path, ...], count: int, rounds: int, output: Path | None) -> None:

@@ -25,7 +25,7 @@ EVALUATED = (750, 7_000)
 
 
 def people(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Embeddings, with the share of a person proportional to one over its rank, which is steeper than in LFW."""
+    """Embeddings and people. Numbers of faces are proportional to one over a person's rank, steeper than in LFW."""
     generator = np.random.default_rng(0)
     share = 1 / np.arange(1, count // 3)
     identities = generator.choice(len(share), count, p=share / share.sum())

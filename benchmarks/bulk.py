@@ -1,10 +1,10 @@
-"""Throughput end to end: files to scores, with and without maps, as shares of what the device alone can do.
+"""End-to-end throughput from files to scores, with and without maps, relative to that of the device alone.
 
     python -m benchmarks.bulk FOLDER [--faces 1000] [--rounds 5] [-o benchmarks/results/bulk.md]
 
-FOLDER has aligned faces at any depth. All contestants take turns in every round, with their files in the page cache.
-Shares are medians over rounds of the rate divided by the rate of `embed` in the same round, so that a noisy machine
-disturbs all equally. Processor time counts all threads of the process, but not the processes that decode.
+FOLDER has aligned faces at any depth. The functions alternate in every round, with their files in the page cache.
+Relative rates are medians over rounds of the rate divided by the rate of `embed` in the same round, so that other load
+affects all functions equally. Processor time counts all threads of the process, but not the decoding processes.
 """
 
 import itertools
@@ -37,7 +37,7 @@ def read(source) -> list[Face]:
 def contestants(
     recognizer: Recognizer, paths: list[Path], pool: ProcessPoolExecutor
 ) -> dict[str, Callable[[], object]]:
-    """What is compared. Each function goes through all files once."""
+    """The functions to compare, by name. Each of them processes all files once."""
     batch = default_batch_size()
     images = jax.device_put(np.stack([read(path)[0].image for path in paths[:batch]]))
     face = read(paths[0])[0]
@@ -76,7 +76,7 @@ def main(folder: Path, faces: int, rounds: int, output: Path | None) -> None:
         functions = contestants(load_recognizer(), paths, pool)
         rates: dict[str, list[float]] = {name: [] for name in functions}
         costs: dict[str, list[float]] = {name: [] for name in functions}
-        for number in range(rounds + 1):  # the first one compiles
+        for number in range(rounds + 1):  # the first round compiles
             for name, function in functions.items():
                 start, used = perf_counter(), process_time()
                 function()

@@ -1,9 +1,9 @@
-"""Memory of ``pfiq score`` while it goes through many images, with a network that computes almost nothing.
+"""Memory of ``pfiq score`` while it scores many images, with a network that computes almost nothing.
 
     python -m benchmarks.bulk_memory FOLDER [--images 200000] [-o benchmarks/results/bulk_memory.md]
 
-FOLDER has images at any depth, whose names are repeated; every twentieth name has no file. What the command keeps does
-not depend on the network, so a small one stands for all.
+FOLDER has images at any depth, whose names are repeated; every twentieth name has no file. The data that the command
+keeps do not depend on the network, so a small one represents all networks.
 """
 
 import tempfile
@@ -20,7 +20,7 @@ from pfiq_jax.cli import main as pfiq
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.tables import markdown_table
 
-PAUSE = 0.5  # seconds between two looks
+PAUSE = 0.5  # seconds between two checks
 
 
 def small_network() -> Recognizer:
@@ -32,7 +32,7 @@ def small_network() -> Recognizer:
 
 
 def megabytes() -> float:
-    """What the process holds in memory."""
+    """The memory of this process in MiB."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
 
 

@@ -1,4 +1,4 @@
-"""How close the closed form of SER-FIQ and 100 masks are to 20,000 masks, on every set of real faces.
+"""Errors of SER-FIQ's closed form and of 100 masks, compared with 20,000 masks, per set of real faces.
 
 python -m benchmarks.closed_form ../shared/data/faces/aligned112
 """
@@ -20,7 +20,7 @@ MASKS, KEYS = 20_000, 10
 def errors(
     recognizer: Recognizer, faces: Mapping[str, np.ndarray], *, masks: int = MASKS, keys: int = KEYS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Errors of the raw score against many masks: of the closed form (faces,), of 100 masks (keys, faces)."""
+    """Errors of the raw score relative to many masks, by the closed form (faces,) and by 100 masks (keys, faces)."""
     seen = recognizer.forward(np.stack(list(faces.values())))
     truth = np.asarray(ser_fiq(jax.random.key(0), recognizer, seen, num_masks=masks))
     closed = ser_fiq_closed_form(recognizer, seen)
@@ -29,7 +29,7 @@ def errors(
 
 
 def by_set(faces: Mapping[str, np.ndarray], closed: np.ndarray, sampled: np.ndarray) -> dict[str, tuple[float, float]]:
-    """Root mean square errors of the closed form and of 100 masks for every folder of faces, and for all."""
+    """Root mean square errors of the closed form and of 100 masks, for every folder of faces and for all faces."""
     folders = np.array([name.split("/")[0] for name in faces])
     chosen = {folder: folders == folder for folder in np.unique(folders)} | {"all": np.full(len(folders), True)}
     return {

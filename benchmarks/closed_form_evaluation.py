@@ -1,4 +1,4 @@
-"""Does SER-FIQ's closed form predict failures as well as 100 masks do? Error-versus-discard, five seeds of masks.
+"""Whether SER-FIQ's closed form predicts failures as well as 100 masks: pAUC of both, with five seeds of masks.
 
 python -m benchmarks.closed_form_evaluation ../shared/data/lfw_dev
 """
@@ -24,7 +24,7 @@ CLOSED_FORM = "closed form"
 
 @jax.jit
 def embedding_and_scores(recognizer: Recognizer, images: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-    """The embedding, the closed form and 100 masks of each seed, from one pass through the trunk."""
+    """The embedding, the closed form and the score of 100 masks per seed, from one pass through the trunk."""
     seen = recognizer.forward(images)
     scores = {f"100 masks, seed {seed}": ser_fiq(jax.random.key(seed), recognizer, seen) for seed in SEEDS}
     return seen.embedding, {CLOSED_FORM: ser_fiq_closed_form(recognizer, seen), **scores}

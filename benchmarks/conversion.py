@@ -1,8 +1,9 @@
-"""Time and memory that the command takes to convert an IResNet-100 with random weights (261 MB), per file format.
+"""Time and memory of converting an IResNet-100 with random weights (261 MB), per file format.
 
 python -m benchmarks.conversion
 
-Memory is the peak of the whole process. Python and JAX account for about 0.25 GB.
+Times are medians over rounds. Memory is the highest peak of the whole process; Python and JAX account for about 0.25 GB
+of it.
 """
 
 import multiprocessing
@@ -24,7 +25,7 @@ PROGRAM = "from weights_convert.cli import main; main()"
 
 
 def write_sources(folder: Path) -> list[Path]:
-    """Writes the same network as PyTorch, safetensors and ONNX files; in the ONNX file its BatchNorms are folded."""
+    """Writes one network as PyTorch, safetensors and ONNX files; in the ONNX file its BatchNorms are folded."""
     import torch
     from safetensors.torch import save_file
 
@@ -53,7 +54,9 @@ def convert(source: Path, output: Path) -> tuple[float, int]:
 def main(output: Path | None) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:  # a process inherits the peak of its parent
+        with multiprocessing.get_context("spawn").Pool(
+            1
+        ) as pool:  # in a process of its own, since processes inherit the peak of their parent
             sources = pool.apply(write_sources, (Path(folder),))
         for source in sources:
             size = source.stat().st_size

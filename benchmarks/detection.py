@@ -1,4 +1,4 @@
-"""Detection: its time next to OpenCV's with the same weights, and what becomes of turned and of tilted photographs.
+"""Detection: its time compared with OpenCV, with the same weights, and results on turned and on tilted photographs.
 
 python -m benchmarks.detection ../shared/data/lfw_photos ../shared/data/weights/yunet/face_detection_yunet_2023mar_int8bq.onnx
 """  # noqa: E501
@@ -22,11 +22,11 @@ from pfiq_jax.tables import markdown_table
 SIDE = 640
 ROUNDS = 40
 TILTS = (0, 10, 20, 30, 45)
-PIXELS = 3  # within which all landmarks of a turned photograph must lie
+PIXELS = 3  # largest error of all landmarks of a face that counts as found in a turned photograph
 
 
 def milliseconds(functions: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Median time of each function, of calls that alternate."""
+    """The median time of each function, with alternating calls."""
     times: dict[str, list[float]] = {name: [] for name in functions}
     for function in functions.values():
         function()
@@ -39,7 +39,7 @@ def milliseconds(functions: dict[str, Callable[[], object]]) -> dict[str, float]
 
 
 def against_opencv(detector: Detector, photo: np.ndarray, model: Path) -> dict[str, float]:
-    """Milliseconds for one photograph of 640x640 pixels."""
+    """Milliseconds per call for one photograph of 640x640 pixels."""
     large = np.asarray(Image.fromarray(photo).resize((SIDE, SIDE)))
     reversed_channels = np.ascontiguousarray(large[..., ::-1])
     opencv = cv2.FaceDetectorYN.create(str(model), "", (SIDE, SIDE), 0.6, 0.3)
@@ -56,7 +56,7 @@ def against_opencv(detector: Detector, photo: np.ndarray, model: Path) -> dict[s
 
 
 def righted(detector: Detector, photos: Sequence[np.ndarray]) -> dict[str, float]:
-    """The share of photographs whose best face is found in its place after they were turned."""
+    """The share of photographs whose best face is found at the same place after the photograph was turned."""
     upright = find_faces(detector, photos).landmarks[:, 0]
     shares = {}
     for turns in (1, 2, 3):
@@ -70,11 +70,11 @@ def righted(detector: Detector, photos: Sequence[np.ndarray]) -> dict[str, float
 
 
 def tilted(detector: Detector, photos: Sequence[np.ndarray]) -> list[tuple[str, str, str, str]]:
-    """Mean quality of each photograph's best face after the photograph was tilted, by two kinds of landmarks.
+    """Mean quality of the best face of tilted photographs, aligned by two kinds of landmarks.
 
     Returns:
-        Rows: degrees, median size of the tilt that is left after alignment, quality by the landmarks that are found in
-        the tilted photograph, and by those of the upright one, turned with it.
+        Rows of degrees, the median absolute tilt that is left after alignment, the mean quality by the landmarks found
+        in the tilted photograph, and the mean quality by the landmarks found in the upright photograph, turned with it.
     """
     recognizer = load_recognizer()
     upright = find_faces(detector, photos).landmarks[:, 0]
@@ -98,13 +98,13 @@ def tilted(detector: Detector, photos: Sequence[np.ndarray]) -> list[tuple[str, 
 
 
 def angles(landmarks: np.ndarray) -> np.ndarray:
-    """Of the line through the eyes, in degrees."""
+    """The angle of the line through the eyes, in degrees."""
     across, down = np.moveaxis(landmarks[:, 1] - landmarks[:, 0], -1, 0)
     return np.degrees(np.arctan2(down, across))
 
 
 def crops(photos: Sequence[np.ndarray], landmarks: np.ndarray) -> np.ndarray:
-    """The aligned faces of photographs, one each."""
+    """The aligned faces of photographs, one face per photograph."""
     return np.stack([np.asarray(align(*each)) for each in zip(photos, landmarks, strict=True)])
 
 

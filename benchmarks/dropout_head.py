@@ -1,10 +1,10 @@
-"""What a fitted dropout head changes: SER-FIQ's error-versus-discard and verification, before and after.
+"""Effects of a fitted dropout head on SER-FIQ's error-versus-discard characteristic and on verification.
 
     python -m benchmarks.dropout_head ../shared/data -o benchmarks/results/dropout_head.md
 
-MobileFaceNet y1 was trained without dropout, SFace with it. Fitted are the faces of all people of `lfw_dev` who are
-neither in its pairs nor in `lfw_dev_degraded`; measured are all others. Then the time and memory of a fit to 5,000
-random units per network, in a new process each, without forward passes.
+MobileFaceNet y1 was trained without dropout, SFace with it. The head is fitted to the faces of all people of `lfw_dev`
+who are neither in its pairs nor in `lfw_dev_degraded`. All other faces are measured. Another table has the time and
+memory of a fit to 5,000 random units per network, in a new process each, without forward passes.
 """
 
 import functools
@@ -49,7 +49,7 @@ Measured = dict[str, tuple[np.ndarray, np.ndarray]]  # embeddings and scores by 
 
 
 def only_units(units: np.ndarray) -> Forward:
-    """A ``Forward`` that has units and nothing else, which is all that the head uses."""
+    """A ``Forward`` with units only, since the head uses nothing else."""
     count = len(units)
     return Forward(
         np.zeros((count, 1, 1, 3), np.float32),
@@ -66,7 +66,7 @@ def embedding_and_score(recognizer: Recognizer, units: jax.Array) -> tuple[jax.A
 
 
 def errors_and_areas(measured: Measured, identities: np.ndarray) -> Estimate:
-    """By head, and then after minus before: rows of MEASURES, with intervals over people."""
+    """Rows of MEASURES per head, and a row of after minus before, with intervals over people."""
     _, numbers = np.unique(identities, return_inverse=True)
     comparisons = {name: compare_all_pairs(embeddings, numbers) for name, (embeddings, _) in measured.items()}
     qualities = {name: scores[comparisons["before"].mated].min(1) for name, (_, scores) in measured.items()}
@@ -88,7 +88,7 @@ def errors_and_areas(measured: Measured, identities: np.ndarray) -> Estimate:
 
 
 def verification(measured: Measured, pairs: Pairs, place: dict[Path, int]) -> Estimate:
-    """By head, and then after minus before: accuracy and true accept rate, with intervals over pairs."""
+    """Accuracy and true accept rate per head, and after minus before, with intervals over pairs."""
     first, second = (np.array([place[pair[side]] for pair in pairs]) for side in (0, 1))
     mated = np.array([pair[2] for pair in pairs])
     units = [e / np.linalg.norm(e, axis=-1, keepdims=True) for e, _ in measured.values()]
@@ -103,7 +103,7 @@ def verification(measured: Measured, pairs: Pairs, place: dict[Path, int]) -> Es
 
 
 def table_rows(group: str, names: Sequence[str], found: Estimate, digits: int) -> list[list[str]]:
-    """One row per measure: before, after, difference."""
+    """One row per measure, with the values before and after, and their difference."""
     triples = np.moveaxis(np.stack(found), (0, 1, 2), (2, 1, 0))
     return [
         [group, name, *(f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" for value, low, high in of_measure)]
@@ -112,7 +112,7 @@ def table_rows(group: str, names: Sequence[str], found: Estimate, digits: int) -
 
 
 def units_of(recognizer: Recognizer, people: People) -> tuple[np.ndarray, float]:
-    """The units of all faces, and how many seconds the forward passes took."""
+    """The units of all faces, and the seconds that the forward passes took."""
     images = np.stack([read_image(path) for path in people.paths])
     forward = jax.jit(lambda images: recognizer.forward(images).units)
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Exported programs: how far they are from the library, and their time next to torch's own ONNX export.
+"""Exported programs: their differences from the library, and their time compared with PyTorch's ONNX export.
 
 python -m benchmarks.export DATA/lfw_dev -o benchmarks/results/export.md
 """
@@ -34,7 +34,7 @@ def session_of(content: bytes) -> onnxruntime.InferenceSession:
 
 
 def torch_export(recognizer) -> bytes:
-    """The network alone, from pixels to the embedding, which also transposes to torch's order of axes."""
+    """The network alone, from pixels to the embedding. It takes pixels in PyTorch's order of axes."""
     images = torch.zeros(2, 3, 112, 112)
     file = io.BytesIO()
     names = {"input_names": ["images"], "dynamic_axes": {"images": {0: "batch"}}}
@@ -54,7 +54,7 @@ def errors(found: dict, wanted: dict) -> list[list[object]]:
 
 
 def milliseconds(calls: dict) -> dict[str, np.ndarray]:
-    """Processor times of several calls in alternation."""
+    """Processor times, of all threads, of several calls in alternation."""
     times = {name: [] for name in calls}
     for name in calls:
         calls[name]()

@@ -1,10 +1,10 @@
-"""Whether deficits mean what they say on people that the reference was not fitted to.
+"""Whether deficits are calibrated on people that the reference of good faces was not fitted to.
 
     python -m benchmarks.good_faces DATA/lfw_dev [--recognizer FILE] [--keep FILE.safetensors] [-o FILE]
 
-Fits the reference to the faces of 1,400 people, and reports how often the deficits of good faces of all others stay
-below some values, and which of their regions are marked. Good is the better half by the recogniser's own score.
-``--keep`` saves the recogniser: the reference of the bundled network was fitted this way.
+Fits the reference to the faces of 1,400 people. Reports the shares of pixels with deficits up to some values on good
+faces of all other people, and the shares of faces with marked regions. Good faces are the better half by the
+recogniser's own score. ``--keep`` saves the recogniser. The reference of the bundled network was fitted this way.
 """
 
 import dataclasses
@@ -40,7 +40,7 @@ def fitted_people(names: Iterable[str]) -> set[str]:
 @click.command(help=__doc__.split("\n")[0])
 @click.argument("folder", type=click.Path(path_type=Path, exists=True))
 @click.option("--recognizer", type=click.Path(path_type=Path, exists=True))
-@click.option("--keep", type=click.Path(path_type=Path), help="Where the fitted recogniser goes.")
+@click.option("--keep", type=click.Path(path_type=Path), help="File to save the fitted recogniser to.")
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(folder: Path, recognizer: Path | None, keep: Path | None, output: Path | None) -> None:
     network = load_recognizer(recognizer)
@@ -91,7 +91,7 @@ def main(folder: Path, recognizer: Path | None, keep: Path | None, output: Path 
 
 
 def marks(network: Recognizer, *deficits: np.ndarray) -> list[np.ndarray]:
-    """(faces, regions) of each group of deficits: which regions are marked, in the order of ``face_regions``."""
+    """Per group of deficits, whether each region is marked (faces, regions), in the order of ``face_regions``."""
     regions = face_regions(network.preprocessing).values()
     return [np.stack([np.median(each[:, region], 1) >= MARKED for region in regions], 1) for each in deficits]
 

@@ -1,12 +1,12 @@
-"""Runs of ``pfiq score`` that are killed at random moments and go on: do they end with an undisturbed run's bytes?
+"""Whether ``pfiq score`` writes equal files if it is killed at random moments and started again.
 
     python -m benchmarks.interruptions FOLDER [--faces 20000] [--kills 10] [--small] [-o benchmarks/results/NAME.md]
 
-FOLDER has aligned faces at any depth; they are repeated. One file in twenty is broken. A run is killed by SIGKILL, with
-all that it started, until the given number of kills is reached, and then goes on undisturbed. "Two processes": both
-write to one folder, and one of them is killed. The control shows what the comparison finds where one row differs.
-Shards have 500 images, so that most kills leave some. With --small a network that computes almost nothing takes the
-place of the bundled one, so that shards follow quickly.
+FOLDER has aligned faces at any depth, which are repeated. One file in twenty is broken. A run and all its children are
+killed by SIGKILL, up to the given number of kills. Then it is started again and runs to its end. "Two processes": both
+write to one folder, and one of them is killed. The control shows the result of the comparison if one byte differs.
+Shards have 500 images, so that most kills leave some shards. With --small, a network that computes almost nothing
+replaces the bundled one, so that shards are written quickly.
 """
 
 import os
@@ -24,7 +24,7 @@ import numpy as np
 from pfiq_jax.faces import expand_paths
 from pfiq_jax.tables import markdown_table
 
-SECONDS = {True: (3, 6), False: (10, 40)}  # between a start and its end, with and without --small
+SECONDS = {True: (3, 6), False: (10, 40)}  # range of the time from a start to its kill, with and without --small
 PROGRAM = """\
 import pfiq_jax.bulk.manifest
 from pfiq_jax.cli import main
@@ -60,7 +60,7 @@ def start(arguments: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def finish(arguments: Sequence[str]) -> float:
-    """Runs to the end; returns the seconds."""
+    """Runs to the end, and returns the seconds."""
     started = time.perf_counter()
     with start(arguments) as process:
         assert process.wait() in (0, 1)
@@ -68,7 +68,7 @@ def finish(arguments: Sequence[str]) -> float:
 
 
 def kill_often(arguments: Sequence[str], moments: Iterable[float]) -> int:
-    """Kills a run some seconds after each of its starts; returns how many times it was still running."""
+    """Kills a run some seconds after each of its starts, and returns the number of times that it was still running."""
     killed = 0
     for seconds in moments:
         with start(arguments) as process:
@@ -80,7 +80,7 @@ def kill_often(arguments: Sequence[str], moments: Iterable[float]) -> int:
 
 
 def differences(folder: Path, wanted: Path) -> int:
-    """Files that are missing, left over, or have other bytes."""
+    """The number of files that are missing, unexpected, or not equal."""
     names = {*os.listdir(folder), *os.listdir(wanted)}
     return sum(
         not all((each / name).is_file() for each in (folder, wanted))

@@ -1,4 +1,4 @@
-"""The scales of the pixel maps: their argument at the median pixel of the faces in a folder.
+"""The scales of the pixel maps: the argument of each map at the median pixel of the faces in a folder.
 
     python -m benchmarks.map_scale ../shared/data/lfw_dev --step 23
 

@@ -1,10 +1,10 @@
-"""From photographs to scores, compared with the crops of the same photographs.
+"""Scores of photographs, compared with scores of existing crops of the same photographs.
 
 python -m benchmarks.photographs ../shared/data
 
-Faces in the photographs of LFW in ``lfw_photos`` are detected, aligned and scored by this library. The crops in
-``lfw_dev`` of the same photographs were made by OpenCV and stored as JPEG with quality 90, so ours are compared as they
-are and stored in the same way. For the pairs of LFW that hold one of these photographs, its crop is replaced by ours.
+This library detects, aligns and scores the faces in the photographs of LFW in ``lfw_photos``. The crops in ``lfw_dev``
+of the same photographs were made with OpenCV and stored as JPEG with quality 90. Our crops are therefore compared as
+they are, and stored in the same way. In the pairs of LFW with one of these photographs, its crop is replaced by ours.
 """
 
 import io
@@ -49,14 +49,14 @@ def agreement(data: Path, recognizer: Recognizer) -> tuple[str, dict[Path, np.nd
 
 
 def stored(face: np.ndarray) -> np.ndarray:
-    """A face after it was stored as the crops are."""
+    """A face after it was stored in the same way as the crops."""
     file = io.BytesIO()
     Image.fromarray(face).save(file, "JPEG", quality=90)
     return np.asarray(Image.open(file))
 
 
 def verification(data: Path, recognizer: Recognizer, ours: dict[Path, np.ndarray]) -> str:
-    """Accuracy on the pairs of LFW, with the stored crops and with ours in their place where there are."""
+    """Accuracy on the pairs of LFW, with the stored crops, and with our crops instead where they exist."""
     pairs = read_pairs(data / "lfw_dev_pairs.txt", data / "lfw_dev")
     paths = sorted({path for *both, _ in pairs for path in both})
     place = {path: index for index, path in enumerate(paths)}

@@ -2,7 +2,8 @@
 
     python -m benchmarks.precision DATA/lfw_dev DATA/lfw_dev_degraded [--recognizer FILE ...] [-o FILE]
 
-The library's ``with_precision("bfloat16")`` next to two cheaper treatments of BatchNorms, which it does not have.
+Compares the library's ``with_precision("bfloat16")`` with two cheaper treatments of BatchNorms, which the library does
+not have.
 """
 
 import dataclasses
@@ -37,12 +38,12 @@ def rounded(tree: Any) -> Any:
 
 
 def with_rounded_norms(recognizer: Recognizer) -> Recognizer:
-    """A trunk in bfloat16, its BatchNorms included."""
+    """A trunk in bfloat16, including its BatchNorms."""
     return _with_trunk(recognizer, rounded)
 
 
 def with_folded_norms(recognizer: Recognizer) -> Recognizer:
-    """A trunk in bfloat16 whose BatchNorms are a factor and a summand, computed in float32 and then rounded."""
+    """A trunk in bfloat16. Its BatchNorms are a factor and a summand, computed in float32 and then rounded."""
     epsilon = recognizer.network.epsilon
 
     def fold(node: Any) -> Any:
@@ -93,8 +94,8 @@ def rows(name: str, recognizer: Recognizer, images: np.ndarray) -> list[list[str
 
 @click.command(help=__doc__.split("\n")[0])
 @click.argument("folders", type=click.Path(exists=True), nargs=-1, required=True)
-@click.option("--recognizer", "files", multiple=True, help="Measured as well.")
-@click.option("--faces", default=60, show_default=True, help="From each folder, evenly.")
+@click.option("--recognizer", "files", multiple=True, help="Weights of another network to measure; may be repeated.")
+@click.option("--faces", default=60, show_default=True, help="Number of faces per folder, evenly spaced.")
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(folders: tuple[str, ...], files: tuple[str, ...], faces: int, output: Path | None) -> None:
     keep_freed_memory()

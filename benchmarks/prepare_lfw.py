@@ -1,19 +1,19 @@
-"""From Labeled Faces in the Wild, as its source distributes it, to the folders that the benchmarks read.
+"""Makes the folders that the benchmarks read from Labeled Faces in the Wild, as its source distributes it.
 
     tar xf lfw.tgz
     python -m benchmarks.prepare_lfw lfw/ pairs.txt DATA
 
-``lfw/`` holds the original photographs of 250x250 pixels, not the funneled ones, in a folder per person. ``pairs.txt``
-are the pairs of view 2. Written are, for half of the people:
+``lfw/`` holds the original photographs of 250x250 pixels, not the funneled ones, in one folder per person.
+``pairs.txt`` are the pairs of view 2. The command writes, for half of the people:
 
-- ``DATA/lfw_dev``: the face of each photograph that is nearest to its centre, found by the bundled detector, aligned to
-  112x112 pixels by ArcFace's template, as JPEG of quality 90.
-- ``DATA/lfw_dev_pairs.txt``: the pairs whose images are all there.
-- ``DATA/lfw_dev_degraded``: five faces each of 150 people, half of them disturbed, and ``manifest.csv``.
-- ``DATA/lfw_photos``: the photographs themselves, one each of 200 people.
+- ``DATA/lfw_dev``: the face of each photograph that is nearest to its centre, found by the bundled detector and aligned
+  to 112x112 pixels by ArcFace's template, as JPEG of quality 90.
+- ``DATA/lfw_dev_pairs.txt``: the pairs with both images in this folder.
+- ``DATA/lfw_dev_degraded``: five faces each of 150 people, half of the faces disturbed, and ``manifest.csv``.
+- ``DATA/lfw_photos``: the photographs of 200 people, one each.
 
-The half, the 150 people and the kinds of disturbance are those of the tables in ``benchmarks/results``. The faces that
-are disturbed, the severities and what covers them are drawn anew, so scores on ``lfw_dev_degraded`` differ a little.
+The half of the people, the 150 people and the kinds of disturbance are those of the tables in ``benchmarks/results``.
+The disturbed faces, the severities and the covers are drawn again, so scores on ``lfw_dev_degraded`` differ a little.
 """
 
 import csv
@@ -44,7 +44,7 @@ DEGRADED, FACES_EACH = 150, 5
 
 Pixels = UInt8[np.ndarray, "height width 3"]
 Disturb = Callable[[np.random.Generator, Pixels, float], np.ndarray]
-"""Disturbs a face by a severity between 0 and 1."""
+"""Disturbs a face with a severity between 0 and 1."""
 
 
 def is_in_half(person: str) -> bool:
@@ -58,7 +58,7 @@ def save_jpeg(image: np.ndarray, path: Path) -> None:
 
 
 def align_people(photos: Path, folder: Path) -> list[Path]:
-    """Writes the aligned faces of the half; returns the photographs without a face."""
+    """Writes the aligned faces of the half of the people, and returns the photographs without a face."""
     read = reader_of(load_recognizer(), None, Detection("centre"))
     paths = [path for path in expand_paths([photos]) if is_in_half(path.parent.name)]
     missed = []
@@ -71,7 +71,7 @@ def align_people(photos: Path, folder: Path) -> list[Path]:
 
 
 def kept_pairs(table: str, faces: Path) -> str:
-    """The pairs of LFW's own table whose images are both there, without the line of its sizes."""
+    """The pairs of LFW's own table with two existing images, without its first line, which has the numbers of pairs."""
 
     def exists(name: str, number: str) -> bool:
         return (faces / name / f"{name}_{int(number):04}.jpg").exists()
@@ -129,7 +129,7 @@ DISTURBANCES: Mapping[str, Disturb] = {
 
 
 def write_degraded(faces: Path, folder: Path) -> None:
-    """Writes the first faces of some people who have enough, half of them disturbed, and a table of how."""
+    """Writes the first faces of some people, half of the faces disturbed, and a table of the disturbances."""
     names = sorted(path.name for path in faces.iterdir())
     enough = [name for name in names if len(list((faces / name).iterdir())) >= FACES_EACH]
     people = random.Random(3).sample(enough, min(DEGRADED, len(enough)))
@@ -149,7 +149,7 @@ def write_degraded(faces: Path, folder: Path) -> None:
 
 
 def copy_photos(photos: Path, faces: Path, folder: Path) -> None:
-    """Copies the photograph of the first face of people who are evenly spaced over the sorted names."""
+    """Copies the photograph of the first face of each of some people, evenly spaced over the sorted names."""
     folder.mkdir(parents=True, exist_ok=True)
     names = sorted(path.name for path in faces.iterdir())
     count = min(PHOTOS, len(names))

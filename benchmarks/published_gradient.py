@@ -1,9 +1,10 @@
-"""The published PLQ gradient, by this library and by torch's autograd, on the same weights and faces.
+"""The published PLQ gradient by this library and by PyTorch's autograd, with the same weights and faces.
 
     python -m benchmarks.published_gradient DATA/faces/aligned112 [-o FILE]
 
-Torch computes in float32 and in float64. Where a unit lies within rounding of 0, at which PReLU's slope changes, two
-programs in float32 may take different slopes. The comparison with float64 shows how much of the difference that is.
+The faces are every second file of the folder. PyTorch computes in float32 and in float64. PReLU's slope changes at 0,
+so two programs in float32 may use different slopes for an input that is nearly 0. The comparison with float64 shows how
+much of the difference is due to this.
 """
 
 from pathlib import Path
@@ -27,7 +28,7 @@ def ours(recognizer: Recognizer, image: jax.Array, quality: jax.Array) -> jax.Ar
 
 
 def by_torch(network: TorchSFace, image: np.ndarray, quality: float, dtype: torch.dtype) -> np.ndarray:
-    """The gradient of N = sum_k (Q / sum(e)) e_k, as the paper's own code has it."""
+    """The gradient of N = sum_k (Q / sum(e)) e_k, as in the published code."""
     network = network.to(dtype)
     pixels = torch.tensor(image).to(dtype).permute(2, 0, 1)[None].requires_grad_()
     embedding = torch.nn.functional.normalize(network.fc(network.units(pixels)))[0]

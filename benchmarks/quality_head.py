@@ -1,10 +1,10 @@
-"""Whether a quality head that was fitted to known people ranks the faces of others better than the relative norm.
+"""Whether a learned head, fitted to known people, ranks faces of other people better than the relative norm.
 
     python -m benchmarks.quality_head ../shared/data -o benchmarks/results/quality_head.md
 
-Five heads are fitted, each without a fifth of the people of `lfw_dev`, whose faces it then scores. The same again with
-the spoiled faces of `lfw_dev_degraded` among those that are fitted to. All scores are on the scale that was fitted with
-the head, since heads may differ in their targets.
+Five heads are fitted, each without a fifth of the people of `lfw_dev`, and each scores the faces of these people. This
+is repeated with heads that are also fitted to the disturbed faces of `lfw_dev_degraded`. All scores are on the scale
+that was fitted with the head, since heads may differ in their targets.
 """
 
 import time
@@ -47,7 +47,7 @@ NOTE = (
 
 
 def seen_by(recognizer: Recognizer, folder: Path) -> tuple[Forward, np.ndarray, float]:
-    """Forward passes whose units are their channel means, all that the head needs; identities; and seconds."""
+    """Forward passes, reduced to the channel means that the head uses; the people; and the seconds."""
     people = people_in(folder)
     images = np.stack([read_image(path) for path in people.paths])
 
@@ -67,7 +67,7 @@ def rows_of(seen: Forward, kept: np.ndarray) -> Forward:
 
 
 def left_out_scores(recognizer: Recognizer, fitted_to: Faces, tests: Faces) -> tuple[dict[str, np.ndarray], list[str]]:
-    """By set, the learned score of each face by the head that was fitted without its person; and what was chosen."""
+    """The learned score of each face, by set, from the head fitted without its person; and the choices of the heads."""
     names = np.unique(np.concatenate([each for _, each in fitted_to.values()]))
     fold = np.random.default_rng(0).permutation(len(names)) % FOLDS
     scores, chosen = {name: np.empty(len(who)) for name, (_, who) in tests.items()}, []

@@ -4,7 +4,7 @@
     python -m benchmarks.ray_failure FOLDER [--faces 2000] [-o benchmarks/results/ray_failure.md]
 
 FOLDER has images of faces at any depth, which are repeated if they are too few. Each actor writes its process number
-into a folder. When a quarter of the rows are there, the process of one actor gets SIGKILL.
+into a folder. When a quarter of the rows have been returned, the process of one actor is killed by SIGKILL.
 """
 
 import os
@@ -25,7 +25,7 @@ ROWS = 64  # per batch
 
 
 class NotedFaceScorer(FaceScorer):
-    """A FaceScorer that notes which process it is in."""
+    """A FaceScorer that writes the number of its process into a folder."""
 
     def __init__(self, folder: str, **settings):
         super().__init__(**settings)
@@ -59,7 +59,7 @@ def main(folder: Path, faces: int, output: Path | None) -> None:
 
 
 def scored_rows(paths: list[str], *, kill: bool) -> tuple[list[tuple[int, float]], int, float]:
-    """Number and raw score of each row as Ray returns it, how many actors were killed, and the seconds it took."""
+    """Index and raw score of each row that Ray returns, the number of actors that were killed, and the seconds."""
     ray.init(num_cpus=2, object_store_memory=200 * 2**20, include_dashboard=False)
     with tempfile.TemporaryDirectory() as processes:
         data = ray.data.from_items([{"row": row, "image": path} for row, path in enumerate(paths)])

@@ -1,10 +1,11 @@
-"""Time per face of the library and of PyTorch (and ONNX Runtime) with the same weights, in one run.
+"""Time per face of the library, PyTorch and ONNX Runtime, with the same networks, in one run.
 
     python -m benchmarks.speed [--rounds 7] [--no-keep-memory] [-o benchmarks/results/NAME.md]
 
-Medians of rounds in which all contestants take turns, so that a noisy machine disturbs all equally. "Published" is the
-procedure of the published code: the whole network once per mask (SER-FIQ, variant B) on one face per call, and the PLQ
-gradient on one face per call. "Head only" is the best that PyTorch offers: batches, and the head repeated per mask.
+SFace has the same weights everywhere; those of IResNet-50 are random. Times are medians over rounds in which the
+functions alternate, so that other load affects all of them equally. "Published" is the procedure of the published code:
+the whole network once per mask (SER-FIQ, variant B) on one face per call, and the PLQ gradient on one face per call.
+"Head only" is the fastest procedure in PyTorch: batches, and only the head repeated per mask.
 """
 
 import functools
@@ -30,7 +31,7 @@ RATE = 0.5
 
 
 class TorchIResNetOnPixels(torch.nn.Module):
-    """The same interface as TorchSFace: pixels in 0..255, ``units`` and the dense layer ``fc`` apart."""
+    """An IResNet with the interface of TorchSFace: pixels in 0..255, separate ``units`` and dense layer ``fc``."""
 
     def __init__(self, depth: int):
         super().__init__()
@@ -47,28 +48,28 @@ class TorchIResNetOnPixels(torch.nn.Module):
 
 
 def mean_distances(embeddings: torch.Tensor) -> torch.Tensor:
-    """(batch, masks, dim) to the mean pairwise distance, (batch,)."""
+    """The mean pairwise distance (batch,) of embeddings (batch, masks, dim)."""
     unit = torch.nn.functional.normalize(embeddings, dim=-1)
     masks = unit.shape[1]
     return torch.cdist(unit, unit).sum((1, 2)) / (masks * (masks - 1))
 
 
 def torch_ser_fiq(network, units: torch.Tensor) -> torch.Tensor:
-    """The head once per mask."""
+    """SER-FIQ with the head repeated per mask."""
     dropped = torch.nn.functional.dropout(units[:, None].expand(-1, NUM_MASKS, -1), RATE, training=True)
     embeddings = network.features(network.fc(dropped).flatten(0, 1)).unflatten(0, (len(units), NUM_MASKS))
     return 2 * torch.sigmoid(-mean_distances(embeddings))
 
 
 def torch_published_ser_fiq(network, image: torch.Tensor) -> torch.Tensor:
-    """The whole network once per mask, on one face, as the authors' present code does."""
+    """SER-FIQ with the whole network repeated per mask, on one face, as in the authors' current code."""
     units = network.units(image.expand(NUM_MASKS, -1, -1, -1))
     embeddings = network.features(network.fc(torch.nn.functional.dropout(units, RATE, training=True)))
     return 2 * torch.sigmoid(-mean_distances(embeddings[None]))
 
 
 def torch_plq(network, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """SER-FIQ and the PLQ gradient, from one forward and one backward."""
+    """SER-FIQ and the PLQ gradient, from one forward and one backward pass."""
     pixels = images.clone().requires_grad_()
     units = network.units(pixels)
     with torch.no_grad():
@@ -79,7 +80,7 @@ def torch_plq(network, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
 
 
 def contestants(recognizer: Recognizer, network, images: np.ndarray, onnx_file: Path | None) -> dict:
-    """Name to (function without arguments, number of faces it processes)."""
+    """By name, a function without arguments and the number of faces that it processes."""
     pixels = torch.tensor(np.float32(images)).permute(0, 3, 1, 2).contiguous()
     faces = len(images)
 
@@ -114,7 +115,7 @@ def contestants(recognizer: Recognizer, network, images: np.ndarray, onnx_file: 
 
 
 def onnx_embed(path: Path, pixels: np.ndarray):
-    """ONNX Runtime on the int8 file with its weights multiplied out, so that it runs in float32 too."""
+    """ONNX Runtime on the int8 file with its weights converted to float32, so that it also runs in float32."""
     import onnx
     import onnxruntime
 
@@ -162,8 +163,15 @@ def report(title: str, times: dict[str, float]) -> str:
 
 @click.command(help=__doc__.split("\n")[0])
 @click.option("--rounds", default=7, show_default=True)
-@click.option("--keep-memory/--no-keep-memory", default=True, help="As pfiq does, or as a bare interpreter.")
-@click.option("--data", type=click.Path(path_type=Path), default=Path("../shared/data"), help="For ONNX Runtime.")
+@click.option(
+    "--keep-memory/--no-keep-memory", default=True, help="Keep freed memory as pfiq does, or return it to the system."
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    default=Path("../shared/data"),
+    help="Folder with the weights for ONNX Runtime.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path))
 def main(rounds: int, keep_memory: bool, data: Path, output: Path | None) -> None:
     kept = keep_memory and keep_freed_memory()

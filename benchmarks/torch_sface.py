@@ -1,4 +1,4 @@
-"""SFace in PyTorch on a recogniser's weights: an independent implementation for tests and a yardstick for speed."""
+"""SFace in PyTorch with a recogniser's weights: an independent implementation for tests and comparisons of speed."""
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ class TorchSFace(nn.Module):
         self.eval().requires_grad_(False)
 
     def units(self, images: torch.Tensor) -> torch.Tensor:
-        """What dropout acts on, (batch, 50176) in CHW order."""
+        """The units, on which dropout acts, (batch, 50176) in CHW order."""
         return self.bn1(self.trunk((images - 127.5) / 128)).flatten(1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:

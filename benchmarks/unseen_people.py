@@ -1,4 +1,4 @@
-"""A folder with links to the people that the bundled reference of good faces was not fitted to.
+"""Makes a folder with links to the people that the bundled reference of good faces was not fitted to.
 
 python -m benchmarks.unseen_people DATA/lfw_dev FOLDER
 """

@@ -2,8 +2,9 @@
 
 python -m benchmarks.verification ../shared/data
 
-SFace and MobileFaceNet y1, converted and run by the source's own runtime, on the same pairs and folds. Similarity is
-the cosine, without flipped images. Each of ten folds uses the threshold that is best on the other nine.
+Compares converted SFace and MobileFaceNet y1 with the sources in their own runtime, on the same pairs and folds.
+Similarity is the cosine, without flipped images. Each of ten folds uses the threshold that is best on the other nine.
+"+-" is the standard deviation over the folds.
 """
 
 from collections.abc import Callable, Sequence
@@ -33,7 +34,7 @@ BATCH = 32
 
 
 def sections(measure: Callable[[Recognizer, Path], str], data: Path) -> list[str]:
-    """What a function reports of each network, after the network's name; printed as soon as it is known."""
+    """The text that a function returns for each network, after the network's name. Each is printed when it is ready."""
     found = []
     for name, file in reversed(WEIGHTS.items()):
         found.append(f"{name}. {measure(convert(read(data / 'weights' / file)), data)}")
@@ -45,7 +46,7 @@ Pairs = list[tuple[Path, Path, bool]]
 
 
 def read_pairs(table: Path, folder: Path) -> Pairs:
-    """Reads LFW's own table: name, i, j are two images of one person; name, i, name, j are images of two people."""
+    """Reads LFW's own table: (name, i, j) are two images of one person, (name, i, name, j) images of two people."""
 
     def image(name: str, number: str) -> Path:
         return folder / name / f"{name}_{int(number):04}.jpg"
@@ -71,7 +72,7 @@ def accuracies(similarities: np.ndarray, mated: np.ndarray) -> np.ndarray:
 
 
 def true_accept_rate(similarities: np.ndarray, mated: np.ndarray) -> float:
-    """The share of mated pairs above the threshold that a share of FMR of the non-mated pairs exceeds."""
+    """The share of mated pairs above the threshold at a false match rate of FMR."""
     return float((similarities[mated] > np.quantile(similarities[~mated], 1 - FMR, method="higher")).mean())
 
 

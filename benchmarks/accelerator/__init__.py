@@ -1,1 +1,1 @@
-"""What the default device computes, how fast, and how precisely; `python -m benchmarks.accelerator` runs all parts."""
+"""Parity, speed and precision of the default device; `python -m benchmarks.accelerator` runs all parts."""

@@ -1,9 +1,9 @@
-"""Parity, speed and precision on the default device: embedding, scores, maps, detector, and PyTorch next to them.
+"""Parity, speed and precision on the default device, for embedding, scores, maps and detector, next to PyTorch.
 
     python -m benchmarks.accelerator -o benchmarks/results/NAME.md [--quick] [--minutes 8]
 
-It needs nothing that the repository does not hold. The parts are in order of importance; what finds no time is named,
-and no part that fails ends the run. Where the device does not agree with the CPU, the exit code is 1.
+It requires only files of the repository. The parts are in order of importance. Parts without time left are listed, and
+the run continues after a part that fails. The exit code is 1 if the device does not agree with the CPU.
 """
 
 import os
@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-os.environ.setdefault("XLA_CLIENT_MEM_FRACTION", "0.7")  # the rest is PyTorch's
+os.environ.setdefault("XLA_CLIENT_MEM_FRACTION", "0.7")  # the rest is for PyTorch
 
 import click
 import jax
@@ -44,7 +44,7 @@ PASSES = ("embed", "pixel_quality")
 
 
 class Sizes(NamedTuple):
-    """How large everything is."""
+    """The sizes of batches, networks and arrays."""
 
     batch: int
     depths: tuple[int, ...]
@@ -71,7 +71,7 @@ def device_line() -> str:
 
 
 def attempt(report: Report, name: str, part: Callable[[], T]) -> T | None:
-    """The result of a part; if it fails, the report says why, and the result is None."""
+    """The result of a part. If the part fails, the reason is added to the report, and the result is None."""
     try:
         return part()
     except Exception as error:  # whatever a driver raises
@@ -81,8 +81,13 @@ def attempt(report: Report, name: str, part: Callable[[], T]) -> T | None:
 
 @click.command(help=__doc__.split("\n")[0])
 @click.option("-o", "--output", type=click.Path(path_type=Path))
-@click.option("--quick", is_flag=True, help="Few and small batches, to try the program on a CPU.")
-@click.option("--minutes", default=8.0, show_default=True, help="No program starts that would probably end later.")
+@click.option("--quick", is_flag=True, help="Use few and small batches, to try the program on a CPU.")
+@click.option(
+    "--minutes",
+    default=8.0,
+    show_default=True,
+    help="Time limit; programs that would probably end later are not started.",
+)
 def main(output: Path | None, quick: bool, minutes: float) -> None:
     report = Report(output, minutes * 60)
     report.add(f"## {device_line()}\n\n{NOTES}")

@@ -1,4 +1,4 @@
-"""What the default device reaches at best: floating-point operations in products, and bytes in copies."""
+"""The highest rates of the default device: floating-point operations of products, and bytes of copies."""
 
 from typing import NamedTuple
 
@@ -26,10 +26,10 @@ class Ceilings(NamedTuple):
 
 
 def report_ceilings(report: Report, *, side: int, megabytes: int) -> Ceilings:
-    """Measures both, and adds a table.
+    """Measures both rates, and adds a table.
 
     Args:
-        report: gets the table.
+        report: the table is added to it.
         side: rows and columns of the matrices.
         megabytes: size of the array that is copied.
     """

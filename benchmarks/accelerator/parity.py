@@ -1,4 +1,4 @@
-"""Whether the default device computes in full float32 what the CPU of the same machine computes."""
+"""Whether the results of the default device in full float32 agree with those of the CPU of the same machine."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +19,7 @@ Row = tuple[str, float, float]  # what, largest difference, limit
 
 
 def report_parity(report: Report, recognizer: Recognizer, detector: Detector, *, count: int) -> bool:
-    """Adds a table of differences and their limits; returns whether all are within them."""
+    """Adds a table of differences and their limits, and returns whether all differences are within their limits."""
     faces, photos = disturbed_faces(count), photographs(2)
     with jax.default_matmul_precision("highest"):
         expected, found = (_computed(outputs, device, recognizer, faces) for device in _devices())

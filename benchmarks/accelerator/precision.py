@@ -15,7 +15,7 @@ from pfiq_jax import Recognizer
 from pfiq_jax.recognizers import Images
 from pfiq_jax.scoring import raw_and_scaled
 
-LONGEST = 60  # seconds for all of it, with compilations
+LONGEST = 60  # seconds for this part, with compilations
 NOTES = """\
 SFace with the bundled face under {count} disturbances: shifts, blur, shrinking, light, noise. Differences from float32
 on the CPU of the same machine, as mean / largest over faces, pairs or pixels. "Cosine of pairs": the similarity of two
@@ -27,7 +27,7 @@ DIFFERENCES += ("`ser_fiq_closed_form`", "gradient", "map", "deficit")
 
 
 class Outputs(NamedTuple):
-    """What is compared."""
+    """The results that are compared."""
 
     embedding: jax.Array
     raw: jax.Array
@@ -39,7 +39,7 @@ class Outputs(NamedTuple):
 
 
 def outputs(recognizer: Recognizer, images: Images) -> Outputs:
-    """Everything that is compared, from one program."""
+    """All results that are compared, from one program."""
     seen = recognizer.forward(images)
     raw, scaled = raw_and_scaled(recognizer, seen, method=pfiq_jax.quality.default_quality_method(recognizer))
     assert scaled is not None  # the default method always has a scale
@@ -49,7 +49,7 @@ def outputs(recognizer: Recognizer, images: Images) -> Outputs:
 
 
 def report_precision(report: Report, recognizer: Recognizer, *, count: int) -> None:
-    """Reports the default device's outputs in each precision against the CPU's in float32."""
+    """Compares the results of the default device in each precision with those of the CPU in float32."""
     if report.left() < LONGEST:
         raise TimeoutError("no time left")
     images = disturbed_faces(count)

@@ -1,4 +1,4 @@
-"""Programs that are compiled and timed one after the other, so that no compilation disturbs the clock."""
+"""Programs that are compiled and timed one after the other, so that no compilation disturbs a measurement."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks.accelerator.report import Report, short
 
 REPEATS = 5
-LEAST = 0.05  # seconds that a sample of queued calls takes, or more
-LONGEST = 0.6  # seconds for the samples of one kind, after which two are enough
+LEAST = 0.05  # least seconds of a sample of queued calls
+LONGEST = 0.6  # seconds for the samples of one kind; afterwards two samples are enough
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +22,7 @@ class Program:
 
     Attributes:
         labels: the first cells of its row.
-        faces: how many faces a call computes.
+        faces: number of faces per call.
         function: called with the arguments.
         arguments: arrays on the device.
     """
@@ -35,15 +35,15 @@ class Program:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds per call, and what a call takes.
+    """Seconds per call, and the memory, operations and traffic of a call.
 
     Attributes:
-        alone: median, where the program waits for each result.
-        queued: median, where it waits for the last of several.
+        alone: median, if the caller waits for each result.
+        queued: median, if the caller waits for the last result of several calls.
         memory: bytes of arguments, results and temporaries.
         operations: floating-point operations in the program, before XLA changes it.
         traffic: bytes that the compiled program reads and writes, by XLA's own count.
-        compilation: seconds, with XLA's choice between implementations by their speed.
+        compilation: seconds, including XLA's choice between implementations by their speed.
     """
 
     alone: float
@@ -55,9 +55,9 @@ class Timing:
 
 
 def measure(programs: Sequence[Program], report: Report) -> dict[Program, Timing]:
-    """Compiles and times programs in their order, and adds to the report why any are missing.
+    """Compiles and times programs in their order, and adds the reasons for missing programs to the report.
 
-    A program is left out where less time is left than the longest compilation of these programs took.
+    A program is left out if less time is left than the longest compilation of these programs took.
     """
     timings: dict[Program, Timing] = {}
     missing, longest = [], 1.0
@@ -82,7 +82,9 @@ def compile_and_time(program: Program) -> Timing:
     lowered = jax.jit(program.function).lower(*program.arguments)
     executable = lowered.compile()
     compilation = perf_counter() - start
-    operations = (lowered.cost_analysis() or {}).get("flops", np.nan)  # compiled, a library's convolutions have none
+    operations = (lowered.cost_analysis() or {}).get(
+        "flops", np.nan
+    )  # before compilation, since convolutions of a library have no count
     traffic = (executable.cost_analysis() or {}).get("bytes accessed", np.nan)
     sizes = executable.memory_analysis()
     memory = sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
@@ -91,7 +93,7 @@ def compile_and_time(program: Program) -> Timing:
 
 
 def time_calls(run: Callable[[], Any], finish: Callable[[Any], Any]) -> tuple[float, float]:
-    """Median seconds per call: each waited for, and queued.
+    """Median seconds per call, of single calls and of queued calls.
 
     Args:
         run: starts a call and returns its result.

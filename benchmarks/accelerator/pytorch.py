@@ -1,9 +1,9 @@
-"""PyTorch's faces per second with the same networks on the same device, as rows of tab-separated cells.
+"""Faces per second of PyTorch with the same networks on the same device, as rows of tab-separated cells.
 
     python -m benchmarks.accelerator.pytorch 256 50
 
-A program of its own, so that each of the two libraries has the device's memory and its own version of cuDNN. JAX runs
-on the CPU here; it only loads the weights of SFace.
+It is a program of its own, so that each of the two libraries has the memory of the device and its own version of cuDNN.
+Here JAX runs on the CPU and only loads the weights of SFace.
 """
 
 import copy
@@ -25,7 +25,7 @@ from pfiq_jax import load_recognizer
 
 
 def gradient_of(network: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The gradient of the embedding's length by the pixels: forward and backward, the passes that a map takes."""
+    """The gradient of the embedding's length by the pixels, with the forward and backward pass that a map takes."""
 
     def run(pixels: torch.Tensor) -> torch.Tensor:
         pixels = pixels.detach().requires_grad_()
@@ -35,7 +35,7 @@ def gradient_of(network: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tens
 
 
 def embed_with(network: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The embeddings, without what a gradient needs."""
+    """The embeddings, without the intermediate values for a gradient."""
 
     def run(pixels: torch.Tensor) -> torch.Tensor:
         with torch.inference_mode():
@@ -45,7 +45,7 @@ def embed_with(network: torch.nn.Module) -> Callable[[torch.Tensor], torch.Tenso
 
 
 def time_on(device: torch.device, function: Callable[[torch.Tensor], torch.Tensor], pixels: torch.Tensor) -> list[str]:
-    """Cells of a row: faces per second, milliseconds per call, memory in GB."""
+    """Cells of a row, with faces per second, milliseconds per call, and memory in GB."""
 
     def finish(result: torch.Tensor) -> None:
         if device.type == "cuda":
@@ -60,7 +60,7 @@ def time_on(device: torch.device, function: Callable[[torch.Tensor], torch.Tenso
 
 
 def programs(name: str, network: torch.nn.Module) -> Iterator[tuple[list[str], torch.nn.Module, bool]]:
-    """The labels of a row, the network, and whether a gradient is taken; the most important ones first."""
+    """The labels of each row, the network, and whether a gradient is taken; most important rows first."""
     compiled = torch.compile(network, dynamic=False)
     yield ["embed", name, "float32"], network, False
     yield ["embed, compiled", name, "float32"], compiled, False
@@ -79,7 +79,7 @@ def main(batch: int, depth: int) -> None:
     torch.set_float32_matmul_precision("high")  # TF32, as JAX's default
     torch.backends.cudnn.allow_tf32 = True
     faces = np.resize(disturbed_faces(min(32, batch)), (batch, 112, 112, 3))
-    pixels = torch.tensor(faces, device=device).permute(0, 3, 1, 2).float()  # so channels come last in memory
+    pixels = torch.tensor(faces, device=device).permute(0, 3, 1, 2).float()  # channels are last in memory
     networks = {"SFace": TorchSFace(load_recognizer()), f"IResNet-{depth}": TorchIResNetOnPixels(depth)}
     by_network = [
         programs(name, network.to(device).to(memory_format=torch.channels_last)) for name, network in networks.items()

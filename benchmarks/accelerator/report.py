@@ -1,4 +1,4 @@
-"""A report in Markdown, written again after every part: a run that is cut off leaves what it measured."""
+"""A report in Markdown. It is written after every part, so that an interrupted run leaves its results."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,10 +17,10 @@ def short(error: BaseException) -> str:
 
 
 class Report:
-    """Sections of text, and how much time is left for more.
+    """Sections of text, and the time that is left for more.
 
     Attributes:
-        sections: what was reported so far, in order.
+        sections: the sections so far, in order.
     """
 
     def __init__(self, path: Path | None, seconds: float):
@@ -34,7 +34,7 @@ class Report:
         return max(0.0, self.end - perf_counter())
 
     def add(self, text: str) -> None:
-        """Prints a section, and writes all."""
+        """Prints a section, and writes all sections to the file."""
         self.sections.append(text + "\n")
         click.echo(self.sections[-1])
         if self.path is not None:

@@ -1,4 +1,4 @@
-"""Tables of speed: the library's programs, and PyTorch's."""
+"""Tables of speed, of the library and of PyTorch."""
 
 import subprocess
 import sys
@@ -50,7 +50,7 @@ def detector_programs(detector: Detector, batches: Sequence[int]) -> list[Progra
 
 
 def report_speed(report: Report, ceilings: Ceilings, title: str, programs: Sequence[Program]) -> None:
-    """One row per program that found time."""
+    """Adds a table with one row per program that was measured in time."""
     timings = measure(programs, report)
     embed = {each.labels[1:]: timing for each, timing in timings.items() if each.labels[0] == "embed"}
     rows = [_row(each, timing, embed.get(each.labels[1:]), ceilings) for each, timing in timings.items()]
@@ -76,7 +76,7 @@ def _share(share: float) -> str:
 
 
 def report_torch(report: Report, *, batch: int, depth: int) -> None:
-    """PyTorch's rows, from a program of its own."""
+    """Adds the table of PyTorch, which runs in a process of its own."""
     seconds = min(TORCH_SECONDS, report.left())
     command = [sys.executable, "-W", "ignore", "-m", "benchmarks.accelerator.pytorch", str(batch), str(depth)]
     with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:

@@ -1,4 +1,4 @@
-"""The networks and faces that are measured: nothing that the repository does not hold."""
+"""The networks and faces that are measured, from files of the repository only."""
 
 import dataclasses
 
@@ -12,11 +12,11 @@ from scipy.ndimage import gaussian_filter, shift, zoom
 from pfiq_jax import ARCFACE_TORCH, IResNet, Recognizer, SFace, demo_face
 from pfiq_jax.recognizers import layers
 
-BRANCH_SCALE = 0.2  # of a residual branch's last BatchNorm, about as in trained networks
+BRANCH_SCALE = 0.2  # scale of the last BatchNorm of residual branches, about as in trained networks
 
 
 def disturbed_faces(count: int) -> Shaped[np.ndarray, "{count} 112 112 3"]:
-    """The bundled face, each time shifted, blurred, shrunk, darkened and noisy by other amounts; the first as it is."""
+    """The bundled face as it is, then shifted, blurred, shrunk, darkened and with noise, each by random amounts."""
     generator = np.random.default_rng(0)
     face = demo_face()
     faces = [face]
@@ -46,7 +46,7 @@ def photographs(count: int, side: int = 640) -> Shaped[np.ndarray, "{count} {sid
 
 
 def random_iresnet(depth: int) -> Recognizer:
-    """An IResNet with random weights, whose residual branches are as small as in trained networks."""
+    """An IResNet with random weights. Its residual branches are as small as those of trained networks."""
     network, generator = IResNet(depth), np.random.default_rng(0)
 
     def leaf(path: jax.tree_util.KeyPath, shape: jax.ShapeDtypeStruct) -> np.ndarray:
@@ -78,7 +78,7 @@ class GroupedConv(layers.DepthwiseConv):
 
 @dataclasses.dataclass(frozen=True)
 class GroupedSFace(SFace):
-    """SFace with grouped convolutions in place of the shifted multiply-adds of its depthwise layers."""
+    """SFace with grouped convolutions instead of the shifted multiply-adds of its depthwise layers."""
 
     def build_trunk(self, rngs: nnx.Rngs) -> nnx.Module:
         trunk = super().build_trunk(rngs)
@@ -90,5 +90,5 @@ class GroupedSFace(SFace):
 
 
 def grouped_sface(recognizer: Recognizer) -> Recognizer:
-    """The bundled SFace's weights in ``GroupedSFace``."""
+    """``GroupedSFace`` with the weights of the bundled SFace."""
     return Recognizer(**{**vars(recognizer), "network": GroupedSFace()})
