@@ -97,7 +97,7 @@ def pixel_quality(
         recognizer: the network to explain.
         images: RGB, 0..255, aligned; one image, a batch, or their ``Forward``. With a ``Forward`` the trunk runs again,
             since the backward pass needs its intermediate values.
-        quality: one of four things:
+        quality: the factor of the map; what the map shows does not depend on it. One of four things:
 
             - a function ``(recognizer, forward) -> scores``, one score per image, from the forward pass that the map
               needs anyway; every quality method is such a function;

@@ -176,8 +176,9 @@ class Recognizer:
     def trainable(self) -> "Recognizer":
         """A recogniser whose leaves are booleans: True for weights, False for BatchNorm statistics and fitted values.
 
-        It is a mask for ``optax.masked`` and similar functions, for a recogniser. ``trainable().parameters`` is the
-        mask for its parameters. Plain gradient descent would make the variances negative within a few steps.
+        It is a mask for optimisers; ``trainable().parameters`` is the mask for the parameters alone. To keep the other
+        leaves as they are, chain ``optax.masked(optax.set_to_zero(), mask)`` with the negated mask after the optimiser:
+        ``optax.masked(optimizer, mask)`` alone adds their gradients, which makes the variances negative.
         """
 
         def is_weight(path: jax.tree_util.KeyPath, leaf: object) -> bool:
