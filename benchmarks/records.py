@@ -73,7 +73,7 @@ def _maps(name: str, minutes: float, options: str) -> Record:
 
 def _experiment(name: str, kind: str, options: str) -> Record:
     command = f"pfiq evaluate {kind} MADE/lfw_dev_unseen {options} --json OUT/{kind}.json"
-    return Record(_report(name, kind), command, 1.5, (), ("matplotlib",))
+    return Record(_report(name, kind), command, 0.5, (), ("matplotlib",))
 
 
 def _activations(name: str, minutes: float, folder: str, options: str, *, picture: bool = False) -> Record:
@@ -131,29 +131,29 @@ RESULT_RECORDS = (
     Record(
         _same("closed_form.md"),
         "python -m benchmarks.closed_form DATA/faces/aligned112 -o OUT/closed_form.md",
-        6,
+        4,
         ("faces/aligned112",),
     ),
     Record(
         _same("closed_form_evaluation.md"),
         "python -m benchmarks.closed_form_evaluation DATA/lfw_dev -o OUT/closed_form_evaluation.md",
-        12,
+        15,
         (LFW,),
     ),
     Record(
         _same("closed_form_evaluation_degraded.md"),
         f"python -m benchmarks.closed_form_evaluation DATA/{DISTURBED} -o OUT/closed_form_evaluation_degraded.md",
-        2,
+        3,
         (DISTURBED,),
     ),
     # Maps
-    _maps("maps", 20, ""),
-    _maps("maps_y1", 12, f" --limit 60{CALIBRATED_Y1}"),
-    _maps("maps_alternatives", 60, f"{ALTERNATIVES} --map smooth_grad --map integrated_gradients"),
-    _maps("maps_alternatives_y1", 30, f"{ALTERNATIVES}{CALIBRATED_Y1}"),
+    _maps("maps", 12, ""),
+    _maps("maps_y1", 6, f" --limit 60{CALIBRATED_Y1}"),
+    _maps("maps_alternatives", 15, f"{ALTERNATIVES} --map smooth_grad --map integrated_gradients"),
+    _maps("maps_alternatives_y1", 4, f"{ALTERNATIVES}{CALIBRATED_Y1}"),
     _maps("maps_ceilings", 90, CEILINGS),
     _maps("maps_ceilings_y1", 60, f"{CEILINGS}{CALIBRATED_Y1}"),
-    Record(_same("good_faces.md"), "python -m benchmarks.good_faces DATA/lfw_dev -o OUT/good_faces.md", 5, (LFW,)),
+    Record(_same("good_faces.md"), "python -m benchmarks.good_faces DATA/lfw_dev -o OUT/good_faces.md", 4, (LFW,)),
     _experiment("masks", "masks", "--limit 60"),
     _experiment("masks_black", "masks", "--limit 60 --cover black"),
     _experiment("inpainting", "inpainting", "--limit 40"),
@@ -162,13 +162,13 @@ RESULT_RECORDS = (
         _same("activation_maps.md"),
         f"python -m benchmarks.activation_maps DATA/lfw_dev DATA/{DISTURBED} --faces 2{CALIBRATED_Y1}"
         " -o OUT/activation_maps.md",
-        20,
+        4,
         (LFW, DISTURBED),
     ),
     _activations("activations_mean", 4, LFW, "--activation mean_activation --limit 692"),
-    _activations("activations_sampled", 9, LFW, "--activation sampled_score_cam --limit 100", picture=True),
+    _activations("activations_sampled", 5, LFW, "--activation sampled_score_cam --limit 100", picture=True),
     _activations("activations_full", 40, LFW, "--activation score_cam --limit 40"),
-    _activations("activations_degraded", 7, DISTURBED, "--activation sampled_score_cam --limit 100 --quantile 0.2"),
+    _activations("activations_degraded", 6, DISTURBED, "--activation sampled_score_cam --limit 100 --quantile 0.2"),
     Record(
         _same("activations.md"),
         "python -m benchmarks.activation_findings"
@@ -186,11 +186,11 @@ RESULT_RECORDS = (
     Record(
         _same("detection.md"),
         f"python -m benchmarks.detection DATA/lfw_photos DATA/{YUNET_WEIGHTS} -o OUT/detection.md",
-        6,
+        1,
         ("lfw_photos", YUNET_WEIGHTS),
         ("cv2",),
     ),
-    Record(_same("conversion.md"), "python -m benchmarks.conversion -o OUT/conversion.md", 2, (), ("torch", "onnx")),
+    Record(_same("conversion.md"), "python -m benchmarks.conversion -o OUT/conversion.md", 1, (), ("torch", "onnx")),
     Record(
         _same("verification.md"),
         "python -m benchmarks.verification DATA -o OUT/verification.md",
@@ -209,7 +209,7 @@ RESULT_RECORDS = (
     Record(
         _same("cpu.md"),
         "python -m benchmarks.speed --data DATA -o OUT/cpu.md",
-        6,
+        3,
         (SFACE_WEIGHTS,),
         ("torch", "onnx", "onnxruntime"),
         "cpu",
@@ -217,7 +217,7 @@ RESULT_RECORDS = (
     Record(
         _same("cpu_memory_given_back.md"),
         "python -m benchmarks.speed --rounds 5 --no-keep-memory --data DATA -o OUT/cpu_memory_given_back.md",
-        5,
+        3,
         (SFACE_WEIGHTS,),
         ("torch", "onnx", "onnxruntime"),
         "cpu",
@@ -226,55 +226,55 @@ RESULT_RECORDS = (
     Record(
         _same("precision.md"),
         f"python -m benchmarks.precision DATA/lfw_dev DATA/{DISTURBED}{CALIBRATED_Y1} -o OUT/precision.md",
-        4,
+        1.5,
         (LFW, DISTURBED),
         ("torch",),
     ),
     # Bulk
     Record(
-        _same("bulk.md"), "python -m benchmarks.bulk DATA/lfw_dev --faces 400 -o OUT/bulk.md", 4, (LFW,), ("pyarrow",)
+        _same("bulk.md"), "python -m benchmarks.bulk DATA/lfw_dev --faces 400 -o OUT/bulk.md", 2, (LFW,), ("pyarrow",)
     ),
     Record(
         _same("bulk_memory.md"),
         "python -m benchmarks.bulk_memory DATA/lfw_dev -o OUT/bulk_memory.md",
-        6,
+        3,
         (LFW,),
         ("pyarrow",),
     ),
     Record(
         _same("interruptions.md"),
         "python -m benchmarks.interruptions DATA/lfw_dev --small -o OUT/interruptions.md",
-        3,
+        1.5,
         (LFW,),
         ("pyarrow",),
     ),
     Record(
         _same("ray_failure.md"),
         "python -m benchmarks.ray_failure DATA/lfw_dev -o OUT/ray_failure.md",
-        5,
+        1,
         (LFW,),
         ("ray", "pyarrow"),
     ),
-    Record(_same("all_pairs.md"), "python -m benchmarks.all_pairs -o OUT/all_pairs.md", 1),
+    Record(_same("all_pairs.md"), "python -m benchmarks.all_pairs -o OUT/all_pairs.md", 0.5),
     # Adapting, export
     Record(
         _same("dropout_head.md"),
         "python -m benchmarks.dropout_head DATA -o OUT/dropout_head.md",
-        20,
+        4,
         (LFW, PAIRS, DISTURBED, SFACE_WEIGHTS, Y1_WEIGHTS),
         ("onnx",),
     ),
     Record(
         _same("quality_head.md"),
         "python -m benchmarks.quality_head DATA -o OUT/quality_head.md",
-        25,
+        7,
         (LFW, DISTURBED, SFACE_WEIGHTS, Y1_WEIGHTS),
         ("onnx",),
     ),
     Record(
         _same("export.md"),
         "python -m benchmarks.export DATA/lfw_dev -o OUT/export.md",
-        3,
+        1,
         (LFW,),
         ("torch", "onnxruntime", "jax2onnx"),
     ),
