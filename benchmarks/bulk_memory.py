@@ -2,8 +2,8 @@
 
     python -m benchmarks.bulk_memory FOLDER [--images 200000] [-o benchmarks/results/bulk_memory.md]
 
-FOLDER has images at any depth, whose names are repeated; every twentieth name has no file. The data that the command
-keeps do not depend on the network, so a small one represents all networks.
+FOLDER has images at any depth. Their names are repeated to make the list longer, and every twentieth name has no file.
+What the command keeps in memory does not depend on the network, so a small network is enough.
 """
 
 import tempfile

@@ -54,9 +54,8 @@ def convert(source: Path, output: Path) -> tuple[float, int]:
 def main(output: Path | None) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        with multiprocessing.get_context("spawn").Pool(
-            1
-        ) as pool:  # in a process of its own, since processes inherit the peak of their parent
+        # In a process of its own, since processes inherit the peak of their parent.
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
             sources = pool.apply(write_sources, (Path(folder),))
         for source in sources:
             size = source.stat().st_size

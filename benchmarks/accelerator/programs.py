@@ -82,9 +82,8 @@ def compile_and_time(program: Program) -> Timing:
     lowered = jax.jit(program.function).lower(*program.arguments)
     executable = lowered.compile()
     compilation = perf_counter() - start
-    operations = (lowered.cost_analysis() or {}).get(
-        "flops", np.nan
-    )  # before compilation, since convolutions of a library have no count
+    # Operations are counted before compilation, since a convolution that calls a library has no count afterwards.
+    operations = (lowered.cost_analysis() or {}).get("flops", np.nan)
     traffic = (executable.cost_analysis() or {}).get("bytes accessed", np.nan)
     sizes = executable.memory_analysis()
     memory = sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes

@@ -74,8 +74,8 @@ def fit_quality_head(
     """A recogniser with a learned head, whose prediction is the method ``learned``. All other scores stay as they are.
 
     The head is linear in the channel means of the units and in the logs of the embedding's length and of
-    ``relative_norm``. The trunk runs once per face. The fit is a ridge regression in which each person counts once and
-    ``relative_norm`` has no penalty. The stronger the penalty, the more the head ranks faces like ``relative_norm``.
+    ``relative_norm``. The trunk runs once per face. The fit is a ridge regression in which each person counts once. The
+    weight of ``relative_norm`` is not penalised: a strong penalty leaves a head that ranks faces as ``relative_norm``.
     It is fitted to the mated similarity or to CR-FIQA's ratio; ``adapting/quality_head.py`` defines them.
 
     Target and penalty are those with the lowest pAUC (error versus discard) in five-fold cross-validation over people.
@@ -235,8 +235,8 @@ def _fit(
 ) -> tuple[Float[np.ndarray, "targets penalties inputs"], Float[np.ndarray, "targets penalties"]]:
     """Kernels and biases of the ridge regressions of standardised inputs, for each target and penalty.
 
-    The last input has no penalty. It is first projected out of the other inputs and of the targets (the theorem of
-    Frisch, Waugh and Lovell). One decomposition of the covariance serves all penalties.
+    The weight of the last input is not penalised. This input is first projected out of the other inputs and of the
+    targets (the theorem of Frisch, Waugh and Lovell). One decomposition of the covariance serves all penalties.
     """
     targets = mate_targets(embeddings, people)
     known = np.isfinite(targets[:, 0])

@@ -12,9 +12,8 @@ from pfiq_jax.outputs import write_atomically
 from pfiq_jax.variation.variation import BINS, MOST_FACES, ONE, SUMS, Variation
 
 FORMAT_VERSION = 1
-LARGEST = (
-    1 << 30
-)  # bytes when unpacked, enough for maps of 500x500 pixels; a small file could otherwise fill the memory
+# Bytes when unpacked, enough for maps of 500x500 pixels. A small file could otherwise fill the memory.
+LARGEST = 1 << 30
 
 
 def load_variation(path: str | os.PathLike[str]) -> Variation:
