@@ -2,8 +2,9 @@
 
 Source: Terhörst et al., "SER-FIQ: Unsupervised Estimation of Face Image Quality Based on Stochastic Embedding
 Robustness", CVPR 2020, and the code of its authors. The raw score is q = 2 sigmoid(-E[d]), in (0.23, 1], where d is the
-Euclidean distance of the embeddings under two dropout masks, both at length 1. For real faces q is between 0.82 and
-0.93. The published code returns sigmoid(130 (q - 0.88)), which is ``PUBLISHED_SER_FIQ.scale(q)``.
+Euclidean distance of the embeddings under two dropout masks, both at length 1. On the bundled network, q of
+real faces is between 0.82 and 0.93. The published code returns sigmoid(130 (q - 0.88)), which is
+``PUBLISHED_SER_FIQ.scale(q)``.
 """
 
 import dataclasses
