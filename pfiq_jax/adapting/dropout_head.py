@@ -33,7 +33,7 @@ _product = partial(jnp.matmul, precision="highest")
 
 
 def fit_dropout_head(
-    recognizer: Recognizer, faces: ArrayLike | Forward, *, rate: float = 0.5, cosine: float = 0.998
+    recognizer: Recognizer, faces: ArrayLike | Forward, *, dropout_rate: float = 0.5, cosine: float = 0.998
 ) -> Recognizer:
     """A recogniser whose head is robust to dropout, with nearly the same embeddings.
 
@@ -56,7 +56,7 @@ def fit_dropout_head(
             thousand faces of many people, of the quality that the recogniser is used for. Keep the faces of a person
             next to each other, so that the last fifth shows other people. Leave out disturbed faces, since a head that
             is fitted to them makes disturbed faces of different people more similar.
-        rate: dropout rate p of the head, in (0, 1). SER-FIQ uses 0.5 by default.
+        dropout_rate: p of the head, in (0, 1). SER-FIQ uses 0.5 by default.
         cosine: the least mean cosine between the new and the original embeddings of the last fifth, in (0, 1). A lower
             value gives a head that is more robust to dropout and less accurate in verification.
 
@@ -67,9 +67,9 @@ def fit_dropout_head(
 
     Raises:
         PfiqError: for a custom network, fewer than 100 faces, faces whose embedding is not finite, images of another
-            shape, dtype or range, and a rate or cosine outside (0, 1).
+            shape, dtype or range, and a dropout rate or cosine outside (0, 1).
     """
-    odds = check_share("rate", rate) / (1 - rate)
+    odds = check_share("dropout_rate", dropout_rate) / (1 - dropout_rate)
     check_share("cosine", cosine)
     if not isinstance(recognizer.network, Architecture):
         raise PfiqError("the recogniser is a custom network, whose head is not known; use a network of the library.")
@@ -92,7 +92,7 @@ def fit_dropout_head(
         keeps = _mean_cosine(recognizer, others, fitted(float(np.exp(middle))), present) >= cosine
         low, high = (low, middle) if keeps else (middle, high)
     parameters = _with_kernel(recognizer, fitted(float(np.exp(high))) / scale[:, None]).parameters
-    return adapted(recognizer, parameters, dropout_rate=float(rate), dropout_granularity="unit")
+    return adapted(recognizer, parameters, dropout_rate=float(dropout_rate), dropout_granularity="unit")
 
 
 def _units(recognizer: Recognizer, faces: ArrayLike | Forward) -> Float[np.ndarray, "faces places"]:

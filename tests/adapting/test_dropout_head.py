@@ -74,7 +74,7 @@ def test_no_other_layer_has_a_lower_loss_under_masks():
 @pytest.mark.parametrize("count", [500, 1000], ids=["fewer faces than units", "more faces than units"])
 def test_head_withstands_more_and_keeps_its_embeddings(network, count):
     seen = forward_of(network, units(count))
-    fitted = fit_dropout_head(network, seen, rate=RATE, cosine=0.99)
+    fitted = fit_dropout_head(network, seen, dropout_rate=RATE, cosine=0.99)
     after = forward_of(fitted, seen.units)
     cosines = jnp.sum(normalize(after.embedding) * normalize(seen.embedding), -1)
     assert 0.99 <= jnp.mean(cosines[-min(count // 5, 500) :]) < 0.995
@@ -88,7 +88,7 @@ def test_head_withstands_more_and_keeps_its_embeddings(network, count):
 
 
 def test_fitted_head_is_saved_with_its_rate(network, tmp_path):
-    fitted = fit_dropout_head(network, forward_of(network, units(120)), rate=0.3)
+    fitted = fit_dropout_head(network, forward_of(network, units(120)), dropout_rate=0.3)
     fitted.save(tmp_path / "a.safetensors")
     again = load_recognizer(tmp_path / "a.safetensors")
     assert again.dropout_rate == pytest.approx(0.3)
@@ -110,7 +110,7 @@ def test_images_and_their_forward_give_the_same(network, monkeypatch):
 
 def test_what_cannot_be_fitted_is_refused(network, small):
     seen = forward_of(network, units(120))
-    for wrong in ({"rate": 0.0}, {"rate": 1.0}, {"cosine": 1.0}):
+    for wrong in ({"dropout_rate": 0.0}, {"dropout_rate": 1.0}, {"cosine": 1.0}):
         with pytest.raises(PfiqError, match=next(iter(wrong))):
             fit_dropout_head(network, seen, **wrong)
     with pytest.raises(PfiqError, match="custom network"):
