@@ -13,7 +13,7 @@ from pfiq_jax.errors import OutputError, PfiqError
 from pfiq_jax.faces.records import Open
 from pfiq_jax.outputs import lock, make_folder, naming_output
 
-NO_FSSPEC = "addresses need fsspec; `pip install pfiq-jax[remote]`, and the package that it names for this kind."
+NO_FSSPEC = "addresses need fsspec; `pip install pfiq-jax[remote]`, and gcsfs, s3fs or what else this kind needs."
 
 
 def is_address(name: str) -> bool:

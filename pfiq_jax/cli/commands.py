@@ -19,8 +19,8 @@ LACKING = 1
 UNWRITABLE = 3
 INTERRUPTED, TERMINATED = 130, 143  # as shells count: 128 and the signal, SIGINT or SIGTERM
 EXIT_CODES = (
-    "Exit codes: 0, all inputs have a result; 1, some have none, or an input of all is wrong; 2, wrong usage; "
-    f"{UNWRITABLE}, an output cannot be written; {INTERRUPTED}, interrupted; {TERMINATED}, terminated."
+    "Exit codes: 0, all inputs have a result; 1, some have none, or a file that all need cannot be used; 2, "
+    f"wrong usage; {UNWRITABLE}, an output cannot be written; {INTERRUPTED}, interrupted; {TERMINATED}, terminated."
 )
 
 

@@ -148,7 +148,7 @@ def options_of(
 
 def note_halved(size: int) -> None:
     """Notes on stderr that batches were too large for the device."""
-    click.echo(f"Note: batches do not fit into the device's memory; going on with {size} faces each.", err=True)
+    click.echo(f"Note: batches do not fit into the device's memory; continuing with batches of {size} faces.", err=True)
 
 
 def warn_without_scale(method: str, *, has_scale: bool) -> None:
