@@ -11,21 +11,23 @@ import click
 
 from pfiq_jax import ACTIVATION_METHODS, MAP_METHODS, QUALITY_METHODS
 from pfiq_jax.methods import Method
+from pfiq_jax.quality import QualityMethod
 from pfiq_jax.tables import markdown_table
 
 
 def methods_table(title: str, methods: Mapping[str, Method[Any]]) -> str:
     """One row per method."""
     rows = [
-        (
-            f"`{name}`: {method.summary}",
-            method.cost,
-            "yes" if method.differentiable else "no",
-            "on request" if method.on_request else "yes",
-        )
+        (f"`{name}`: {method.summary}", method.cost, "yes" if method.differentiable else "no", *evaluated(method))
         for name, method in methods.items()
     ]
-    return f"### {title}\n\n" + markdown_table(["method", "passes", "differentiable", "in evaluations"], rows) + "\n"
+    header = ["method", "passes", "differentiable", "in evaluations"][: len(rows[0])]
+    return f"### {title}\n\n" + markdown_table(header, rows) + "\n"
+
+
+def evaluated(method: Method[Any]) -> tuple[str, ...]:
+    """Whether ``pfiq evaluate scores`` includes a quality method without being asked; nothing for a map."""
+    return ("on request" if method.on_request else "yes",) if isinstance(method, QualityMethod) else ()
 
 
 def all_tables() -> str:

@@ -26,8 +26,6 @@ class Method(Generic[Result]):
         differentiable: whether gradients by the images are useful and finite.
         missing: returns what the recogniser lacks for this method, as the end of the sentence "the recogniser has ...";
             None if it lacks nothing.
-        on_request: whether ``pfiq evaluate scores`` leaves out the method unless ``--quality`` chooses it. Evaluations
-            of maps do not read it.
     """
 
     compute: Callable[[Recognizer, Images], Result]
@@ -36,7 +34,6 @@ class Method(Generic[Result]):
     backward_passes: int = 0
     differentiable: bool = True
     missing: Callable[[Recognizer], str | None] = needs_nothing
-    on_request: bool = False
 
     @property
     def passes(self) -> int:

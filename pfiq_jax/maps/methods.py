@@ -56,7 +56,6 @@ MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
                 f"contributions to the log of {of}",
                 1,
                 1,
-                on_request=True,
             )
             for regressor, of in LOGARITHMS.items()
         },
@@ -66,19 +65,15 @@ MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
                 f"contributions at {places} places alone",
                 1,
                 1,
-                on_request=True,
             )
             for resolution, places in ((2, "28x28"), (3, "14x14"), (4, "7x7"))
         },
-        "unit_contribution": MapMethod(
-            unit_contribution, "exact contributions of the units' places, signed", 1, 1, on_request=True
-        ),
+        "unit_contribution": MapMethod(unit_contribution, "exact contributions of the units' places, signed", 1, 1),
         "unit_coherence": MapMethod(
             functools.partial(unit_contribution, kind="coherence"),
             "agreement of a place's contribution with all others",
             1,
             1,
-            on_request=True,
         ),
         "smooth_grad": MapMethod(
             lambda recognizer, images: smooth_grad(jax.random.key(0), recognizer, images),
@@ -92,20 +87,16 @@ MAP_METHODS: Mapping[str, MapMethod] = MappingProxyType(
             "Shapley values of 14x14 patches",
             17,
             16,
-            on_request=True,
         ),
-        "occlusion": MapMethod(
-            occlusion, "loss of the embedding where squares of 16 pixels are blurred", 171, 1, on_request=True
-        ),
+        "occlusion": MapMethod(occlusion, "loss of the embedding where squares of 16 pixels are blurred", 171, 1),
         "occlusion_16": MapMethod(
             functools.partial(occlusion, side=28, step=28),
             "the same with 16 squares of 28 pixels",
             18,
             1,
-            on_request=True,
         ),
         "learned_order": MapMethod(
-            learned_order, "order of patches that is learned per face", 97, 97, differentiable=False, on_request=True
+            learned_order, "order of patches that is learned per face", 97, 97, differentiable=False
         ),
     }
 )
@@ -116,9 +107,7 @@ DEFAULT_MAP_METHOD = "contribution"
 
 ACTIVATION_METHODS: Mapping[str, ActivationMethod] = MappingProxyType(
     {
-        "score_cam": ActivationMethod(
-            score_cam, "Score-CAM, one pass per channel", 1025, differentiable=False, on_request=True
-        ),
+        "score_cam": ActivationMethod(score_cam, "Score-CAM, one pass per channel", 1025, differentiable=False),
         "sampled_score_cam": ActivationMethod(
             sampled_score_cam, "Score-CAM from 64 channels", 65, differentiable=False
         ),

@@ -30,9 +30,11 @@ class QualityMethod(Method[Array]):
     """The record of a quality method; ``compute`` returns one raw score per face, higher is better.
 
     Attributes:
+        on_request: whether ``pfiq evaluate scores`` leaves out the method unless ``--quality`` chooses it.
         scale_of: name of the method whose calibration scales these scores too; None for the calibration of this method.
     """
 
+    on_request: bool = False
     scale_of: str | None = None
 
 
