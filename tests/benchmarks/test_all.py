@@ -76,6 +76,21 @@ def test_makes_again_only_what_has_changed(data, monkeypatch):
     assert "a.md: python" in run(data, "--only", "a.md").output
 
 
+def test_a_result_that_reads_another_is_made_again_in_the_same_run(data, monkeypatch):
+    root = data.parent
+    for module in (runner, manifest):
+        monkeypatch.setattr(module, "RESULTS", root / "benchmarks/results")
+    monkeypatch.setattr(runner, "ROOT", root)
+    copy = "python -c 'import shutil, sys; shutil.copy(sys.argv[2], sys.argv[1])'"
+    first = Record({"first.txt": "first.txt"}, f"{copy} OUT/first.txt DATA/faces/a.txt", 1, ("faces",))
+    second = Record({"second.txt": "second.txt"}, f"{copy} OUT/second.txt benchmarks/results/first.txt", 1)
+    monkeypatch.setattr(runner, "RESULT_RECORDS", (first, second))
+    for face in ("face", "face", "another face"):
+        (data / "faces/a.txt").write_text(face)
+        assert run(data).exit_code == 0
+        assert (root / "benchmarks/results/second.txt").read_text() == face
+
+
 def test_list_makes_nothing(data):
     run(data, "--only", "a.md")
     lines = run(data, "--list").output.splitlines()
