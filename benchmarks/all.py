@@ -145,7 +145,7 @@ def run(record: Record, data: Path, device: str, code: Source, key: str) -> str:
 def main(data: Path, only: tuple[str, ...], again: bool, lists: bool) -> None:
     records = chosen(only)
     code, device = source.current(), manifest.device()
-    found = states(records, data, device, code, again)  # each when its turn comes, since results can depend on results
+    found = states(records, data, device, code, again)  # lazy, since a result can read one that is made before
     if lists:
         rows = [
             [", ".join(record.files), f"{record.minutes:g}", why or ("to be made" if key else "up to date")]

@@ -11,23 +11,19 @@ import click
 
 from pfiq_jax import ACTIVATION_METHODS, MAP_METHODS, QUALITY_METHODS
 from pfiq_jax.methods import Method
-from pfiq_jax.quality import QualityMethod
 from pfiq_jax.tables import markdown_table
 
 
 def methods_table(title: str, methods: Mapping[str, Method[Any]]) -> str:
-    """One row per method."""
-    rows = [
-        (f"`{name}`: {method.summary}", method.cost, "yes" if method.differentiable else "no", *evaluated(method))
-        for name, method in methods.items()
-    ]
-    header = ["method", "passes", "differentiable", "in evaluations"][: len(rows[0])]
-    return f"### {title}\n\n" + markdown_table(header, rows) + "\n"
-
-
-def evaluated(method: Method[Any]) -> tuple[str, ...]:
-    """Whether ``pfiq evaluate scores`` includes a quality method without being asked; nothing for a map."""
-    return ("on request" if method.on_request else "yes",) if isinstance(method, QualityMethod) else ()
+    """One row per method. Quality methods have one more column: whether ``pfiq evaluate scores`` includes them."""
+    columns = {
+        "method": [f"`{name}`: {method.summary}" for name, method in methods.items()],
+        "passes": [method.cost for method in methods.values()],
+        "differentiable": ["yes" if method.differentiable else "no" for method in methods.values()],
+    }
+    if methods is QUALITY_METHODS:
+        columns["in evaluations"] = ["on request" if each.on_request else "yes" for each in QUALITY_METHODS.values()]
+    return f"### {title}\n\n" + markdown_table([*columns], [*zip(*columns.values(), strict=True)]) + "\n"
 
 
 def all_tables() -> str:
