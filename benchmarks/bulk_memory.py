@@ -2,8 +2,9 @@
 
     python -m benchmarks.bulk_memory FOLDER [--images 200000] [-o benchmarks/results/bulk_memory.md]
 
-FOLDER has images at any depth. Their names are repeated to make the list longer, and every twentieth name has no file.
-What the command keeps in memory does not depend on the network, so a small network is enough.
+FOLDER holds images, also in subfolders. The list repeats their names until it is long enough, and every twentieth name
+is of a file that does not exist. What the command keeps in memory does not depend on the network, so a small network is
+enough.
 """
 
 import tempfile

@@ -82,7 +82,7 @@ def compile_and_time(program: Program) -> Timing:
     lowered = jax.jit(program.function).lower(*program.arguments)
     executable = lowered.compile()
     compilation = perf_counter() - start
-    # Operations are counted before compilation, since a convolution that calls a library has no count afterwards.
+    # Count the operations before compiling. Afterwards, convolutions that a library computes are not counted.
     operations = (lowered.cost_analysis() or {}).get("flops", np.nan)
     traffic = (executable.cost_analysis() or {}).get("bytes accessed", np.nan)
     sizes = executable.memory_analysis()

@@ -22,7 +22,7 @@ from pfiq_jax.version import __version__
 LIFETIME = datetime.timedelta(days=182)
 """JAX promises to read the files of ``jax.export`` for six months (its documentation, "Compatibility guarantees").
 
-This counts from the release of the JAX that writes the file; here from today, as if that JAX were new.
+JAX counts from the release that wrote the file. This library counts from the day of writing, which is later.
 """
 
 Compute = Callable[[Recognizer, Any], computation.Results]
@@ -35,7 +35,8 @@ class ExportedProgram:
     Attributes:
         metadata: the metadata in the file: input, outputs, method, versions, dates.
         snippet: three lines of Python that load and run the program.
-        expires: the date until which newer versions of JAX promise to read it, if a new JAX wrote it; None for ONNX.
+        expires: the date until which newer versions of JAX promise to read it, counted from the day of writing; None
+            for ONNX.
     """
 
     metadata: dict[str, Any]
